@@ -1,0 +1,41 @@
+"""Grow a small language model from your own words, on the machine you have, and see through it.
+
+    import pellucid
+
+    outcome = pellucid.train("book.txt", minutes=5)
+    run = pellucid.load(outcome.run.path)
+    print(run.generate("Once upon a time"), run.loss("Once upon a time there was a king."))
+
+What is offered here is loaded when it is first used, so that `import pellucid` is instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pellucid.api import LoadedRun, load
+    from pellucid.errors import InputError
+    from pellucid.model.config import ModelConfig
+    from pellucid.text.sources import read
+    from pellucid.training.train import resume, train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "InputError": "pellucid.errors",
+    "LoadedRun": "pellucid.api",
+    "ModelConfig": "pellucid.model.config",
+    "load": "pellucid.api",
+    "read": "pellucid.text.sources",
+    "resume": "pellucid.training.train",
+    "train": "pellucid.training.train",
+}
+__all__ = ["InputError", "LoadedRun", "ModelConfig", "load", "read", "resume", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'pellucid' has no attribute {name!r}")

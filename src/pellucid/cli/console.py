@@ -1,0 +1,39 @@
+"""Where words go: prose and progress to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from typing import Any
+
+
+def say(message: str = "") -> None:
+    """Prose for a person."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def write(text: str) -> None:
+    """A piece of a result, shown at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def next_step(*commands: str) -> None:
+    """Name the next commands to type."""
+    for index, command in enumerate(commands):
+        say(("Next:  " if index == 0 else "  or:  ") + command)
+
+
+def result(value: dict[str, Any], as_json: bool) -> None:
+    """The command's result as one line of JSON, when asked for."""
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def quoted(path: object) -> str:
+    """A path as it can be typed into a shell."""
+    text = str(path)
+    if sys.platform == "win32":
+        return f'"{text}"' if " " in text else text
+    return shlex.quote(text)

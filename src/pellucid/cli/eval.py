@@ -1,0 +1,103 @@
+"""`pellucid eval`: how well a model predicts a text."""
+
+from __future__ import annotations
+
+import argparse
+
+from pellucid.cli import console
+from pellucid.cli.flags import add_device, make_parser
+from pellucid.errors import InputError
+
+OVERLAP_PIECE = 60  # characters that two texts hardly share by chance
+
+
+def parser() -> argparse.ArgumentParser:
+    made = make_parser(
+        "eval",
+        "Score a model on a text: loss in nats a token, perplexity, bits per byte. Reserved tokens are not counted; "
+        "windows of the model's context do not overlap.",
+        "pellucid eval runs/book-1 other-book.txt",
+    )
+    made.add_argument(
+        "arguments",
+        nargs="+",
+        metavar="[RUN] TEXT…",
+        help="a run (left out: the latest), then files, folders or addresses",
+    )
+    add_device(made)
+    return made
+
+
+def main(args: argparse.Namespace) -> None:
+    run_name, texts = _sort_out(args.arguments)
+    console.say("Loading…")
+    from pellucid.api import load
+    from pellucid.text.sources import read
+    from pellucid.training.evaluation import Evaluator
+
+    run = load(run_name, args.device or "auto")
+    corpus = read(texts)
+    tokens = run.tokenizer.encode_documents([document.text for document in corpus.documents])
+    score = Evaluator(run.tokenizer, run.model.config.context_length).score(run.model, tokens, run.device)
+    if not score.n_tokens:
+        raise InputError("the text is too short to score: it needs at least two tokens")
+    overlap = _overlap(run.folder.config(), corpus)
+    console.say(f"{run.folder.path} on {corpus.name}: {score.n_tokens:,} tokens, {score.n_bytes:,} bytes")
+    print(f"loss           {score.loss:.4f} nats a token")
+    print(f"perplexity     {score.perplexity:.3f}")
+    print(f"bits per byte  {score.bits_per_byte:.4f}")
+    if score.n_unknown:
+        share = score.n_unknown / score.n_tokens
+        console.say(f"{share:.2%} of the tokens are unknown characters: bits per byte is not comparable.")
+    if overlap is None:
+        console.say("Its training text cannot be read any more, so overlap with this text was not checked.")
+    elif overlap:
+        console.say(
+            f"About {overlap:.0%} of this text stands in the training text: the score flatters the model."
+        )
+    console.result(
+        {
+            "run": str(run.folder.path),
+            "loss": score.loss,
+            "perplexity": score.perplexity,
+            "bits_per_byte": score.bits_per_byte,
+            "tokens": score.n_tokens,
+            "bytes": score.n_bytes,
+            "unknown": score.n_unknown,
+            "overlap": overlap,
+        },
+        args.json,
+    )
+    console.next_step(f"pellucid sample {console.quoted(run.folder.path)}")
+
+
+def _sort_out(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """The first argument is a run if it names one and a text follows."""
+    from pathlib import Path
+
+    first = Path(arguments[0]).expanduser()
+    is_run = any((folder / "config.json").is_file() for folder in (first, Path("runs") / arguments[0]))
+    if is_run and len(arguments) == 1:
+        raise InputError("no text to score: name one after the run")
+    return (arguments[0], arguments[1:]) if is_run else (None, arguments)
+
+
+def _overlap(config: dict, corpus: object) -> float | None:  # pyright: ignore[reportMissingTypeArgument]
+    """Share of the text's pieces of 60 characters that stand in the run's training split; None if that is gone."""
+    from pellucid.text.sources import read
+    from pellucid.text.splits import split
+
+    try:
+        known = read(config["data"]["sources"])
+    except InputError:
+        return None
+    training = config["training"]
+    kept = split(known.documents, seed=training["seed"], dev_fraction=training["dev_fraction"]).train
+    haystack = "\n".join(document.text for document in kept)
+    seen = {haystack[i : i + OVERLAP_PIECE] for i in range(len(haystack) - OVERLAP_PIECE)}
+    pieces = [
+        document.text[i : i + OVERLAP_PIECE]
+        for document in corpus.documents  # pyright: ignore[reportAttributeAccessIssue]
+        for i in range(0, len(document.text) - OVERLAP_PIECE, OVERLAP_PIECE)
+    ]
+    return sum(piece in seen for piece in pieces) / len(pieces) if pieces else 0.0

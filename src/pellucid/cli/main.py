@@ -1,0 +1,111 @@
+"""`pellucid VERB …`: finds the verb, runs it, and turns what goes wrong into one sentence and an exit code.
+
+Imports nothing heavy: help answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sys
+from collections.abc import Sequence
+
+import pellucid
+from pellucid.errors import InputError
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+VERBS = {
+    "demo": "Shakespeare's plays to a trained model and a scene, in about two minutes",
+    "train": "train a model on your text",
+    "sample": "let a model write",
+    "chat": "take turns with a model",
+    "eval": "score a model on a text: loss, perplexity, bits per byte",
+    "runs": "list, size and delete runs",
+    "bench": "this machine's training speed, and its share of the matrix-product peak",
+    "doctor": "what this machine and installation can do",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _speak_utf8()
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return DONE
+    if arguments[0] in ("-V", "--version"):
+        print(f"pellucid {pellucid.__version__}")
+        return DONE
+    verb, *rest = arguments
+    if verb not in VERBS:
+        return _complain(_unknown(verb), BAD_INPUT)
+    return _run(verb, rest)
+
+
+def _run(verb: str, arguments: list[str]) -> int:
+    try:
+        module = importlib.import_module(f"pellucid.cli.{verb}")
+        return module.main(module.parser().parse_args(arguments)) or DONE
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        return _complain(*_explain(error))
+    except KeyboardInterrupt as interruption:  # training's own kind says where it was saved
+        print(file=sys.stderr)
+        return _complain(str(interruption) or "interrupted", INTERRUPTED)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """One sentence for a person, and the exit code."""
+    if isinstance(error, InputError):
+        return str(error), BAD_INPUT
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return (
+            "the disk is full: free some space and go on with --resume; the last checkpoint is whole",
+            FAILED,
+        )
+    if isinstance(error, BrokenPipeError):
+        return "", FAILED
+    if type(error).__module__.startswith("pellucid."):
+        return str(error), FAILED
+    return f"{type(error).__name__}: {error} (add --debug to see where)", FAILED
+
+
+def _complain(message: str, code: int) -> int:
+    if message:
+        print(f"pellucid: {message}", file=sys.stderr)
+    return code
+
+
+def _speak_utf8() -> None:
+    """Whatever a Windows console or a bare locale would choose, text goes out as UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="replace")
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {job}" for verb, job in VERBS.items()]
+    return "\n".join(
+        [
+            "Grow a small language model from your own words, on the machine you have, and see through it.",
+            "",
+            "usage: pellucid VERB …        pellucid VERB --help tells a verb's options",
+            "",
+            *lines,
+            "",
+            "Start with `pellucid demo`, or `pellucid train YOUR.txt`.",
+        ]
+    )
+
+
+def _unknown(verb: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(verb, VERBS, 1)
+    return f"there is no verb {verb!r}" + (
+        f": did you mean {near[0]!r}?" if near else f": choose one of {', '.join(VERBS)}"
+    )

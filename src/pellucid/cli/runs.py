@@ -1,0 +1,84 @@
+"""`pellucid runs`: list, size and delete runs."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+
+from pellucid.cli import console
+from pellucid.cli.flags import make_parser
+from pellucid.errors import InputError
+
+
+def parser() -> argparse.ArgumentParser:
+    made = make_parser(
+        "runs", "List the runs under runs/, with their size; delete some.", "pellucid runs --delete book-1"
+    )
+    made.add_argument("--delete", nargs="+", metavar="RUN", help="remove whole run folders")
+    made.add_argument("--yes", action="store_true", help="do not ask before deleting")
+    return made
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.delete:
+        _delete(args.delete, args.yes, args.json)
+    else:
+        _list(args.json)
+
+
+def _list(as_json: bool) -> None:
+    from pellucid.training.report import size
+    from pellucid.training.run_folder import all_runs
+
+    rows = [_row(run) for run in all_runs()]
+    if not rows:
+        console.say("No runs here yet.")
+        console.next_step("pellucid demo", "pellucid train YOUR.txt")
+    width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        loss = f"{row['validation_loss']:.4f}" if row["validation_loss"] is not None else "–"
+        print(
+            f"{row['name']:<{width}}  {row['started']}  step {row['step']:>7,}  validation {loss:>7}  "
+            f"{size(row['bytes']):>9}  {row['state']}"
+        )
+    console.result({"runs": rows}, as_json)
+    if rows:
+        console.next_step(f"pellucid sample {rows[-1]['name']}")
+
+
+def _row(run) -> dict:
+    finished = run.journal.of("finished")
+    records = run.metrics()
+    in_use = run.in_use
+    return {
+        "name": run.name,
+        "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.config_path.stat().st_mtime)),
+        "step": records[-1]["step"] if records else 0,
+        "validation_loss": finished[-1]["validation_loss"] if finished else None,
+        "bytes": sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file()),
+        "state": "training" if in_use else "finished" if finished else "stopped: --resume goes on",
+    }
+
+
+def _delete(names: list[str], sure: bool, as_json: bool) -> None:
+    from pellucid.training.run_folder import find_run
+
+    runs = [find_run(name) for name in names]  # all are found before any is removed
+    for run in runs:
+        if run.in_use:
+            raise InputError(f"{run.path} is being trained: stop that first")
+    if not sure:
+        if not sys.stdin.isatty():
+            raise InputError("deleting needs a yes: add --yes")
+        console.say(
+            "This removes " + ", ".join(str(run.path) for run in runs) + " for good. Type yes to go on:"
+        )
+        if sys.stdin.readline().strip().lower() != "yes":
+            raise InputError("nothing was deleted")
+    for run in runs:
+        shutil.rmtree(run.path)
+        console.say(f"Deleted {run.path}.")
+    console.result({"deleted": [str(run.path) for run in runs]}, as_json)
+    console.next_step("pellucid runs")

@@ -1,0 +1,1 @@
+"""Weights become words: sampling, the engine that decodes, text that streams, and conversations."""

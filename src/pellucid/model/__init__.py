@@ -1,0 +1,1 @@
+"""The transformer, alone: torch and nothing else of ours."""

@@ -1,0 +1,48 @@
+"""The key/value cache: what a token computed once, later tokens only look up.
+
+Shapes: B batch, K key/value heads, S room for tokens, D head size.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pellucid.model.config import ModelConfig
+
+
+class KVCache:
+    """Keys and values of every layer in memory taken once, filled from the left.
+
+    Args:
+        config: the model's.
+        batch: B, sequences decoded together.
+        capacity: S, tokens a sequence; default the model's context.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        batch: int = 1,
+        capacity: int | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.capacity = capacity or config.context_length
+        self.length = 0
+        n_layers = 0 if config.architecture == "bigram" else config.n_layers
+        shape = (n_layers, batch, config.n_kv_heads, self.capacity, config.head_dim)
+        self.keys = torch.empty(shape, device=device, dtype=dtype)
+        self.values = torch.empty(shape, device=device, dtype=dtype)
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Store the keys and values (B, K, T, D) of T new tokens; return all so far, (B, K, length + T, D)."""
+        end = self.length + k.shape[2]
+        assert end <= self.capacity, f"{end} tokens do not fit a cache of {self.capacity}"
+        self.keys[layer, :, :, self.length : end] = k
+        self.values[layer, :, :, self.length : end] = v
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+    def advance(self, n_tokens: int) -> None:
+        """Called once a forward pass, when every layer has stored its part."""
+        self.length += n_tokens

@@ -1,0 +1,142 @@
+"""The transformer, in the order it computes: tokens, positions, blocks, logits, loss.
+
+Shapes: B batch, T time, S keys, C d_model, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pellucid.model.attention import ATTEND, POSITIONS, Attend, Attention, Rotate, attention_mask
+from pellucid.model.bigram import Bigram
+from pellucid.model.cache import KVCache
+from pellucid.model.config import IGNORE, ModelConfig
+from pellucid.model.feedforward import build_feedforward
+
+INIT_STD = 0.02
+
+NORMS = {"layernorm": nn.LayerNorm, "rmsnorm": nn.RMSNorm}
+
+
+class Block(nn.Module):
+    """Tokens look at one another, then each thinks by itself; both add to the residual stream (pre-norm)."""
+
+    def __init__(self, config: ModelConfig, attend: Attend) -> None:
+        super().__init__()
+        norm = NORMS[config.norm]
+        self.attention_norm = norm(config.d_model, eps=config.norm_eps)
+        self.attention = Attention(config, attend)
+        self.feedforward_norm = norm(config.d_model, eps=config.norm_eps)
+        self.feedforward = build_feedforward(config)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, x: Tensor, rotate: Rotate, mask: Tensor | None, cache: KVCache | None, layer: int
+    ) -> Tensor:
+        x = x + self.dropout(self.attention(self.attention_norm(x), rotate, mask, cache, layer))
+        return x + self.dropout(self.feedforward(self.feedforward_norm(x)))
+
+
+class Transformer(nn.Module):
+    """A decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019).
+
+    Args:
+        config: its shape and parts.
+        attend: the core of its attention, "fused" or "explicit"; both give the same values.
+    """
+
+    def __init__(self, config: ModelConfig, attend: str = "fused") -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.positions = POSITIONS[config.positions](config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config, ATTEND[attend]) for _ in range(config.n_layers))
+        self.norm = NORMS[config.norm](config.d_model, eps=config.norm_eps)
+        self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.apply(self._initialise)
+        for name, weight in self.named_parameters():
+            if name.endswith(("attention.out.weight", "feedforward.down.weight")):
+                # 2L additions to the residual stream keep its variance (Radford et al. 2019, section 2.3)
+                nn.init.normal_(weight, std=INIT_STD / math.sqrt(2 * config.n_layers))
+        if config.tie_embeddings:
+            self.head.weight = self.embedding.weight
+
+    @staticmethod
+    def _initialise(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=INIT_STD)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        positions: Tensor | None = None,
+        real: Tensor | None = None,
+        documents: Tensor | None = None,
+        cache: KVCache | None = None,
+        last_only: bool = False,
+    ) -> Tensor:
+        """Logits of the token that follows each of `ids`.
+
+        Args:
+            ids: (B, T) token ids; with a cache, the T new ones.
+            positions: (T,) or (B, T); default: counted from the first token, or from the first real one
+                of each row where `real` is given.
+            real: (B, S) bool, False at padding on either side; S counts the cached tokens too.
+            documents: (B, S) integers; tokens see only their own document.
+            cache: earlier keys and values, extended in place.
+            last_only: logits of the last position alone, for decoding.
+
+        Returns:
+            (B, T, V), or (B, 1, V) with `last_only`.
+        """
+        T = ids.shape[1]
+        past = cache.length if cache is not None else 0
+        assert past + T <= self.config.context_length, f"{past + T} tokens exceed the context"
+        for given in (real, documents):  # a mask of the new tokens alone could broadcast over the cached ones
+            assert given is None or given.shape[1] == past + T, (
+                f"a mask needs all {past + T} tokens, cached too"
+            )
+        if positions is None:
+            positions = _positions(past, T, real, ids.device)
+        mask = attention_mask(T, real, documents)
+        rotate = self.positions.rotation(positions)
+
+        x = self.dropout(self.positions.embed(self.embedding(ids), positions))
+        for layer, block in enumerate(self.blocks):
+            x = block(x, rotate, mask, cache, layer)
+        if cache is not None:
+            cache.advance(T)
+        return self.head(self.norm(x[:, -1:] if last_only else x))
+
+
+def _positions(past: int, n_tokens: int, real: Tensor | None, device: torch.device) -> Tensor:
+    if real is None:
+        return torch.arange(past, past + n_tokens, device=device)
+    return (real.long().cumsum(dim=1) - 1).clamp_(min=0)[:, -n_tokens:]
+
+
+LanguageModel = Transformer | Bigram
+
+
+def build_model(config: ModelConfig, attend: str = "fused") -> LanguageModel:
+    """A freshly initialised model of any architecture."""
+    return Bigram(config) if config.architecture == "bigram" else Transformer(config, attend)
+
+
+def next_token_loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+    """Cross-entropy in nats between `logits` (B, T, V) and `targets` (B, T); targets of IGNORE are not scored.
+
+    "mean" is over the scored targets, "sum" over all, "none" gives (B, T).
+    """
+    loss = F.cross_entropy(
+        logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction=reduction
+    )
+    return loss.view(targets.shape) if reduction == "none" else loss

@@ -1,0 +1,1 @@
+"""Tokens become weights: one loop, its optimizers, schedules, precision, checkpoints and exact resume."""

@@ -1,0 +1,115 @@
+"""`auto`: model and recipe chosen from the text, the budget and this machine, each choice with its reason.
+
+The sizes were found by measuring (docs/LOG.md, "Sizes for auto"): at a fixed time, the best model is the one whose
+training sees a few tokens a parameter, whatever the machine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pellucid.training.machine import Machine
+
+SHARE_OF_PEAK = 0.35  # of the probed matrix-product speed, what a training step of a small model reaches
+FORWARD_AND_BACKWARD = 3  # backward costs twice the forward pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """A rung of the ladder; it is chosen once the budget affords `flops`."""
+
+    flops: float
+    n_layers: int
+    d_model: int
+    n_heads: int
+    context_length: int
+    batch_size: int
+    lr: float
+
+
+# fmt: off
+LADDER = (
+    Size(0,     2,  64,  2,  64, 16, 1e-2),
+    Size(2e11,  4, 128,  4,  64, 16, 8e-3),
+    Size(2e12,  4, 128,  4, 128, 16, 8e-3),
+    Size(6e12,  4, 256,  4, 128, 16, 6e-3),
+    Size(3e13,  6, 256,  4, 256, 16, 5e-3),
+    Size(2e14,  6, 384,  6, 256, 16, 4e-3),
+    Size(2e15,  8, 512,  8, 512, 32, 3e-3),
+    Size(2e16, 12, 768, 12, 1024, 64, 2e-3),
+)
+# fmt: on
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Settings for ModelConfig and TrainConfig, and why, a line each."""
+
+    model: dict[str, Any]
+    training: dict[str, Any]
+    reasons: list[str]
+
+
+def choose(
+    n_tokens: int,
+    vocab_size: int,
+    kind: str,
+    machine: Machine,
+    minutes: float = 0.0,
+    train_tokens: float = 0.0,
+) -> Choice:
+    """A model and recipe for a budget of `minutes`, or of `train_tokens` to be read.
+
+    Args:
+        n_tokens: of the training split.
+        kind: of tokens, "char" or "bpe".
+    """
+    if minutes:
+        flops = 60 * minutes * machine.flops * SHARE_OF_PEAK
+        because = f"{minutes:g} minutes at about {machine.flops * SHARE_OF_PEAK / 1e9:,.0f} GFLOP/s"
+    else:
+        flops = _flops_to_read(train_tokens)
+        because = f"{train_tokens:,.0f} tokens to read"
+    size = [rung for rung in LADDER if rung.flops <= flops][-1]
+    context = size.context_length
+    while context > 8 and context >= n_tokens // 4:
+        context //= 2
+    model = {
+        "n_layers": size.n_layers,
+        "d_model": size.d_model,
+        "n_heads": size.n_heads,
+        "context_length": context,
+        "positions": "rotary",
+        "norm": "rmsnorm",
+        "qk_norm": True,
+        "activation": "relu2",
+        # a large vocabulary's two tables would be most of a small model
+        "tie_embeddings": kind != "char",
+    }
+    reasons = [
+        f"size: {size.n_layers} layers, d_model {size.d_model}, context {context}, batch {size.batch_size}, "
+        f"because of {because}"
+    ]
+    per_token = 2 * FORWARD_AND_BACKWARD * (12 * size.n_layers * size.d_model**2 + vocab_size * size.d_model)
+    epochs = flops / per_token / n_tokens
+    model["dropout"] = _dropout(epochs)
+    if model["dropout"]:
+        reasons.append(f"dropout {model['dropout']}, because the text will be read about {epochs:.0f} times")
+    training = {"batch_size": size.batch_size, "lr": size.lr}
+    return Choice(model, training, reasons)
+
+
+def _dropout(epochs: float) -> float:
+    """More repetition wants more dropout."""
+    return 0.0 if epochs < 4 else 0.1 if epochs < 12 else 0.2
+
+
+def _flops_to_read(tokens: float) -> float:
+    """The cost of reading so many tokens with the largest model of the ladder that they can feed."""
+    best = 0.0
+    for size in LADDER:
+        cost = 2 * FORWARD_AND_BACKWARD * 12 * size.n_layers * size.d_model**2 * tokens
+        if cost >= size.flops:
+            best = max(best, size.flops)
+    return best

@@ -1,0 +1,132 @@
+"""How a model is trained: one frozen dataclass, validated. Imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Literal, get_args
+
+from pellucid.errors import InputError
+from pellucid.training.schedules import Schedule
+
+OptimizerKind = Literal["adamw", "muon"]
+BUDGETS = ("minutes", "steps", "epochs", "train_tokens")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """A recipe. Exactly one of the four budgets is set.
+
+    Attributes:
+        minutes, steps, epochs, train_tokens: what the run may use; minutes are those of the training loop.
+        batch_size: windows a step reads, split into `accumulate` equal parts that are processed one by one.
+        lr, min_lr: the peak learning rate and where its fall ends.
+        warmup_steps: capped at a tenth of the plan.
+        clip: largest gradient norm; 0 leaves gradients alone.
+        eval_every: steps between evaluations; 0 makes ten, evenly spread.
+        eval_tokens: tokens of the dev split each evaluation scores; 0 means all.
+        checkpoint_every: steps between checkpoints besides those at evaluations; 0 leaves it to the clock.
+        patience: evaluations without a better dev loss before stopping; 0 never stops.
+        dev_fraction: share of the training text held out for choosing the best weights.
+        plain: take the plain path, without speed-ups, for comparison.
+
+    Raises:
+        InputError: a value is out of range, or not exactly one budget is given.
+    """
+
+    minutes: float = 0.0
+    steps: int = 0
+    epochs: float = 0.0
+    train_tokens: int = 0
+    batch_size: int = 32
+    accumulate: int = 1
+    optimizer: OptimizerKind = "muon"
+    lr: float = 5e-3
+    min_lr: float = 0.0
+    schedule: Schedule = "wsd"
+    warmup_steps: int = 20
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    clip: float = 1.0
+    eval_every: int = 0
+    eval_tokens: int = 0
+    checkpoint_every: int = 0
+    patience: int = 0
+    dev_fraction: float = 0.05
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    plain: bool = False
+    sample_prompt: str = ""
+    sample_tokens: int = 200
+    sample_temperature: float = 0.8
+
+    def __post_init__(self) -> None:
+        given = [name for name in BUDGETS if getattr(self, name)]
+        if len(given) != 1:
+            raise InputError(
+                "a run has one budget: give just one of --minutes, --steps, --epochs and --train-tokens"
+                + (f", not {' and '.join(given)}" if given else "")
+            )
+        for name, kind in (("optimizer", OptimizerKind), ("schedule", Schedule)):
+            if getattr(self, name) not in get_args(kind):
+                raise InputError(
+                    f"{name} {getattr(self, name)!r} is unknown: choose {' or '.join(get_args(kind))}"
+                )
+        ranges = {
+            **dict.fromkeys(BUDGETS, (0, math.inf)),
+            "batch_size": (1, 1 << 20),
+            "accumulate": (1, self.batch_size),
+            "lr": (1e-12, 100),
+            "min_lr": (0, self.lr),
+            "warmup_steps": (0, math.inf),
+            "weight_decay": (0, 10),
+            "beta1": (0, 0.9999999),
+            "beta2": (0, 0.9999999),
+            "clip": (0, math.inf),
+            "eval_every": (0, math.inf),
+            "eval_tokens": (0, math.inf),
+            "checkpoint_every": (0, math.inf),
+            "patience": (0, math.inf),
+            "dev_fraction": (0, 0.5),
+            "seed": (0, 2**63 - 1),
+            "sample_tokens": (0, 1 << 20),
+            "sample_temperature": (0, 100),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not low <= value <= high:
+                flag = "--" + name.replace("_", "-")
+                raise InputError(f"{flag} must lie between {low:g} and {high:g}, not {value!r}")
+        if self.batch_size % self.accumulate:
+            raise InputError(
+                f"a batch of {self.batch_size} does not divide into {self.accumulate} equal parts: change --accumulate"
+            )
+
+    @property
+    def budget(self) -> tuple[str, float]:
+        """The budget's name and size."""
+        return next((name, getattr(self, name)) for name in BUDGETS if getattr(self, name))
+
+    def planned_steps(self, windows_per_epoch: int, context_length: int) -> int | None:
+        """Steps the budget buys; None when only the clock can tell."""
+        name, size = self.budget
+        if name == "steps":
+            return int(size)
+        if name == "epochs":
+            return max(1, math.ceil(size * windows_per_epoch / self.batch_size))
+        if name == "train_tokens":
+            return max(1, math.ceil(size / (self.batch_size * context_length)))
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
+        """Raises: InputError when a name is unknown."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise InputError(f"the training configuration has settings unknown here: {', '.join(unknown)}")
+        return cls(**values)

@@ -1,0 +1,113 @@
+"""How well a model predicts a text, and how well counting alone would.
+
+Shapes: W windows, T context length, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+
+from pellucid.model.config import IGNORE
+from pellucid.model.transformer import LanguageModel, next_token_loss
+from pellucid.text.tokenizer import Tokenizer
+from pellucid.text.windows import consecutive_windows
+from pellucid.training.machine import autocast
+
+TOKENS_AT_ONCE = 8192  # bounds the memory of the logits
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """Loss in nats a token, over `n_tokens` tokens that spell `n_bytes` UTF-8 bytes; reserved tokens not counted."""
+
+    loss: float
+    n_tokens: int
+    n_bytes: int
+    n_unknown: int = 0
+
+    @property
+    def perplexity(self) -> float:
+        return math.exp(min(self.loss, 700))
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Comparable between tokenizers, unless unknown tokens were scored."""
+        return self.loss * self.n_tokens / (math.log(2) * self.n_bytes) if self.n_bytes else math.nan
+
+
+class Evaluator:
+    """Scores fixed token streams with one model after another.
+
+    Args:
+        tokenizer: knows how many bytes each token spells and which are reserved.
+        context_length: windows of this length that do not overlap.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, context_length: int) -> None:
+        self.context_length = context_length
+        self.unknown = tokenizer.unknown
+        self.bytes_of = np.array([len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size)])
+        self.reserved = np.arange(tokenizer.vocab_size) < tokenizer.n_reserved
+        if tokenizer.unknown is not None:
+            self.reserved[tokenizer.unknown] = False  # a character it does not know was there all the same
+
+    def windows(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and targets (W, T) of a stream; reserved tokens are read but not scored."""
+        inputs, targets = consecutive_windows(tokens, self.context_length)
+        scored = targets != IGNORE
+        targets[scored & self.reserved[np.where(scored, targets, 0)]] = IGNORE
+        return inputs, targets
+
+    def score(
+        self, model: LanguageModel, tokens: np.ndarray, device: str, precision: str = "float32"
+    ) -> Score:
+        """The model's loss on a whole stream, dropout off; the model's mode is left as it was."""
+        inputs, targets = self.windows(tokens)
+        total = 0.0
+        was_training = model.training
+        model.eval()
+        at_once = max(1, TOKENS_AT_ONCE // self.context_length)
+        with torch.inference_mode(), autocast(device, precision):
+            for start in range(0, len(inputs), at_once):
+                x = torch.from_numpy(inputs[start : start + at_once]).to(device)
+                y = torch.from_numpy(targets[start : start + at_once]).to(device)
+                total += next_token_loss(model(x), y, reduction="sum").item()
+        model.train(was_training)
+        return self._score(total, targets)
+
+    def _score(self, total: float, targets: np.ndarray) -> Score:
+        scored = targets[targets != IGNORE]
+        if not len(scored):
+            return Score(math.nan, 0, 0)
+        n_unknown = int((scored == self.unknown).sum()) if self.unknown is not None else 0
+        return Score(total / len(scored), len(scored), int(self.bytes_of[scored].sum()), n_unknown)
+
+    def bigram_score(self, train: np.ndarray, tokens: np.ndarray, vocab_size: int) -> Score:
+        """What counting pairs in `train` gives: the least a model has to beat.
+
+        Rows are smoothed towards the unigram (Witten & Bell 1991, method C: a row's weight on what it saw is
+        its count over count plus number of different followers), and the unigram towards the uniform.
+        """
+        pairs = train[:-1].astype(np.int64) * vocab_size + train[1:]
+        seen, counts = np.unique(pairs, return_counts=True)
+        rows = seen // vocab_size
+        row_total = np.bincount(rows, weights=counts, minlength=vocab_size)
+        row_kinds = np.bincount(rows, minlength=vocab_size)
+        unigram = np.bincount(train, minlength=vocab_size) + 1.0
+        unigram /= unigram.sum()
+
+        inputs, targets = self.windows(tokens)
+        scored = targets != IGNORE
+        before, after = inputs[scored], targets[scored]
+        wanted = before * vocab_size + after
+        place = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
+        count = np.where(seen[place] == wanted, counts[place], 0)
+        denominator = row_total[before] + row_kinds[before]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            smoothed = (count + row_kinds[before] * unigram[after]) / denominator
+        probability = np.where(denominator > 0, smoothed, unigram[after])
+        return self._score(float(-np.log(probability).sum()), targets)

@@ -1,0 +1,60 @@
+"""Files that are whole or not there: written beside their place, synced, and renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import InputError
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make the file at a temporary name, sync it, and put it in its place at once."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        write(temporary)
+        sync(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: Path, limit: int = 1 << 26) -> dict[str, Any]:
+    """Raises: InputError when the file is missing, longer than `limit` bytes, or not a JSON object."""
+    try:
+        if path.stat().st_size > limit:
+            raise InputError(f"{path} is larger than {limit >> 20} MiB: it is not a file of a run")
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: is this a run folder?") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path} is damaged: it is not valid JSON") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is damaged: it does not hold a JSON object")
+    return value
+
+
+def sync(path: Path) -> None:
+    """Ask the disk to keep a file, or a folder's list of names; Windows keeps the latter by itself."""
+    if path.is_dir() and os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

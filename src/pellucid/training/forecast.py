@@ -1,0 +1,107 @@
+"""What a run will take, measured and said before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from pellucid.errors import InputError
+from pellucid.model.config import ModelConfig
+from pellucid.training.config import TrainConfig
+from pellucid.training.loop import Trainer
+from pellucid.training.machine import synchronize
+
+TIMED_STEPS = 3
+EVALUATION_SHARE = 0.05  # of a run bounded by minutes, at most
+LEAST_EVAL_TOKENS = 4096
+ABILITIES = (  # bits per byte are not known before training; tokens a model will read are
+    (1e5, "letters in plausible order, few words"),
+    (6e5, "made-up words with the rhythm of the text"),
+    (2e6, "mostly real words in the text's layout, little sense"),
+    (2e7, "the text's words and turns of phrase, sentences that drift"),
+    (3e8, "fluent imitation of the text, sense for a sentence or two"),
+    (float("inf"), "fluent paragraphs in the text's manner"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """Measured seconds a step, and what follows from them; memory in bytes."""
+
+    seconds_per_step: float
+    steps: int
+    tokens: int
+    epochs: float
+    memory: int
+
+    @property
+    def seconds(self) -> float:
+        return self.steps * self.seconds_per_step
+
+    @property
+    def ability(self) -> str:
+        """What a model that has read so much can be expected to write."""
+        return next(words for limit, words in ABILITIES if self.tokens <= limit)
+
+
+def training_memory(model: ModelConfig, config: TrainConfig) -> int:
+    """Bytes that training takes, roughly: four copies of the weights, and what the backward pass needs.
+
+    Counted in float32 values a token kept for the backward pass, layer by layer (after Korthikanti et al. 2022,
+    section 4.1), and three copies of the logits.
+    """
+    weights = 16 * model.n_params
+    if model.architecture == "bigram":
+        per_token = 3 * model.vocab_size
+    else:
+        rows = model.n_heads * model.context_length  # scores a token has in a layer
+        widths = 10 * model.d_model + 3 * model.d_ff + 2 * rows + 4 * model.n_heads * model.head_dim
+        per_token = model.n_layers * widths + 3 * model.vocab_size + 2 * model.d_model
+    return weights + 4 * per_token * model.context_length * config.batch_size // config.accumulate
+
+
+def check_memory(model: ModelConfig, config: TrainConfig, available: int) -> int:
+    """Bytes that training will take.
+
+    Raises:
+        InputError: more than is available; says what would fit.
+    """
+    needed = training_memory(model, config)
+    if needed <= available:
+        return needed
+    gib = 1 << 30
+    message = (
+        f"training this would take about {needed / gib:.1f} GiB, and {available / gib:.1f} GiB are free: "
+    )
+    for parts in range(config.accumulate + 1, config.batch_size + 1):
+        if config.batch_size % parts == 0:
+            smaller = dataclasses.replace(config, accumulate=parts)
+            if training_memory(model, smaller) <= available:
+                raise InputError(message + f"add --accumulate {parts} (the same batch, part by part)")
+    if 16 * model.n_params > available:
+        raise InputError(message + "choose a smaller --d-model or fewer --n-layers")
+    raise InputError(message + "choose a smaller --batch-size and --context-length")
+
+
+def seconds_per_step(trainer: Trainer) -> float:
+    """Measure a step, by gradients that are thrown away: no weight changes."""
+    trainer.model.train()
+    trainer.gradients(0)  # the first call also warms up
+    synchronize(trainer.machine.device)
+    laps = []
+    for _ in range(TIMED_STEPS):
+        started = time.perf_counter()
+        trainer.gradients(0)
+        synchronize(trainer.machine.device)
+        laps.append(time.perf_counter() - started)
+    for parameter in trainer.model.parameters():
+        parameter.grad = None
+    return sorted(laps)[TIMED_STEPS // 2]
+
+
+def evaluation_tokens(seconds_a_step: float, tokens_a_step: int, minutes: float, evaluations: int) -> int:
+    """Tokens of dev text an evaluation may score so that all take a small share of the run."""
+    seconds_each = EVALUATION_SHARE * 60 * minutes / (evaluations + 1)
+    forward_speed = 3 * tokens_a_step / seconds_a_step  # forward alone is a third of a step
+    scored = seconds_each * forward_speed / 1.5  # half as much again is the training sample
+    return max(LEAST_EVAL_TOKENS, int(scored))

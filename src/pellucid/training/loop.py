@@ -1,0 +1,389 @@
+"""The training loop: the one place where weights change.
+
+Everything it decides is a function of the seed, the step and the journal. At each step boundary it may evaluate,
+sample and save, none of which touches the random states that training draws from.
+
+Shapes: B windows of a micro-batch, T context length.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections import deque
+from typing import Any
+
+import torch
+
+from pellucid.generation.engine import Engine
+from pellucid.generation.options import SamplingOptions
+from pellucid.model.config import IGNORE
+from pellucid.model.transformer import LanguageModel, next_token_loss
+from pellucid.text.windows import Windows
+from pellucid.training.checkpoints import Checkpoint, random_states, restore_random_states
+from pellucid.training.config import TrainConfig
+from pellucid.training.data import TrainingData
+from pellucid.training.evaluation import Evaluator, Score
+from pellucid.training.machine import Machine, autocast, available_memory
+from pellucid.training.observer import EvalReport, Observer, StepReport
+from pellucid.training.optimizers import Optimizers, build_optimizers
+from pellucid.training.run_folder import RunFolder
+from pellucid.training.schedules import Pace, rate_multiplier
+from pellucid.training.signals import Interruption
+from pellucid.training.weights import load_stored_weights, publish_weights, stored_weights
+
+EVALUATIONS = 10  # of a run, besides the one before its first step
+CHECKPOINT_SECONDS = 60.0
+TRAIN_SAMPLE_SHARE = 0.5  # of eval_tokens
+METRICS_LINES = 10_000  # of a run, at most about
+REPLAN_SECONDS = 2.0  # between two looks at the clock by a run bounded by minutes
+REPLAN_TOLERANCE = 0.02
+
+
+class Diverged(RuntimeError):
+    """The loss or a gradient is no longer a finite number."""
+
+
+class OutOfMemory(RuntimeError):
+    """A step needed more memory than there is."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Someone asked to stop; the run is saved."""
+
+
+@dataclasses.dataclass
+class Progress:
+    """The counters a checkpoint keeps."""
+
+    step: int = 0
+    windows: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    best_loss: float = math.inf
+    best_step: int = -1
+    evaluations_since_best: int = 0
+
+
+class Trainer:
+    """Trains `model` inside `run` until its budget is spent.
+
+    Args:
+        run: a locked run folder whose config.json is written.
+        machine: device and precision, resolved.
+        total_steps: the first plan; `config.minutes` lets the clock change it later.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        model: LanguageModel,
+        data: TrainingData,
+        config: TrainConfig,
+        machine: Machine,
+        total_steps: int,
+        observer: Observer,
+    ) -> None:
+        self.run, self.model, self.data, self.config = run, model, data, config
+        self.machine, self.observer = machine, observer
+        self.progress = Progress()
+        length = model.config.context_length
+        self.windows = Windows(data.train, length, config.seed)
+        self.evaluator = Evaluator(data.tokenizer, length)
+        limit = config.eval_tokens or len(data.dev) or 100_000
+        self.dev = data.dev[: limit + 1]
+        self.train_sample = data.train[: int(limit * TRAIN_SAMPLE_SHARE) + 1]
+        self.optimizers: Optimizers = build_optimizers(
+            model, config.optimizer, config.lr, (config.beta1, config.beta2), config.weight_decay
+        )
+        self.pace = Pace(total_steps)
+        self.warmup_steps = 0
+        self.replayed_to = -1  # the clock decides nothing at steps the journal already speaks of
+        self.stop_early = False
+        self._marks: deque[tuple[int, float]] = deque(maxlen=64)  # (step, seconds) for the speed just now
+        self._last_save = self._last_plan = time.monotonic()
+
+    # ------------------------------------------------------------------ starting and resuming
+
+    def start(self) -> None:
+        """Write the first plan, unless the journal has it from a start that did not get far; seed the random states."""
+        if not self.run.journal.of("plan"):
+            total = self.pace.total_steps(0)
+            warmup = min(self.config.warmup_steps, total // 10)
+            self.run.journal.write("plan", step=0, total_steps=total, warmup_steps=warmup)
+            if warmup < self.config.warmup_steps:
+                self.observer.note(f"Warm-up is cut to a tenth of the plan: {warmup} steps.")
+        self._replay_plans()
+        self.run.rewind_metrics(0)
+        torch.manual_seed(self.config.seed)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take up a checkpoint and the journal's plans."""
+        random = {k: v for k, v in checkpoint.optimizer.items() if k.startswith("random/")}
+        state = {k: v for k, v in checkpoint.optimizer.items() if not k.startswith("random/")}
+        load_stored_weights(self.model, checkpoint.model, f"checkpoint {checkpoint.step}")
+        self.optimizers.load_state_tensors(state)
+        self.progress = Progress(**checkpoint.trainer["progress"])
+        self._replay_plans()
+        self.run.rewind_metrics(self.progress.step)
+        restore_random_states(random, checkpoint.trainer["random"])
+
+    def _replay_plans(self) -> None:
+        for entry in self.run.journal.of("plan"):
+            self.pace.change(entry["step"], entry["total_steps"])
+            self.warmup_steps = entry.get("warmup_steps", self.warmup_steps)
+            self.replayed_to = max(self.replayed_to, entry["step"])
+
+    def extend(self, total_steps: int) -> None:
+        """A resumed run is given more (or fewer) steps than it was."""
+        self._plan(self.progress.step, total_steps)
+
+    # ------------------------------------------------------------------ the loop
+
+    def train(self) -> None:
+        """Run to the end of the budget.
+
+        Raises:
+            Interrupted: by SIGINT or SIGTERM, after saving.
+            Diverged: before the optimizer step that would have spoiled the weights, after saving.
+            OutOfMemory: after saving.
+            OSError: the disk is full or fails; the last checkpoint stands.
+        """
+        self.model.train()
+        offset = self.progress.seconds - time.monotonic()
+        with Interruption() as interruption:
+            while True:
+                step = self.progress.step
+                self.progress.seconds = time.monotonic() + offset
+                if self._evaluation_due(step):
+                    self.save()
+                    self._evaluate()
+                    self.progress.seconds = time.monotonic() + offset
+                if self.stop_early or step >= self.pace.total_steps(step):
+                    break
+                if interruption.asked:
+                    self.save()
+                    self._publish_if_none()
+                    raise Interrupted(
+                        f"stopped at step {self.progress.step:,}; everything is saved. Go on with "
+                        f"`pellucid train --resume --out {self.run.path}`, or try `pellucid sample {self.run.path}`"
+                    )
+                self._watch_clock()
+                self._step(offset)
+                if self._checkpoint_due(self.progress.step):
+                    self.save()
+        self.save()
+        self._publish_if_none()
+
+    def _step(self, offset: float) -> None:
+        """One optimizer step, from `accumulate` micro-batches."""
+        config, progress = self.config, self.progress
+        multiplier = rate_multiplier(
+            config.schedule,
+            self.pace.progress(progress.step),
+            progress.step,
+            self.warmup_steps,
+            config.min_lr / config.lr,
+        )
+        self.optimizers.set_rate(multiplier)
+        try:
+            loss, n_targets = self.gradients(progress.windows)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise self._out_of_memory() from error
+        except RuntimeError as error:
+            if "not enough memory" in str(error) or "can't allocate memory" in str(error):
+                raise self._out_of_memory() from error
+            raise
+        norm = self._gradient_norm()
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise self._diverged(loss, norm, multiplier * config.lr)
+        self.optimizers.step()
+
+        progress.step += 1
+        progress.windows += config.batch_size
+        progress.tokens += n_targets
+        progress.seconds = time.monotonic() + offset
+        self._report(loss, norm, multiplier * config.lr)
+
+    def gradients(self, first_window: int) -> tuple[float, int]:
+        """Fill the gradients of one batch's mean loss; returns that loss in nats and the number of targets."""
+        config = self.config
+        for parameter in self.model.parameters():
+            parameter.grad = None
+        inputs, targets = self.windows.batch(first_window, config.batch_size)
+        n_targets = int((targets != IGNORE).sum())
+        device = self.machine.device
+        x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device)
+        size = config.batch_size // config.accumulate
+        total = torch.zeros((), device=device)
+        for part, wanted in zip(x.split(size), y.split(size), strict=True):
+            with autocast(device, self.machine.precision):
+                logits = self.model(part)
+            # normalised by the targets of the whole batch, so that splitting it changes nothing
+            loss = next_token_loss(logits, wanted, reduction="sum") / n_targets
+            loss.backward()
+            total += loss.detach()
+        return total.item(), n_targets
+
+    def _gradient_norm(self) -> float:
+        parameters = [p for p in self.model.parameters() if p.grad is not None]
+        limit = self.config.clip or math.inf
+        return float(torch.nn.utils.clip_grad_norm_(parameters, limit))
+
+    # ------------------------------------------------------------------ the clock
+
+    def _watch_clock(self) -> None:
+        """Bounded by minutes: when the plan no longer fits the time left, make a new one."""
+        progress, now = self.progress, time.monotonic()
+        if not self.config.minutes or progress.step <= self.replayed_to or len(self._marks) < 4:
+            return
+        if now - self._last_plan < REPLAN_SECONDS:
+            return
+        (first_step, first_seconds), (last_step, last_seconds) = self._marks[0], self._marks[-1]
+        seconds_per_step = (last_seconds - first_seconds) / (last_step - first_step)
+        left = 60 * self.config.minutes - progress.seconds
+        total = progress.step + max(0, round(left / seconds_per_step))
+        planned = self.pace.total_steps(progress.step)
+        self._last_plan = now
+        if abs(total - planned) > max(1, REPLAN_TOLERANCE * max(planned - progress.step, 1)):
+            self._plan(progress.step, total)
+
+    def _plan(self, step: int, total_steps: int) -> None:
+        self.run.journal.write("plan", step=step, total_steps=total_steps)
+        self.pace.change(step, total_steps)
+        self.observer.planned(step, total_steps)
+
+    # ------------------------------------------------------------------ evaluating and saving
+
+    def _evaluation_due(self, step: int) -> bool:
+        if step == 0 or step >= self.pace.total_steps(step):
+            return True
+        if self.config.eval_every:
+            return step % self.config.eval_every == 0
+        passed = (int(EVALUATIONS * self.pace.progress(s)) for s in (step - 1, step))
+        return next(passed) < next(passed)
+
+    def _checkpoint_due(self, step: int) -> bool:
+        if self.config.checkpoint_every:
+            return step % self.config.checkpoint_every == 0
+        return time.monotonic() - self._last_save > CHECKPOINT_SECONDS
+
+    def _evaluate(self) -> None:
+        progress, device, precision = self.progress, self.machine.device, self.machine.precision
+        dev = self.evaluator.score(self.model, self.dev, device, precision) if len(self.dev) > 1 else None
+        train = self.evaluator.score(self.model, self.train_sample, device, precision)
+        best = dev is None or dev.loss < progress.best_loss
+        if best:
+            progress.best_loss = dev.loss if dev else train.loss
+            progress.best_step = progress.step
+            progress.evaluations_since_best = 0
+            publish_weights(self.run, self.model)
+        else:
+            progress.evaluations_since_best += 1
+        patience = self.config.patience
+        self.stop_early = bool(patience) and progress.evaluations_since_best >= patience
+        report = EvalReport(progress.step, progress.tokens, progress.seconds, dev, train, best)
+        self.run.append_metrics(_eval_record(report))
+        self.observer.evaluated(report)
+        if self.stop_early:
+            self.observer.note(f"No better dev loss in {patience} evaluations: stopping early.")
+        self._sample()
+
+    def _sample(self) -> None:
+        config = self.config
+        if not config.sample_tokens:
+            return
+        options = SamplingOptions(
+            temperature=config.sample_temperature, max_tokens=config.sample_tokens, seed=config.seed
+        )
+        engine = Engine(self.model, self.data.tokenizer, self.machine.device)
+        text = config.sample_prompt + engine.generate(config.sample_prompt, options)[0].text
+        with self.run.samples_path.open("a", encoding="utf-8") as file:
+            file.write(f"--- step {self.progress.step} ---\n{text}\n\n")
+        self.observer.sampled(self.progress.step, text)
+
+    def save(self) -> None:
+        """Publish a checkpoint of this moment, unless this step has one already."""
+        tensors, numbers = random_states()
+        path = self.run.checkpoints.save(
+            Checkpoint(
+                step=self.progress.step,
+                model=stored_weights(self.model),
+                optimizer={**self.optimizers.state_tensors(), **tensors},
+                trainer={"progress": dataclasses.asdict(self.progress), "random": numbers},
+            ),
+            keep_also=self.progress.best_step,
+        )
+        self._last_save = time.monotonic()
+        self.observer.saved(path)
+
+    def _publish_if_none(self) -> None:
+        if not self.run.model_path.exists():
+            publish_weights(self.run, self.model)
+
+    # ------------------------------------------------------------------ reports and failures
+
+    def _report(self, loss: float, norm: float, rate: float) -> None:
+        progress = self.progress
+        self._marks.append((progress.step, progress.seconds))
+        (first_step, first_seconds), (last_step, last_seconds) = self._marks[0], self._marks[-1]
+        tokens = (last_step - first_step) * self.config.batch_size * self.windows.context_length
+        speed = tokens / (last_seconds - first_seconds) if last_seconds > first_seconds else 0.0
+        total = self.pace.total_steps(progress.step)
+        report = StepReport(progress.step, total, progress.tokens, progress.seconds, rate, loss, norm, speed)
+        if progress.step % (1 + total // METRICS_LINES) == 0:
+            self.run.append_metrics(_step_record(report))
+        self.observer.stepped(report)
+
+    def _diverged(self, loss: float, norm: float, rate: float) -> Diverged:
+        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient norm is {norm}"
+        self.save()
+        self._publish_if_none()
+        return Diverged(
+            f"at step {self.progress.step + 1} {what}, so this step was not taken; step {self.progress.step} is "
+            f"saved. Most often the learning rate is too high: it was {rate:.2g}; try --lr {self.config.lr / 3:.1g}"
+            + (", or --precision float32" if self.machine.precision != "float32" else "")
+        )
+
+    def _out_of_memory(self) -> OutOfMemory:
+        for parameter in self.model.parameters():
+            parameter.grad = None
+        self.save()
+        self._publish_if_none()
+        part = self.config.batch_size // self.config.accumulate
+        free = available_memory(self.machine.device) / 2**30
+        return OutOfMemory(
+            f"memory ran out at step {self.progress.step + 1} ({free:.1f} GiB are free now); step "
+            f"{self.progress.step} is saved. {part} windows at once are too many: try --accumulate "
+            f"{2 * self.config.accumulate} (the same results in half the memory), or a smaller --batch-size"
+        )
+
+
+def _step_record(report: StepReport) -> dict[str, Any]:
+    return {
+        "step": report.step,
+        "tokens": report.tokens,
+        "seconds": round(report.seconds, 3),
+        "rate": report.rate,
+        "loss": report.loss,
+        "gradient_norm": report.gradient_norm,
+        "tokens_per_second": round(report.tokens_per_second, 1),
+    }
+
+
+def _eval_record(report: EvalReport) -> dict[str, Any]:
+    def score(prefix: str, score: Score | None) -> dict[str, float | None]:
+        return {
+            f"{prefix}_loss": score.loss if score else None,
+            f"{prefix}_bits_per_byte": score.bits_per_byte if score else None,
+        }
+
+    return {
+        "step": report.step,
+        "tokens": report.tokens,
+        "seconds": round(report.seconds, 3),
+        **score("dev", report.dev),
+        **score("train_sample", report.train),
+        "best": report.best,
+    }

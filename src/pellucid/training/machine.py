@@ -1,0 +1,177 @@
+"""What this machine can do: device, precision, speed and memory, by asking it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pellucid.errors import InputError
+
+PROBE_SECONDS = 0.1  # for each of the two precisions
+PROBE_SHAPE = (2048, 256, 1024)  # a small model's feed-forward product
+LONGEST_EXPLICIT = 512  # tokens of context up to which explicit attention was measured faster on a CPU
+BF16_MUST_WIN_BY = 1.5  # autocast adds casts around every product, so a small lead in the product is no gain
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """The device to train on and what was measured there.
+
+    Speeds are in FLOP/s of a `PROBE_SHAPE` matrix product, memory in bytes.
+    """
+
+    device: str
+    precision: str
+    float32_flops: float
+    bfloat16_flops: float
+    threads: int
+    memory: int
+
+    @property
+    def flops(self) -> float:
+        """Of the precision chosen."""
+        return self.bfloat16_flops if self.precision == "bfloat16" else self.float32_flops
+
+    def describe(self) -> str:
+        where = f"{self.threads} threads" if self.device == "cpu" else self.device
+        return (
+            f"{where}, {self.precision}: the probe gave float32 {self.float32_flops / 1e9:,.0f} "
+            f"and bfloat16 {self.bfloat16_flops / 1e9:,.0f} GFLOP/s"
+        )
+
+
+def probe(device: str = "auto", precision: str = "auto") -> Machine:
+    """Choose device and precision, measuring for 0.2 seconds.
+
+    Raises:
+        InputError: the device is not there, or cannot do the precision.
+    """
+    device = choose_device(device)
+    float32 = matmul_flops(device, torch.float32)
+    bfloat16 = 0.0 if device == "mps" else matmul_flops(device, torch.bfloat16)
+    if precision == "auto":
+        precision = "bfloat16" if bfloat16 > BF16_MUST_WIN_BY * float32 else "float32"
+    elif precision not in ("float32", "bfloat16"):
+        raise InputError(f"precision {precision!r} is unknown: choose auto, float32 or bfloat16")
+    elif precision == "bfloat16" and not bfloat16:
+        raise InputError(f"bfloat16 is not supported on {device} here: use --precision float32")
+    return Machine(device, precision, float32, bfloat16, torch.get_num_threads(), available_memory(device))
+
+
+def choose_device(device: str) -> str:
+    """The best device there is, or the named one if it is there."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
+    if device not in there:
+        raise InputError(f"device {device!r} is unknown: choose auto, cpu, cuda or mps")
+    if not there[device]:
+        raise InputError(
+            f"torch finds no {device} device here: use --device cpu, or a torch build with {device}"
+        )
+    return device
+
+
+def matmul_flops(device: str, dtype: torch.dtype, seconds: float = PROBE_SECONDS) -> float:
+    """Matrix-product speed in FLOP/s: the best of the repeats that fit into `seconds`."""
+    rows, inner, columns = PROBE_SHAPE
+    a = torch.ones(rows, inner, device=device, dtype=dtype)
+    b = torch.ones(inner, columns, device=device, dtype=dtype)
+    started = time.perf_counter()
+    best = float("inf")
+    first = True
+    while first or time.perf_counter() - started < seconds:
+        lap = time.perf_counter()
+        _ = a @ b
+        synchronize(device)
+        if not first or time.perf_counter() - started > seconds:  # the first call also loads the kernel
+            best = min(best, time.perf_counter() - lap)
+        first = False
+    return 2 * rows * inner * columns / best
+
+
+def synchronize(device: str) -> None:
+    """Wait until the device has done what it was given."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    elif device == "mps":
+        torch.mps.synchronize()
+
+
+def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[object]:
+    """The context in which forward passes run."""
+    if precision == "bfloat16":
+        return torch.autocast(device.split(":")[0], dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def attention_core(device: str, context_length: int, plain: bool = False) -> str:
+    """Which form of attention trains faster; both give the same values."""
+    return "explicit" if device == "cpu" and context_length <= LONGEST_EXPLICIT and not plain else "fused"
+
+
+@contextlib.contextmanager
+def deterministic(device: str) -> Iterator[None]:
+    """On a CPU, only operations that give the same bits each time; elsewhere nothing changes."""
+    switches: Any = sys.modules["torch.utils.deterministic"]
+    before = torch.are_deterministic_algorithms_enabled(), switches.fill_uninitialized_memory
+    if device == "cpu":
+        torch.use_deterministic_algorithms(True)
+        switches.fill_uninitialized_memory = False  # a debugging aid that costs time
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        switches.fill_uninitialized_memory = before[1]
+
+
+def available_memory(device: str = "cpu") -> int:
+    """Bytes that can still be taken on `device`; on a CPU, without pushing other programs out."""
+    if device.startswith("cuda"):
+        return torch.cuda.mem_get_info()[0]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
+        free = int(fields["MemAvailable"].split()[0]) * 1024
+        return min([free, *_cgroup_room()])
+    if platform.system() == "Windows":
+        return _windows_memory()
+    if hasattr(os, "sysconf"):  # macOS: half of what there is, since what is free is not told simply
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return 4 << 30
+
+
+def _cgroup_room() -> list[int]:
+    """What a container's limit leaves, in bytes; nothing where there is no limit."""
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    try:
+        return [int(limit.read_text()) - int(used.read_text())]
+    except (OSError, ValueError):  # no such file, or the word "max"
+        return []
+
+
+def _windows_memory() -> int:
+    import ctypes
+
+    class Status(ctypes.Structure):
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            ("total", ctypes.c_ulonglong),
+            ("available", ctypes.c_ulonglong),
+            ("rest", ctypes.c_ulonglong * 5),
+        )
+
+    status = Status()
+    status.length = ctypes.sizeof(Status)
+    ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # pyright: ignore[reportAttributeAccessIssue]
+    return int(status.available)

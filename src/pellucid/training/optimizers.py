@@ -1,0 +1,179 @@
+"""AdamW, and Muon for the matrices inside the blocks, behind one small interface.
+
+Shapes: R rows, C columns of a weight, n matrices of one shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.model.attention import Attention
+from pellucid.model.feedforward import SwiGLU
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+NEWTON_SCHULZ_STEPS = 5
+RMS_OF_ADAMW = 0.2
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose every update is made orthogonal (Jordan et al. 2024).
+
+    The update is scaled to the root mean square that AdamW's has (Liu et al. 2025, "Muon is Scalable for LLM
+    Training", section 2.2), so both optimizers share one learning rate. Matrices of one shape are orthogonalised
+    together, and the rows of a fused projection (queries, keys, values; gate, up) each by themselves.
+
+    Args:
+        matrices: (weight, row blocks) pairs; the blocks' sizes add up to the weight's rows.
+    """
+
+    def __init__(
+        self,
+        matrices: Iterable[tuple[Tensor, tuple[int, ...]]],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ) -> None:
+        pairs = list(matrices)
+        super().__init__(
+            [weight for weight, _ in pairs], {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        )
+        self.row_blocks = dict(pairs)
+        for weight, _ in pairs:
+            self.state[weight]["momentum"] = torch.zeros_like(weight)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            gradients = [weight.grad for weight in weights]
+            momenta = [self.state[weight]["momentum"] for weight in weights]
+            torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+            directions = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov's look ahead
+            if group["weight_decay"]:
+                torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            blocks = [
+                pair
+                for weight, direction in zip(weights, directions, strict=True)
+                for pair in zip(
+                    weight.split(self.row_blocks[weight]),
+                    direction.split(self.row_blocks[weight]),
+                    strict=True,
+                )
+            ]
+            for targets, updates in _by_shape(blocks):
+                step_size = -group["lr"] * RMS_OF_ADAMW * math.sqrt(max(updates.shape[1:]))
+                torch._foreach_add_(targets, list(orthogonalise(updates).unbind()), alpha=step_size)
+
+
+def _by_shape(blocks: list[tuple[Tensor, Tensor]]) -> Iterator[tuple[list[Tensor], Tensor]]:
+    """(weights, updates) of one shape at a time: n weights, all lying wide, and their updates (n, R, C)."""
+    groups: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = defaultdict(list)
+    for weight, update in blocks:
+        wide = (weight.T, update.T) if weight.shape[0] > weight.shape[1] else (weight, update)
+        groups[tuple(wide[0].shape)].append(wide)
+    for group in groups.values():
+        yield [weight for weight, _ in group], torch.stack([update for _, update in group])
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """The nearest (semi-)orthogonal matrices, roughly: singular values of (n, R, C), R ≤ C, brought near 1.
+
+    Five Newton–Schulz steps with the coefficients of Jordan et al. (2024), which leave them in about 0.7 to 1.2.
+    """
+    a, b, c = NEWTON_SCHULZ
+    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(NEWTON_SCHULZ_STEPS):
+        gram = x @ x.mT  # (n, R, R)
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
+    return x
+
+
+class Optimizers:
+    """One or two torch optimizers stepped together, with a state of named tensors."""
+
+    def __init__(self, optimizers: list[torch.optim.Optimizer], names: dict[Tensor, str]) -> None:
+        self.optimizers = optimizers
+        self.names = names
+        self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+
+    def set_rate(self, multiplier: float) -> None:
+        """Learning rates become `multiplier` times their peaks."""
+        for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = multiplier * peak
+
+    def step(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Everything the optimizers remember, as "parameter/entry" → tensor."""
+        return {
+            f"{self.names[parameter]}/{entry}": value
+            for optimizer in self.optimizers
+            for parameter, state in optimizer.state.items()
+            for entry, value in state.items()
+        }
+
+    def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """The reverse of `state_tensors`."""
+        parameters = {name: parameter for parameter, name in self.names.items()}
+        owners = {
+            parameter: optimizer
+            for optimizer in self.optimizers
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        }
+        for key, value in tensors.items():
+            name, entry = key.rsplit("/", 1)
+            parameter = parameters[name]
+            device = "cpu" if entry == "step" else parameter.device  # AdamW counts its steps on the CPU
+            owners[parameter].state[parameter][entry] = value.to(device, copy=True)
+
+
+def build_optimizers(
+    model: nn.Module,
+    kind: str,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.95),
+    weight_decay: float = 0.1,
+) -> Optimizers:
+    """AdamW for everything, or ("muon") AdamW for embeddings, head and norms with Muon for the blocks' matrices.
+
+    Weight decay spares vectors: norms' scales and biases (as in GPT-3, Brown et al. 2020, appendix B, by custom).
+    """
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+    matrices = dict(_block_matrices(model)) if kind == "muon" else {}
+    rest = [parameter for parameter in names if parameter not in matrices]
+    groups = [
+        {"params": [p for p in rest if p.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in rest if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    fused = all(p.device.type in ("cpu", "cuda") for p in rest)
+    adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=lr, betas=betas, fused=fused)
+    optimizers: list[torch.optim.Optimizer] = [adamw]
+    if matrices:
+        optimizers.append(Muon(matrices.items(), lr=lr, weight_decay=weight_decay))
+    return Optimizers(optimizers, names)
+
+
+def _block_matrices(model: nn.Module) -> Iterator[tuple[Tensor, tuple[int, ...]]]:
+    """The weights of the linear layers inside the blocks, with the rows that belong together."""
+    blocks = getattr(model, "blocks", nn.ModuleList())
+    fused: dict[Tensor, tuple[int, ...]] = {}
+    for module in blocks.modules():
+        if isinstance(module, Attention):
+            keys = module.n_kv_heads * module.head_dim
+            fused[module.qkv.weight] = (module.n_heads * module.head_dim, keys, keys)
+        elif isinstance(module, SwiGLU):
+            rows = module.gate_up.out_features // 2
+            fused[module.gate_up.weight] = (rows, rows)
+    for module in blocks.modules():
+        if isinstance(module, nn.Linear):
+            yield module.weight, fused.get(module.weight, (module.out_features,))

@@ -1,0 +1,164 @@
+"""What a run says of itself: the forecast before it, the loss curve and the model card after it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pellucid.model.config import ModelConfig
+from pellucid.training.data import TrainingData
+from pellucid.training.evaluation import Score
+from pellucid.training.forecast import Forecast
+from pellucid.training.run_folder import RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A finished training. `validation` scores the run's weights on text they never saw; `bigram` is what
+    counting pairs of tokens gives on the same text. Both are None when the text leaves nothing to validate on."""
+
+    run: RunFolder
+    steps: int
+    tokens: int
+    seconds: float
+    best_step: int
+    validation: Score | None
+    bigram: Score | None
+
+
+def parameters_text(model: ModelConfig, reserved: int) -> str:
+    """The number of parameters, the reserved tokens' share told apart."""
+    if model.architecture == "bigram":
+        return f"{model.n_params:,} parameters"
+    own = reserved * model.d_model * (1 if model.tie_embeddings else 2)
+    return f"{model.n_params - own:,} parameters (and {own:,} for {reserved} reserved tokens)"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(n_bytes: float) -> str:
+    """Bytes as a person says them."""
+    for unit in ("bytes", "KB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"
+
+
+def forecast_text(model: ModelConfig, data: TrainingData, forecast: Forecast) -> str:
+    """One paragraph: what is about to happen and what can be hoped of it."""
+    return (
+        f"Forecast: {parameters_text(model, data.tokenizer.n_reserved)}; about {size(forecast.memory)} of memory; "
+        f"{forecast.steps:,} steps of {forecast.seconds_per_step * 1000:.0f} ms, about "
+        f"{duration(forecast.seconds)}; {forecast.tokens:,} tokens, {forecast.epochs:.1f} times through the text. "
+        f"A model that has read so much writes {forecast.ability}."
+    )
+
+
+def score_text(score: Score) -> str:
+    text = f"{score.loss:.4f} nats a token, {score.bits_per_byte:.3f} bits a byte"
+    if score.n_unknown:
+        text += (
+            f" (not comparable: {score.n_unknown / score.n_tokens:.1%} of the tokens are unknown characters)"
+        )
+    return text
+
+
+def write_plot(run: RunFolder, validation: Score | None, bigram: Score | None) -> None:
+    """loss.png: every recorded loss against the tokens read."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    records = run.metrics()
+    figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    steps = [record for record in records if "loss" in record]
+    axes.plot(*_series(steps, "loss"), color="#b7c4d6", linewidth=0.8, label="training batch, dropout on")
+    for key, label, colour in (
+        ("train_sample_loss", "training sample", "#2b6cb0"),
+        ("dev_loss", "dev", "#c05621"),
+    ):
+        points = [record for record in records if record.get(key) is not None]
+        if points:
+            axes.plot(*_series(points, key), marker="o", markersize=3.5, color=colour, label=label)
+    if bigram is not None:
+        axes.axhline(bigram.loss, color="#718096", linestyle=":", label=f"counted bigram {bigram.loss:.3f}")
+    if validation is not None:
+        axes.axhline(
+            validation.loss, color="#2f855a", linestyle="--", label=f"validation {validation.loss:.3f}"
+        )
+    axes.set(xlabel="tokens read", ylabel="loss (nats a token)", title=run.name)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g} M" if value >= 1e5 else f"{value:g}")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(run.plot_path, dpi=130)
+    pyplot.close(figure)
+
+
+def _series(records: list[dict[str, Any]], key: str) -> tuple[list[float], list[float]]:
+    return [record["tokens"] for record in records], [record[key] for record in records]
+
+
+def write_card(outcome: Outcome) -> None:
+    """README.md of the run: what the model is, what it was trained on, how good it is, how to use it."""
+    run = outcome.run
+    config = run.config()
+    model, data, training = ModelConfig.from_dict(config["model"]), config["data"], config["training"]
+    lines = [
+        f"# {run.name}",
+        "",
+        f"A {model.architecture} language model grown with Pellucid {config['pellucid']} from *{data['name']}*.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| text | {data['documents']:,} documents, {data['characters']:,} characters |",
+        f"| tokens | {data['tokenizer']['kind']}, {data['tokenizer']['symbols']:,} symbols "
+        f"and {data['tokenizer']['reserved']} reserved |",
+        f"| model | {parameters_text(model, data['tokenizer']['reserved'])} |",
+        *_shape_row(model),
+        f"| training | {outcome.steps:,} steps of {training['batch_size']} × {model.context_length} tokens, "
+        f"{training['optimizer']}, {duration(outcome.seconds)} |",
+    ]
+    if outcome.validation and outcome.bigram:
+        lines += [
+            f"| validation | {score_text(outcome.validation)} (weights of step {outcome.best_step:,}) |",
+            f"| counted bigram | {score_text(outcome.bigram)} |",
+        ]
+    lines += [
+        "",
+        "![loss](loss.png)",
+        "",
+        "## Use",
+        "",
+        "```",
+        f"pellucid sample {run.path.as_posix()}",
+        f"pellucid chat {run.path.as_posix()}",
+        "```",
+        "",
+        "## Privacy",
+        "",
+        "Everything here was made from the training text: `samples.txt` may quote it, `tokenizer.json` holds its",
+        "symbols or frequent words, `config.json` the paths it was read from, and the weights can remember passages.",
+        f"`pellucid runs --delete {run.name}` removes the whole folder.",
+        "",
+    ]
+    run.card_path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _shape_row(model: ModelConfig) -> list[str]:
+    if model.architecture == "bigram":
+        return []
+    return [
+        f"| shape | {model.n_layers} layers, {model.n_heads} heads ({model.n_kv_heads} key/value) of "
+        f"{model.head_dim}, d_model {model.d_model}, d_ff {model.d_ff}, context {model.context_length}, "
+        f"{model.positions} positions, {model.norm}, {model.activation} |"
+    ]

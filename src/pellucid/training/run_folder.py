@@ -1,0 +1,199 @@
+"""A run is a folder: everything about one training, to be copied anywhere.
+
+See docs/architecture.md, "A run folder", for what each file holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from pellucid.errors import InputError
+from pellucid.training.checkpoints import Checkpoints
+from pellucid.training.files import read_json, write_atomically, write_json
+from pellucid.training.journal import Journal
+
+FORMAT = 1  # of the run folder
+RUNS = Path("runs")
+
+
+class RunFolder:
+    """Paths and small files of a run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = Checkpoints(path / "checkpoints")
+        self._lock: IO[bytes] | None = None
+        self._journal: Journal | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    config_path = property(lambda self: self.path / "config.json")
+    tokenizer_path = property(lambda self: self.path / "tokenizer.json")
+    model_path = property(lambda self: self.path / "model.safetensors")
+    metrics_path = property(lambda self: self.path / "metrics.jsonl")
+    samples_path = property(lambda self: self.path / "samples.txt")
+    plot_path = property(lambda self: self.path / "loss.png")
+    card_path = property(lambda self: self.path / "README.md")
+
+    @property
+    def journal(self) -> Journal:
+        if self._journal is None:
+            self._journal = Journal(self.path / "journal.jsonl")
+        return self._journal
+
+    def write_config(self, values: dict[str, Any]) -> None:
+        write_json(self.config_path, {"format": FORMAT, **values})
+
+    def config(self) -> dict[str, Any]:
+        """Raises: InputError when it is missing, damaged, or of a later format than this version reads."""
+        values = read_json(self.config_path)
+        if not isinstance(values.get("format"), int) or values["format"] > FORMAT:
+            raise InputError(
+                f"{self.config_path} has run format {values.get('format')!r}; this version reads up to {FORMAT}: "
+                "update pellucid"
+            )
+        return values
+
+    # ------------------------------------------------------------------ metrics
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        with self.metrics_path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every whole line of metrics.jsonl; a torn last one is passed over."""
+        if not self.metrics_path.exists():
+            return []
+        records = []
+        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+        return records
+
+    def rewind_metrics(self, step: int) -> None:
+        """Drop what a resume at `step` will write again: steps after it, and evaluations from it on."""
+        kept = [
+            record
+            for record in self.metrics()
+            if record["step"] < step or (record["step"] == step and "dev_loss" not in record)
+        ]
+        text = "".join(json.dumps(record) + "\n" for record in kept)
+        write_atomically(self.metrics_path, lambda path: path.write_text(text, encoding="utf-8"))
+
+    # ------------------------------------------------------------------ lock
+
+    def lock(self) -> None:
+        """Keep other processes from writing here; the system frees the lock however this process ends.
+
+        Raises:
+            InputError: another process holds it.
+        """
+        file = (self.path / ".lock").open("a+b")
+        try:
+            if os.name == "nt":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # pyright: ignore[reportAttributeAccessIssue]
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise InputError(
+                f"{self.path} is in use by another training: wait for it, stop it, or choose another --out"
+            ) from None
+        self._lock = file
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether another process is training here."""
+        if self._lock is not None or not self.path.is_dir():
+            return False
+        try:
+            self.lock()
+        except InputError:
+            return True
+        self.unlock()
+        return False
+
+
+def is_run(path: Path) -> bool:
+    return (path / "config.json").is_file()
+
+
+def create_run(out: str | Path | None, name: str, overwrite: bool = False) -> RunFolder:
+    """A new, locked run folder: `out`, or the next free `runs/<name>-<n>`.
+
+    Raises:
+        InputError: `out` exists and is not empty, unless it is a run to be overwritten.
+    """
+    if out is None:
+        taken = [
+            int(match[1]) for path in RUNS.glob(f"{name}-*") if (match := re.search(r"-(\d+)$", path.name))
+        ]
+        path = RUNS / f"{name}-{max(taken, default=0) + 1}"
+    else:
+        path = Path(out).expanduser()
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: --out names a folder")
+    if path.is_dir() and any(item.name != ".lock" for item in path.iterdir()):
+        if not is_run(path):
+            raise InputError(f"{path} holds other files: choose a new folder for --out")
+        if not overwrite:
+            raise InputError(f"{path} holds a run already: add --resume to go on with it, or --overwrite")
+        folder = RunFolder(path)
+        folder.lock()
+        for old in path.iterdir():
+            if old.name == ".lock":
+                continue
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+        return folder
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be made ({error.strerror}): choose another --out") from None
+    folder = RunFolder(path)
+    folder.lock()
+    return folder
+
+
+def find_run(name: str | Path | None = None) -> RunFolder:
+    """The run at a path or of a name under `runs/`; with no name, the latest.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name is None:
+        latest = max(all_runs(), key=lambda run: run.config_path.stat().st_mtime, default=None)
+        if latest is None:
+            raise InputError(
+                "there is no run here yet: start one with `pellucid train FILE` or `pellucid demo`"
+            )
+        return latest
+    for path in (Path(name).expanduser(), RUNS / name):
+        if is_run(path):
+            return RunFolder(path)
+    known = ", ".join(run.name for run in all_runs()) or "none"
+    raise InputError(f"{name} is not a run folder; runs here: {known}")
+
+
+def all_runs() -> Iterator[RunFolder]:
+    """Every run under `runs/`, by name."""
+    if RUNS.is_dir():
+        yield from (RunFolder(path) for path in sorted(RUNS.iterdir()) if is_run(path))

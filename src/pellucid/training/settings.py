@@ -1,0 +1,125 @@
+"""From what a person asked for to a full configuration: defaults, `auto` or preset, recipe file, then their flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from typing import Any
+
+from pellucid import presets
+from pellucid.errors import InputError
+from pellucid.model.config import ModelConfig
+from pellucid.training import auto
+from pellucid.training.config import BUDGETS, TrainConfig
+from pellucid.training.machine import Machine
+
+DEFAULT_MINUTES = 5.0
+TEXT_SETTINGS = ("tokenizer", "vocab_size")
+MODEL_SETTINGS = tuple(field.name for field in dataclasses.fields(ModelConfig) if field.name != "vocab_size")
+TRAIN_SETTINGS = tuple(field.name for field in dataclasses.fields(TrainConfig))
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What a person asked for, sorted by what it is about; unset means "choose for me"."""
+
+    preset: str
+    text: dict[str, Any]
+    model: dict[str, Any]
+    training: dict[str, Any]
+
+    @property
+    def tokenizer(self) -> str:
+        return self.text.get("tokenizer", "auto")
+
+    @property
+    def seed(self) -> int:
+        return self.training.get("seed", TrainConfig.seed)
+
+    @property
+    def dev_fraction(self) -> float:
+        return self.training.get("dev_fraction", TrainConfig.dev_fraction)
+
+
+def request(preset: str = "auto", config: str | None = None, **settings: Any) -> Request:
+    """Lay a recipe file over a preset and single settings over both; settings that are None count as not given.
+
+    Raises:
+        InputError: no such preset or setting.
+    """
+    layers = [presets.load(preset)]
+    if config is not None:
+        layers.append(presets.load_file(config))
+    own = {name: value for name, value in settings.items() if value is not None}
+    known = (*TEXT_SETTINGS, *MODEL_SETTINGS, *TRAIN_SETTINGS)
+    for name in own:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise InputError(
+                f"there is no setting {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
+            )
+    layers.append(
+        presets.Recipe(
+            "",
+            {name: own[name] for name in TEXT_SETTINGS if name in own},
+            {name: own[name] for name in MODEL_SETTINGS if name in own},
+            {name: own[name] for name in TRAIN_SETTINGS if name in own},
+        )
+    )
+    training: dict[str, Any] = {}
+    for layer in layers:
+        if any(name in layer.training for name in BUDGETS):  # a later budget replaces an earlier one
+            training = {name: value for name, value in training.items() if name not in BUDGETS}
+        training.update(layer.training)
+    if not any(training.get(name) for name in BUDGETS):
+        training["minutes"] = DEFAULT_MINUTES
+    return Request(
+        preset,
+        {name: value for layer in layers for name, value in layer.text.items()},
+        {name: value for layer in layers for name, value in layer.model.items()},
+        training,
+    )
+
+
+def resolve(
+    asked: Request, vocab_size: int, kind: str, n_tokens: int, machine: Machine
+) -> tuple[ModelConfig, TrainConfig, list[str]]:
+    """The full configuration of a run, and the reasons for what `auto` chose.
+
+    Args:
+        kind: of the tokenizer, "char" or "bpe".
+        n_tokens: of the training split.
+    """
+    model, training, reasons = dict(asked.model), dict(asked.training), []
+    if asked.preset == "auto":
+        choice = auto.choose(
+            n_tokens,
+            vocab_size,
+            kind,
+            machine,
+            training.get("minutes", 0.0),
+            _tokens_to_read(training, n_tokens),
+        )
+        if "d_model" in model and not {"n_heads", "head_dim"} & model.keys():
+            choice.model["n_heads"] = max(1, model["d_model"] // 64)
+        model, training = {**choice.model, **model}, {**choice.training, **training}
+        reasons = choice.reasons
+    training |= {"device": machine.device, "precision": machine.precision}
+    config = {"vocab_size": vocab_size, **model}
+    _refuse_unknown(config, (*MODEL_SETTINGS, "vocab_size"))
+    _refuse_unknown(training, TRAIN_SETTINGS)
+    return ModelConfig(**config), TrainConfig(**training), reasons
+
+
+def _refuse_unknown(values: dict[str, Any], known: tuple[str, ...]) -> None:
+    if unknown := sorted(set(values) - set(known)):
+        raise InputError(f"the recipe has unknown settings: {', '.join(unknown)}")
+
+
+def _tokens_to_read(training: dict[str, Any], n_tokens: int) -> float:
+    """The tokens that a budget other than minutes lets the model read."""
+    if training.get("train_tokens"):
+        return training["train_tokens"]
+    if training.get("epochs"):
+        return training["epochs"] * n_tokens
+    return training.get("steps", 0) * training.get("batch_size", 16) * 128

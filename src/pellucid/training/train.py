@@ -1,0 +1,293 @@
+"""A whole training, from sources to a scored run: what `pellucid train` and `pellucid.train` do."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import pellucid
+from pellucid.errors import InputError
+from pellucid.model.config import ModelConfig
+from pellucid.model.transformer import LanguageModel, build_model
+from pellucid.text.documents import Corpus
+from pellucid.text.sources import read
+from pellucid.text.tokenizer import build_tokenizer, load_tokenizer
+from pellucid.training import report
+from pellucid.training.config import BUDGETS, TrainConfig
+from pellucid.training.data import TrainingData, absolute_sources, split_corpus, tokenise
+from pellucid.training.forecast import Forecast, check_memory, evaluation_tokens, seconds_per_step
+from pellucid.training.loop import EVALUATIONS, Trainer
+from pellucid.training.machine import Machine, attention_core, deterministic, probe
+from pellucid.training.observer import Observer
+from pellucid.training.report import Outcome
+from pellucid.training.run_folder import RunFolder, create_run
+from pellucid.training.settings import Request, request, resolve
+from pellucid.training.weights import load_weights
+
+Sources = str | Path | Sequence[str | Path]
+
+
+def train(
+    sources: Sources,
+    *,
+    out: str | Path | None = None,
+    preset: str = "auto",
+    config: str | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+    corpus: Corpus | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Train a model on text and leave a run folder.
+
+    Args:
+        sources: files, folders, globs, URLs or named corpora.
+        out: the run folder; default the next free `runs/<name>-<n>`.
+        preset: "auto" or the name of a recipe.
+        config: a recipe file laid over the preset.
+        corpus: the text of `sources`, where it has been read already.
+        settings: fields of ModelConfig and TrainConfig, `tokenizer` and `vocab_size`.
+
+    Raises:
+        InputError: a setting or source is wrong; nothing is left behind.
+        Interrupted, Diverged, OutOfMemory, OSError: see `Trainer.train`; the run can be resumed.
+    """
+    observer = observer or Observer()
+    asked = request(preset, config, **settings)
+    machine = probe(asked.training.get("device", "auto"), asked.training.get("precision", "auto"))
+    if asked.training.get("plain") and "precision" not in asked.training:
+        machine = dataclasses.replace(machine, precision="float32")
+    observer.note(f"Machine: {machine.describe()}.")
+    corpus = corpus or read(sources, progress=observer.note)
+    data = _prepare(corpus, asked, observer)
+    model_config, train_config, reasons = resolve(
+        asked, data.tokenizer.vocab_size, data.tokenizer.kind, len(data.train), machine
+    )
+    for reason in reasons:
+        observer.note(f"Auto chose {reason}.")
+    memory = check_memory(model_config, train_config, machine.memory)
+
+    run = create_run(out, corpus.name, overwrite)
+    try:
+        with deterministic(machine.device):
+            model = _build(model_config, train_config, machine)
+            trainer = Trainer(run, model, data, train_config, machine, 1, observer)
+            forecast = _forecast(trainer, memory)
+            observer.note(report.forecast_text(model_config, data, forecast))
+            train_config = _with_eval_tokens(train_config, forecast, data)
+            trainer = Trainer(run, model, data, train_config, machine, forecast.steps, observer)
+            _write_config(run, sources, data, model_config, train_config, machine)
+            trainer.start()
+            trainer.train()
+            return _finish(trainer)
+    finally:
+        run.unlock()
+
+
+def resume(
+    run: RunFolder, sources: Sources | None = None, observer: Observer | None = None, **settings: Any
+) -> Outcome:
+    """Go on with a run from its newest sound checkpoint, to the same bits as if it had never stopped.
+
+    Args:
+        run: the run folder, not locked.
+        sources: its text, if that is no longer where it was.
+        settings: a new budget, in whole (say `steps`); anything else must be what the run has.
+
+    Raises:
+        InputError: the text or a setting differs from the run's, or no checkpoint can be trusted.
+    """
+    observer = observer or Observer()
+    stored = run.config()
+    model_config, train_config = (
+        ModelConfig.from_dict(stored["model"]),
+        TrainConfig.from_dict(stored["training"]),
+    )
+    new_budget = {name: settings.pop(name) for name in BUDGETS if settings.get(name)}
+    _refuse_changes(settings, stored)
+    train_config = _with_budget(train_config, new_budget)
+    run.lock()
+    try:
+        data = _known_data(run, stored, sources, train_config, observer)
+        machine = dataclasses.replace(
+            probe(train_config.device, train_config.precision), threads=stored["machine"]["threads"]
+        )
+        if machine.device == "cpu" and machine.threads != torch.get_num_threads():
+            observer.note(f"Using {machine.threads} threads, as the run did before.")
+            torch.set_num_threads(machine.threads)
+        with deterministic(machine.device):
+            model = _build(model_config, train_config, machine)
+            trainer = Trainer(run, model, data, train_config, machine, 1, observer)
+            _restore(trainer, observer)
+            if new_budget:
+                _extend(trainer, train_config)
+                run.write_config({**stored, "training": train_config.to_dict()})
+            trainer.train()
+            return _finish(trainer)
+    finally:
+        run.unlock()
+
+
+# ---------------------------------------------------------------------- steps of starting
+
+
+def _prepare(corpus: Corpus, asked: Request, observer: Observer) -> TrainingData:
+    for note in corpus.notes:
+        observer.note(note)
+    splits = split_corpus(corpus, asked.seed, asked.dev_fraction)
+    tokenizer, reason = build_tokenizer(
+        asked.tokenizer,
+        [document.text for document in splits.train],
+        asked.text.get("vocab_size"),
+        progress=observer.note,
+    )
+    data = tokenise(corpus, splits, tokenizer)
+    observer.note(
+        f"Tokens: {reason}; {tokenizer.n_symbols:,} symbols and {tokenizer.n_reserved} reserved, "
+        f"{len(data.train):,} tokens to train on, {len(data.dev):,} dev, {len(data.validation):,} validation."
+    )
+    if tokenizer.unknown is not None:
+        unknown = sum(
+            int((part == tokenizer.unknown).sum()) for part in (data.train, data.dev, data.validation)
+        )
+        if unknown:
+            observer.note(
+                f"{unknown:,} characters are unknown to the tokenizer and become one unknown token."
+            )
+    return data
+
+
+def _build(model: ModelConfig, config: TrainConfig, machine: Machine) -> LanguageModel:
+    torch.manual_seed(config.seed)
+    core = attention_core(machine.device, model.context_length, config.plain)
+    return build_model(model, core).to(machine.device)
+
+
+def _forecast(trainer: Trainer, memory: int) -> Forecast:
+    config, length = trainer.config, trainer.windows.context_length
+    seconds = seconds_per_step(trainer)
+    steps = config.planned_steps(trainer.windows.per_epoch, length)
+    if steps is None:
+        steps = max(1, int(60 * config.minutes / seconds))
+    tokens = steps * config.batch_size * length
+    return Forecast(seconds, steps, tokens, tokens / len(trainer.data.train), memory)
+
+
+def _with_eval_tokens(config: TrainConfig, forecast: Forecast, data: TrainingData) -> TrainConfig:
+    """Bounded by minutes, evaluations must not eat them; the number is then part of the run's record."""
+    if not config.minutes or config.eval_tokens:
+        return config
+    per_step = forecast.tokens // forecast.steps
+    affordable = evaluation_tokens(forecast.seconds_per_step, per_step, config.minutes, EVALUATIONS)
+    return dataclasses.replace(config, eval_tokens=affordable if affordable < len(data.dev) else 0)
+
+
+def _write_config(
+    run: RunFolder,
+    sources: Sources,
+    data: TrainingData,
+    model: ModelConfig,
+    config: TrainConfig,
+    machine: Machine,
+) -> None:
+    listed = [sources] if isinstance(sources, str | Path) else list(sources)
+    data.tokenizer.save(run.tokenizer_path)
+    run.write_config(
+        {
+            "pellucid": pellucid.__version__,
+            "torch": torch.__version__,
+            "model": model.to_dict(),
+            "training": config.to_dict(),
+            "data": {"sources": absolute_sources(listed), **data.record()},
+            "machine": dataclasses.asdict(machine),
+        }
+    )
+
+
+# ---------------------------------------------------------------------- steps of resuming
+
+
+def _refuse_changes(settings: dict[str, Any], stored: dict[str, Any]) -> None:
+    known = {**stored["training"], **stored["model"]}
+    for name, value in settings.items():
+        if value is not None and name in known and value != known[name] and value != "auto":
+            raise InputError(
+                f"the run was started with {name} {known[name]!r}, not {value!r}: a resumed run keeps its settings; "
+                "leave the flag out, or start a new run"
+            )
+
+
+def _with_budget(config: TrainConfig, budget: dict[str, Any]) -> TrainConfig:
+    if not budget or all(getattr(config, name) == value for name, value in budget.items()):
+        return config
+    return dataclasses.replace(config, **{**dict.fromkeys(BUDGETS, 0), **budget})
+
+
+def _known_data(
+    run: RunFolder, stored: dict[str, Any], sources: Sources | None, config: TrainConfig, observer: Observer
+) -> TrainingData:
+    """The run's own text and tokenizer, or an InputError."""
+    corpus = read(sources or stored["data"]["sources"], progress=observer.note)
+    if corpus.fingerprint != stored["data"]["fingerprint"]:
+        raise InputError(
+            f"the text is not what {run.path} was trained on: a run can only be resumed on the same text; "
+            "restore it, or start a new run"
+        )
+    tokenizer = load_tokenizer(run.tokenizer_path)
+    if tokenizer.fingerprint != stored["data"]["tokenizer"]["fingerprint"]:
+        raise InputError(
+            f"{run.tokenizer_path} is not the tokenizer the run was trained with: the run is damaged"
+        )
+    return tokenise(corpus, split_corpus(corpus, config.seed, config.dev_fraction), tokenizer)
+
+
+def _restore(trainer: Trainer, observer: Observer) -> None:
+    if not trainer.run.checkpoints.steps():
+        observer.note("The run stopped before its first checkpoint: starting it again.")
+        trainer.start()
+        return
+    checkpoint, problems = trainer.run.checkpoints.newest_sound()
+    for problem in problems:
+        observer.note(f"Checkpoint {problem}: taking an older one.")
+    trainer.restore(checkpoint)
+    observer.note(f"Resuming at step {checkpoint.step:,} of {trainer.pace.total_steps(checkpoint.step):,}.")
+
+
+def _extend(trainer: Trainer, config: TrainConfig) -> None:
+    steps = config.planned_steps(trainer.windows.per_epoch, trainer.windows.context_length)
+    if steps is None:
+        left = max(0.0, 60 * config.minutes - trainer.progress.seconds)
+        steps = trainer.progress.step + int(left / seconds_per_step(trainer))
+    if steps != trainer.pace.total_steps(trainer.progress.step):
+        trainer.extend(steps)
+
+
+# ---------------------------------------------------------------------- finishing
+
+
+def _finish(trainer: Trainer) -> Outcome:
+    """Score the run's weights on the validation split, once, and write plot and card."""
+    run, data, model, machine = trainer.run, trainer.data, trainer.model, trainer.machine
+    load_weights(model, run.model_path)
+    validation = bigram = None
+    if len(data.validation) > 1:
+        validation = trainer.evaluator.score(model, data.validation, machine.device, machine.precision)
+        bigram = trainer.evaluator.bigram_score(data.train, data.validation, model.config.vocab_size)
+    progress = trainer.progress
+    outcome = Outcome(
+        run, progress.step, progress.tokens, progress.seconds, progress.best_step, validation, bigram
+    )
+    run.journal.write(
+        "finished",
+        step=progress.step,
+        validation_loss=validation.loss if validation else None,
+        validation_bits_per_byte=validation.bits_per_byte if validation else None,
+        bigram_loss=bigram.loss if bigram else None,
+    )
+    report.write_plot(run, validation, bigram)
+    report.write_card(outcome)
+    return outcome

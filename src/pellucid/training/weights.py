@@ -1,0 +1,48 @@
+"""Weights to and from `model.safetensors`: a tied head is stored once, under the embedding's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from pellucid.errors import InputError
+from pellucid.model.transformer import LanguageModel
+from pellucid.training.checkpoints import load_tensors
+from pellucid.training.files import write_atomically
+from pellucid.training.run_folder import RunFolder
+
+
+def stored_weights(model: LanguageModel) -> dict[str, Tensor]:
+    """What a file keeps of `model`, by name."""
+    weights = model.state_dict()
+    if model.config.tie_embeddings:
+        weights.pop("head.weight", None)
+    return weights
+
+
+def load_stored_weights(model: LanguageModel, weights: dict[str, Tensor], where: str) -> None:
+    """Raises: InputError when names, shapes or values do not fit the model."""
+    if model.config.tie_embeddings and "embedding.weight" in weights:
+        weights = {**weights, "head.weight": weights["embedding.weight"]}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{where} does not fit its config.json: {reason[:300]}") from None
+
+
+def publish_weights(run: RunFolder, model: LanguageModel) -> None:
+    """Make the model's present weights the run's own."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in stored_weights(model).items()}
+    write_atomically(run.model_path, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+
+
+def load_weights(model: LanguageModel, path: Path) -> None:
+    """Raises: InputError when the file is missing, damaged, not finite, or does not fit the model."""
+    weights = load_tensors(path)
+    if not all(torch.isfinite(tensor).all() for tensor in weights.values() if tensor.is_floating_point()):
+        raise InputError(f"{path} holds numbers that are not finite: the run is damaged")
+    load_stored_weights(model, weights, str(path))

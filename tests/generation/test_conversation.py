@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator, Sequence
+
+import pytest
+
+from pellucid.errors import InputError
+from pellucid.generation.conversation import Conversation, Turn
+from pellucid.generation.engine import Engine
+from pellucid.generation.options import CHAT_DEFAULTS, SamplingOptions
+
+
+class ScriptedEngine(Engine):
+    """Streams given pieces, and keeps the prompts it was given."""
+
+    def __init__(self, inner: Engine, *replies: Sequence[str]) -> None:
+        super().__init__(inner.model, inner.tokenizer)
+        self.replies = list(replies)
+        self.prompts: list[str] = []
+        self.options: list[SamplingOptions | None] = []
+        self.n_written = 0
+
+    def stream(self, prompt: str, options: SamplingOptions | None = None) -> Generator[str]:
+        self.prompts.append(prompt)
+        self.options.append(options)
+        return self._pieces(self.replies.pop(0))
+
+    def _pieces(self, pieces: Sequence[str]) -> Generator[str]:
+        for piece in pieces:
+            self.n_written += 1
+            yield piece
+
+
+@pytest.fixture(scope="module")
+def inner(make_model, chars) -> Engine:
+    return Engine(make_model(chars.vocab_size, context_length=128), chars)
+
+
+SHORT = SamplingOptions(max_tokens=28)  # leaves a hundred tokens of 128 for what was said
+
+
+def say(engine: Engine, message: str = "Hello", **names: str) -> str:
+    return "".join(Conversation(engine, SHORT, **names).reply(message))
+
+
+def test_both_sides_are_written_as_speeches(inner):
+    engine = ScriptedEngine(inner, ["Good ", "morrow.\n", "\nYOU:\n"], "Ay.\n\n")
+    conversation = Conversation(engine, SHORT, model_name="ROMEO")
+    assert "".join(conversation.reply("Hello")) == "Good morrow."
+    assert "".join(conversation.reply("  And you? ")) == "Ay."
+    assert engine.prompts == [
+        "YOU:\nHello\n\nROMEO:\n",
+        "YOU:\nHello\n\nROMEO:\nGood morrow.\n\nYOU:\nAnd you?\n\nROMEO:\n",
+    ]
+    assert conversation.turns[-1] == Turn("ROMEO", "Ay.")
+
+
+@pytest.mark.parametrize(
+    ("written", "reply"),
+    [
+        ("one\ntwo\n\nthree", "one\ntwo"),
+        ("\n\n  one\n\ntwo", "one"),  # leading blank lines are no answer
+        ("one\nYOU:\nno", "one"),
+        ("one\nMODEL:\nno", "one"),
+        ("\nYOU:\nno", ""),
+        ("MODEL:", ""),
+        ("one\nYOUR hand", "one\nYOUR hand"),
+        ("prose without any line that goes on", "prose without any line that goes on"),
+        ("one\n", "one"),
+        ("\n \n", ""),
+        ("", ""),
+    ],
+)
+def test_where_a_reply_ends(inner, written, reply):
+    for pieces in ([written], list(written)):
+        conversation = Conversation(ScriptedEngine(inner, pieces), SHORT)
+        assert "".join(conversation.reply("Hello")) == reply
+        assert conversation.turns == [Turn("YOU", "Hello")] + [Turn("MODEL", reply)] * bool(reply)
+
+
+def test_the_model_stops_where_the_reply_does(inner):
+    engine = ScriptedEngine(inner, list("one\n\nYOU:\nand so on and on"))
+    assert say(engine) == "one"
+    assert engine.n_written == len("one\n\n")
+
+
+def test_breaking_off_keeps_what_was_said(inner):
+    conversation = Conversation(ScriptedEngine(inner, ["one ", "two ", "three"]), SHORT)
+    reply = conversation.reply("Hello")
+    assert [next(reply), next(reply)] == ["one ", "two "]
+    reply.close()
+    assert conversation.turns[-1] == Turn("MODEL", "one two")
+
+
+def test_old_turns_are_forgotten_whole(inner):
+    engine = ScriptedEngine(inner, *["a short reply\n\n"] * 9)
+    conversation = Conversation(engine, SHORT)
+    for number in "abcdefghi":
+        "".join(conversation.reply(f"this is message {number}"))
+    assert len(conversation.turns) == 18
+    for prompt in engine.prompts:
+        assert len(prompt) <= 100
+        assert prompt.startswith(("YOU:\n", "MODEL:\n"))
+    assert engine.prompts[-1].count("this is message") == 2  # as many as fit
+
+
+def test_a_long_message_is_read_from_its_end(inner):
+    notes: list[str] = []
+    engine = Engine(inner.model, inner.tokenizer, note=notes.append)
+    "".join(Conversation(engine, SHORT).reply("word " * 100))
+    assert notes and "only the last 100" in notes[0]
+
+
+def test_messages_keep_to_the_template(inner):
+    engine = ScriptedEngine(inner, "x", "y")
+    conversation = Conversation(engine, SHORT)
+    "".join(conversation.reply("one\n\n\ntwo\n \nthree\n"))
+    assert engine.prompts[0] == "YOU:\none\ntwo\nthree\n\nMODEL:\n"
+    "".join(conversation.reply(" "))  # nothing said: the model goes on
+    assert engine.prompts[1] == "YOU:\none\ntwo\nthree\n\nMODEL:\nx\n\nMODEL:\n"
+
+
+def test_every_reply_has_a_seed_of_its_own(inner):
+    engine = ScriptedEngine(inner, "a", "b")
+    conversation = Conversation(engine, dataclasses.replace(SHORT, seed=7))
+    for _ in range(2):
+        "".join(conversation.reply("Hello"))
+    assert [options and options.seed for options in engine.options] == [7, 8]
+
+
+def test_with_a_real_model_that_never_learned_to_speak(inner):
+    conversations = [Conversation(inner, dataclasses.replace(CHAT_DEFAULTS, seed=1)) for _ in range(2)]
+    texts = ["".join(c.reply("Hello")) + "|" + "".join(c.reply("And?")) for c in conversations]
+    assert texts[0] == texts[1]
+    assert len(texts[0]) > 10 and "\n\n" not in texts[0]
+
+
+@pytest.mark.parametrize("names", [("", "B"), ("A", "A"), ("A\nB", "C")])
+def test_names_that_cannot_be_told_apart(inner, names):
+    with pytest.raises(InputError):
+        Conversation(inner, SHORT, *names)

@@ -1,0 +1,385 @@
+"""Tokenizers: what goes in comes out, text is never a reserved token, and files are checked before they are used."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pellucid.errors import InputError
+from pellucid.text import bpe_tokenizer
+from pellucid.text.bpe_tokenizer import BPETokenizer, cut_at_seams, train_bpe
+from pellucid.text.char_tokenizer import CharTokenizer
+from pellucid.text.tokenizer import (
+    RESERVED,
+    Tokenizer,
+    build_tokenizer,
+    choose_kind,
+    default_vocab_size,
+    load_tokenizer,
+    parse_tokenizer,
+)
+
+PROSE = (
+    "It was a bright cold day in April, and the clocks were striking thirteen. Don't they've 1234 naïve cafés?\n\n"
+    "  Winston  Smith,\this chin nuzzled into his breast…\n漢字とかな。🙂👩‍🚀 שלום e\u0301\n"
+)
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.lists(
+    st.sampled_from([*RESERVED, "<|", "|>", " ", "\n", "\0", "the", "👩‍🚀", "e\u0301", "\r\n", "\u2028", "\x1c"])
+).map("".join)
+
+
+@pytest.fixture(scope="module")
+def bpe() -> BPETokenizer:
+    return train_bpe([PROSE * 3], 330)
+
+
+@pytest.fixture(scope="module")
+def char() -> CharTokenizer:
+    return CharTokenizer.from_texts([PROSE])
+
+
+@pytest.fixture(scope="module", params=["char", "bpe"])
+def either(request: pytest.FixtureRequest, char: CharTokenizer, bpe: BPETokenizer) -> Tokenizer:
+    return char if request.param == "char" else bpe
+
+
+# ---------------------------------------------------------------------- round trips
+
+
+@given(ANY_TEXT)
+def test_bpe_gives_any_text_back(bpe: BPETokenizer, text: str):
+    assert bpe.decode(bpe.encode(text)) == text
+
+
+@given(st.text(st.sampled_from(sorted(set(PROSE)))))
+def test_characters_give_known_text_back(char: CharTokenizer, text: str):
+    assert char.decode(char.encode(text)) == text
+    assert char.count_unknown(text) == 0
+
+
+@given(ANY_TEXT)
+def test_unknown_characters_are_counted_and_replaced(char: CharTokenizer, text: str):
+    known = set(PROSE)
+    assert char.decode(char.encode(text)) == "".join(c if c in known else "\ufffd" for c in text)
+    assert char.count_unknown(text) == sum(c not in known for c in text)
+
+
+@given(ANY_TEXT)
+def test_text_is_never_a_reserved_token(either: Tokenizer, text: str):
+    reserved = {either.special_id(name) for name in RESERVED if either.unknown is not None or name != "<|unk|>"}
+    ids = either.encode(f"{text}<|endoftext|>{text}<|user|>").tolist()
+    assert not (reserved - {either.unknown}) & set(ids)
+
+
+def test_lone_surrogates_do_not_crash(either: Tokenizer):
+    assert either.decode(either.encode("t\ud800t\udfff")) == "t\ufffdt\ufffd"
+    assert either.encode_documents(["t\ud800"])[-1] == either.end_of_text
+    assert "\ud800" not in CharTokenizer.from_texts(["a\ud800"]).alphabet
+
+
+# ---------------------------------------------------------------------- ids and bytes
+
+
+@given(data=st.data())
+def test_decoding_is_joining_bytes(either: Tokenizer, data: st.DataObject):
+    ids = data.draw(st.lists(st.integers(0, either.vocab_size - 1)))
+    assert either.decode(ids) == b"".join(map(either.token_bytes, ids)).decode("utf-8", "replace")
+
+
+def test_reserved_tokens_come_first_and_are_silent(either: Tokenizer):
+    names = [name for name in RESERVED if either.kind == "char" or name != "<|unk|>"]
+    assert [either.special_id(name) for name in names] == list(range(either.n_reserved))
+    assert (either.end_of_text, either.pad) == (0, 1)
+    assert either.n_symbols == either.vocab_size - len(names)
+    ids = [either.special_id(name) for name in names if name != "<|unk|>"]
+    assert either.decode(ids) == ""
+    assert either.decode(ids, keep_special=True) == "".join(name for name in names if name != "<|unk|>")
+
+
+def test_unknown_is_for_characters_only(char: CharTokenizer, bpe: BPETokenizer):
+    assert char.unknown == 2
+    assert char.token_bytes(2) == "\ufffd".encode()
+    assert bpe.unknown is None
+    assert bpe.count_unknown("漢") == 0
+    with pytest.raises(InputError, match="no <|unk|>"):
+        bpe.special_id("<|unk|>")
+
+
+def test_tokens_can_be_shown(either: Tokenizer):
+    assert either.token_text(0) == "<|endoftext|>"
+    assert either.token_text(int(either.encode("t")[0])) == "t"
+
+
+def test_a_byte_that_is_no_character_is_shown_escaped(bpe: BPETokenizer):
+    shown = [bpe.token_text(int(id)) for id in bpe.encode("\u0416")]  # two bytes, not in the training text
+    assert shown == ["\\xd0", "\\x96"]
+
+
+@pytest.mark.parametrize("ids", [[-1], [0, 10**6], [1 << 40], np.array([10**6]), [1 << 80], [0.5], [[1]]])
+def test_ids_out_of_range(either: Tokenizer, ids: Any):
+    with pytest.raises(InputError):
+        either.decode(ids)
+
+
+@pytest.mark.parametrize("id", [-1, 10**6])
+def test_one_id_out_of_range(either: Tokenizer, id: int):
+    with pytest.raises(InputError, match=f"no token {id}"):
+        either.token_bytes(id)
+    with pytest.raises(InputError, match=f"no token {id}"):
+        either.token_text(id)
+
+
+@given(st.lists(ANY_TEXT, max_size=5))
+def test_documents_end_with_the_end_of_text(either: Tokenizer, texts: list[str]):
+    ids = either.encode_documents(texts)
+    assert ids.dtype == np.int32
+    expected = [id for text in texts for id in [*either.encode(text).tolist(), either.end_of_text]]
+    assert ids.tolist() == expected
+
+
+# ---------------------------------------------------------------------- characters: the file is Hugging Face's
+
+
+@given(text=ANY_TEXT)
+def test_the_tokenizers_library_reads_the_character_file_alike(char: CharTokenizer, text: str):
+    library = tokenizers.Tokenizer.from_str(char.to_json())
+    library.encode_special_tokens = True
+    assert library.encode(text).ids == char.encode(text).tolist()
+
+
+def test_the_library_decodes_characters_alike(char: CharTokenizer):
+    library = tokenizers.Tokenizer.from_str(char.to_json())
+    ids = char.encode(PROSE).tolist()
+    assert library.decode(ids) == PROSE
+    assert library.decode([0, *ids[:5], 0]) == PROSE[:5]
+
+
+def test_a_character_file_resaved_by_the_library_loads(char: CharTokenizer):
+    resaved = tokenizers.Tokenizer.from_str(char.to_json()).to_str()
+    assert parse_tokenizer(resaved.encode(), "resaved").encode(PROSE).tolist() == char.encode(PROSE).tolist()
+
+
+# ---------------------------------------------------------------------- byte pairs
+
+
+def test_bpe_compresses(bpe: BPETokenizer):
+    assert len(bpe.encode(PROSE)) < 0.7 * len(PROSE.encode())
+
+
+def test_bpe_is_the_same_every_time(bpe: BPETokenizer):
+    assert train_bpe([PROSE * 3], 330).fingerprint == bpe.fingerprint
+
+
+def test_too_little_text_gives_a_smaller_vocabulary():
+    tokenizer, reason = build_tokenizer("bpe", ["ab ab ab"], 5000)
+    assert 262 < tokenizer.vocab_size < 270
+    assert "5,000 were asked" in reason
+
+
+@pytest.mark.parametrize("size", [-5, 0, 261, 1 << 21])
+def test_impossible_vocabularies(size: int):
+    with pytest.raises(InputError, match="262"):
+        train_bpe(["text"], size)
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=st.lists(st.sampled_from([*PROSE.split(" "), " ", "\n", "\n\n", "  ", "a", "。"])).map(" ".join))
+def test_long_texts_are_cut_where_cutting_changes_nothing(bpe: BPETokenizer, text: str):
+    whole = bpe._engine.encode(text, add_special_tokens=False).ids
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bpe_tokenizer, "PIECE", 7)
+        patch.setattr(bpe_tokenizer, "BATCH", 20)
+        assert "".join(cut_at_seams(text)) == text
+        assert bpe.encode(text).tolist() == whole
+        assert bpe.encode_documents([text, "x"]).tolist() == [*whole, 0, *bpe.encode("x").tolist(), 0]
+
+
+def test_a_long_text_is_in_many_pieces():
+    assert len(list(cut_at_seams(PROSE * 1000))) > 5
+
+
+def test_more_text_than_is_learned_from(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bpe_tokenizer, "MOST_TRAINING", 20_000)
+    monkeypatch.setattr(bpe_tokenizer, "PIECE", 1000)
+    tokenizer = train_bpe(["the first part of it " * 2000, "zyxwv " * 3000], 300)
+    assert len(tokenizer.encode(" zyxwv")) == 1  # the end of the text was learned from too
+
+
+# ---------------------------------------------------------------------- choosing
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind", "reason"),
+    [
+        (["plain English text"] * 50, "char", "900 characters"),
+        (["x" * 1_000_000, "y" * 1_000_001], "bpe", "2 million"),
+        (["吾輩は猫である。名前はまだ無い。"], "bpe", "large scripts or emoji"),
+        (["good morning 🙂 how are you 🙂"], "bpe", "large scripts or emoji"),
+        (["".join(map(chr, range(0x100, 0x210)))], "bpe", "272 different"),
+        (["Съешь ещё этих мягких французских булок"], "char", "different ones"),
+    ],
+)
+def test_auto(texts: list[str], kind: str, reason: str):
+    assert choose_kind(texts)[0] == kind
+    tokenizer, line = build_tokenizer("auto", texts)
+    assert tokenizer.kind == kind
+    assert reason in line
+    assert "\n" not in line
+
+
+def test_default_vocabulary_grows_with_the_text():
+    sizes = [default_vocab_size(n) for n in (0, 1000, 1_100_000, 5_000_000, 20_000_000, 10**9)]
+    assert sizes == [1024, 1024, 1024, 2048, 4096, 8192]
+
+
+def test_asking_for_a_size_takes_bpe():
+    assert build_tokenizer("auto", [PROSE], 300)[0].kind == "bpe"
+    with pytest.raises(InputError, match="--vocab-size"):
+        build_tokenizer("char", [PROSE], 300)
+    with pytest.raises(InputError, match="no text"):
+        build_tokenizer("auto", ["", ""])
+    with pytest.raises(InputError, match="auto, char or bpe"):
+        build_tokenizer("wordpieces", [PROSE])
+
+
+# ---------------------------------------------------------------------- files
+
+
+def test_saved_and_loaded(either: Tokenizer, tmp_path: Path):
+    either.save(tmp_path)  # a folder, such as a run
+    either.save(tmp_path / "mine.json")
+    for path in (tmp_path, tmp_path / "tokenizer.json", tmp_path / "mine.json"):
+        loaded = load_tokenizer(path)
+        assert type(loaded) is type(either)
+        assert loaded.fingerprint == either.fingerprint
+        assert loaded.encode(PROSE + "<|end|>").tolist() == either.encode(PROSE + "<|end|>").tolist()
+        loaded.save(tmp_path / "again.json")
+        assert (tmp_path / "again.json").read_bytes() == (tmp_path / "mine.json").read_bytes()
+    tokenizer, reason = build_tokenizer(str(tmp_path), ["anything"])
+    assert tokenizer.fingerprint == either.fingerprint
+    assert str(tmp_path) in reason
+    with pytest.raises(InputError, match="leave out --vocab-size"):
+        build_tokenizer(tmp_path, ["anything"], 9999)
+
+
+def test_a_foreign_file_with_our_reserved_tokens_elsewhere(bpe: BPETokenizer):
+    content = json.loads(bpe.to_json())
+    names, vocabulary = list(content["model"]["vocab"]), content["model"]["vocab"]
+    order = names[6:] + names[:6]  # reserved tokens last, as GPT-2 has them
+    vocabulary.update({name: id for id, name in enumerate(order)})
+    for token in content["added_tokens"]:
+        token["id"] = vocabulary[token["content"]]
+    loaded = parse_tokenizer(json.dumps(content).encode(), "foreign")
+    assert loaded.end_of_text == bpe.vocab_size - 6
+    assert loaded.decode(loaded.encode(PROSE)) == PROSE
+    assert (loaded.encode(PROSE) == bpe.encode(PROSE) - 6).all()
+
+
+def edit(tokenizer: Tokenizer, change: Any) -> bytes:
+    content = json.loads(tokenizer.to_json())
+    change(content)
+    return json.dumps(content).encode()
+
+
+def set_at(*path: Any, value: Any) -> Any:
+    def change(content: Any) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = value
+
+    return change
+
+
+DAMAGE = [
+    set_at("added_tokens", value=[]),
+    set_at("added_tokens", value=None),
+    set_at("added_tokens", value=["<|endoftext|>"]),
+    set_at("added_tokens", 0, "id", value=1),
+    set_at("added_tokens", 0, "id", value=[]),
+    set_at("added_tokens", 0, "id", value=10**30),
+    set_at("added_tokens", 0, "special", value=False),
+    set_at("model", value=7),
+    set_at("model", "vocab", value={}),
+    set_at("model", "vocab", value=None),
+    set_at("model", "vocab", "x", value=-4),
+    set_at("model", "vocab", "x", value=1 << 31),
+    set_at("model", "vocab", "x", value="7"),
+    set_at("model", "vocab", "many characters", value=1000),
+    set_at("model", "type", value="Unigram"),
+    set_at("model", "type", value=[]),
+]
+
+
+@pytest.mark.parametrize("change", DAMAGE)
+def test_damaged_files(either: Tokenizer, change: Any):
+    with pytest.raises(InputError, match="the file"):
+        parse_tokenizer(edit(either, change), "the file")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_at("model", "merges", value=[["q", "not there"]]),
+        set_at("model", "merges", value=None),
+        set_at("model", "merges", value=[7]),
+        set_at("model", "dropout", value=0.5),
+        set_at("normalizer", value={"type": "Lowercase"}),
+        set_at("pre_tokenizer", value={"type": "Whitespace"}),
+        set_at("pre_tokenizer", value=None),
+        set_at("pre_tokenizer", "add_prefix_space", value=True),
+        set_at("decoder", value={"type": "Nonsense"}),
+        lambda content: content["model"]["vocab"].pop("x"),
+    ],
+)
+def test_files_that_are_not_byte_level_bpe(bpe: BPETokenizer, change: Any):
+    with pytest.raises(InputError, match="the file"):
+        parse_tokenizer(edit(bpe, change), "the file")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{}", b"[]", b"null", b"\xff\xfe\x00", b'{"model": {}', b'{"model": {}}', b"[" * 100_000, b'{"model":"x"}'],
+)
+def test_files_that_are_no_tokenizer(data: bytes):
+    with pytest.raises(InputError, match="the file"):
+        parse_tokenizer(data, "the file")
+
+
+def test_a_file_that_lacks_the_chat_markers_says_which(bpe: BPETokenizer):
+    def remove(content: Any) -> None:
+        content["added_tokens"] = [t for t in content["added_tokens"] if t["content"] in ("<|endoftext|>", "<|pad|>")]
+
+    with pytest.raises(InputError, match=r"<\|system\|>, <\|user\|>, <\|assistant\|>, <\|end\|>:"):
+        parse_tokenizer(edit(bpe, remove), "gpt2.json")
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_files_cut_or_changed_anywhere(either: Tokenizer, data: st.DataObject):
+    content = bytearray(either.to_json().encode())
+    at = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        content = content[:at]
+    else:
+        content[at] = data.draw(st.integers(0, 255))
+    try:
+        tokenizer = parse_tokenizer(bytes(content), "the file")
+    except InputError:
+        return
+    assert tokenizer.decode(tokenizer.encode("text")) in ("text", "te\ufffdt")
+
+
+def test_missing_huge_and_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for path in (tmp_path, tmp_path / "none.json", tmp_path / ("x" * 5000)):
+        with pytest.raises(InputError):
+            load_tokenizer(path)
+    huge = tmp_path / "huge.json"
+    with huge.open("wb") as file:
+        file.truncate((64 << 20) + 1)  # no room is taken
+    with pytest.raises(InputError, match="64 MiB"):
+        load_tokenizer(huge)
