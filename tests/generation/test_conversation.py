@@ -105,6 +105,16 @@ def test_old_turns_are_forgotten_whole(inner):
     assert engine.prompts[-1].count("this is message") == 2  # as many as fit
 
 
+def test_as_many_turns_as_fit_to_the_token(inner):
+    conversation = Conversation(inner, SHORT)
+    speech = len("YOU:\n\n\n")
+    room = 100 - len("MODEL:\n")
+    conversation.turns = [Turn("YOU", "a"), Turn("YOU", "b" * (room - 2 * speech - 1)), Turn("YOU", "c")]
+    assert len(conversation.prompt()) == 100 and "a" not in conversation.prompt()
+    conversation.turns[1] = Turn("YOU", conversation.turns[1].text + "b")
+    assert "b" not in conversation.prompt()
+
+
 def test_a_long_message_is_read_from_its_end(inner):
     notes: list[str] = []
     engine = Engine(inner.model, inner.tokenizer, note=notes.append)

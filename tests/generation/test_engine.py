@@ -39,14 +39,17 @@ def test_without_a_seed_texts_differ(engine):
     assert engine.generate("a", options) != engine.generate("a", options)
 
 
-def test_greedy_takes_the_likeliest_and_needs_no_seed(engine):
-    greedy = SamplingOptions(temperature=0, max_tokens=20, ignore_eos=True)
+@pytest.mark.parametrize("penalty", [1.0, 1.5])
+def test_greedy_takes_the_likeliest_and_needs_no_seed(engine, penalty):
+    greedy = SamplingOptions(temperature=0, max_tokens=20, ignore_eos=True, repetition_penalty=penalty)
     result = engine.generate("To ", greedy)[0]
     assert engine.generate("To ", greedy)[0] == result
     ids = [*result.prompt_ids]
     for token in result.ids:
         window = torch.tensor([ids[window_start(len(ids), 16) :]])
         logits = engine.model(window)[0, -1].masked_fill(engine.forbidden, -torch.inf)
+        for seen in set(ids):  # the prompt's tokens, too, and those that left the window
+            logits[seen] *= penalty if logits[seen] < 0 else 1 / penalty
         assert token == logits.argmax().item()
         ids.append(token)
 
@@ -224,6 +227,7 @@ def test_bfloat16(make_model, chars, how):
         engine.model.to(torch.bfloat16)
     with torch.autocast("cpu", torch.bfloat16, enabled=how == "autocast"):
         results = engine.generate(PROMPTS, LONG)
+        assert engine._windows([]).dtype == torch.bfloat16
     assert [len(result.ids) for result in results] == [45] * 4
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ def build() -> Build:
     """
 
     def build(attend: str = "fused", **settings: object) -> Transformer:
-        small: dict[str, object] = {
+        small: dict[str, Any] = {
             "vocab_size": 19,
             "context_length": 24,
             "n_layers": 2,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -10,7 +12,7 @@ from pellucid.model.cache import KVCache
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import build_model
 
-CONFIGS = {
+CONFIGS: dict[str, dict[str, Any]] = {
     "default": {},
     "tied": {"tie_embeddings": True},
     "biases": {"bias": True},
@@ -36,7 +38,7 @@ CONFIGS = {
     },
     "bigram": {"architecture": "bigram"},
 }
-MINI = {
+MINI: dict[str, Any] = {
     "vocab_size": 65,
     "context_length": 128,
     "n_layers": 4,

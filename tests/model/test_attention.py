@@ -26,7 +26,7 @@ SIZES = [(9, 9), (1, 9), (4, 9), (1, 1)]  # (T, S): whole, one token, a chunk af
 LEFT = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1, 1]], dtype=torch.bool)
 RIGHT = LEFT.flip(1)
 DOCUMENTS = torch.tensor([[0, 0, 1, 1, 1, 2, 2, 2, 2], [5, 5, 5, 5, 5, 5, 5, 5, 3]])
-MASKS = {
+MASKS: dict[str, dict[str, Tensor]] = {
     "causal": {},
     "left padding": {"real": LEFT},
     "right padding": {"real": RIGHT},
@@ -153,7 +153,9 @@ def test_a_mask_that_hides_nothing_more_is_causal(T, S):
     q, k, v = tensors(4, 2, T, S)
     mask = attention_mask(T, real=torch.ones(2, S, dtype=torch.bool))
     for attend in ATTEND.values():
-        torch.testing.assert_close(attend(q, k, v, mask), attend(q, k, v, None), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            attend(q, k, v, mask, 0.0), attend(q, k, v, None, 0.0), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_rotary_scores_depend_on_the_distance_alone():
@@ -196,6 +198,19 @@ def test_qk_norm_bounds_every_score(build):
     attention.attend = watch
     model(torch.randint(19, (2, 24)))
     assert 1 < largest[0] <= math.sqrt(attention.head_dim) * 1.0001  # |q| = |k| = √D, over √D
+
+
+def test_queries_and_keys_are_normalised_before_they_are_turned(build):
+    """The norm's weights differ by channel, so that the order matters; Qwen3 has this one."""
+    model = build("explicit", qk_norm=True)
+    layer, x, seen = model.blocks[0].attention, torch.randn(1, 7, 32), []
+    layer.attend = lambda q, k, v, mask, dropout: seen.extend((q, k)) or q
+    rotate = model.positions.rotation(torch.arange(7))
+    layer(x, rotate)
+    projected = layer.qkv(x).unflatten(2, (3, 4, 8)).permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
+    for found, heads, norm in zip(seen, projected, (layer.q_norm, layer.k_norm), strict=False):
+        normalised = heads / (heads.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt() * norm.weight
+        torch.testing.assert_close(found, rotate(normalised), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("n_heads", "n_kv_heads", "head_dim"), [(4, 4, 8), (4, 2, 8), (4, 1, 6), (3, 3, 16)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from pellucid.model.cache import KVCache
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import Transformer, build_model
 
-CLOSE = {"rtol": 1e-5, "atol": 2e-5}
+CLOSE: dict[str, Any] = {"rtol": 1e-5, "atol": 2e-5}
 LENGTH = 14
 MODELS = [
     pytest.param(

@@ -30,7 +30,7 @@ def test_a_bad_size_is_refused_with_the_range(name, value):
 @pytest.mark.parametrize("name", ["vocab_size", "context_length", "n_layers", "n_heads", "d_model"])
 def test_nothing_may_be_empty(name):
     with pytest.raises(InputError, match=name):
-        ModelConfig(**{"vocab_size": 65, name: 0})
+        ModelConfig.from_dict({"vocab_size": 65, name: 0})
 
 
 @pytest.mark.parametrize("value", ["alibi", "", "Rotary ", None, 3, ["rotary"]], ids=repr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -30,8 +31,14 @@ First, you know Caius Marcius is chief enemy to the people.
 All:
 We know't, we know't.
 """
-MINI = {"context_length": 128, "d_ff": 512, "positions": "learned", "norm": "layernorm", "activation": "relu"}
-LEARNERS = {
+MINI: dict[str, Any] = {
+    "context_length": 128,
+    "d_ff": 512,
+    "positions": "learned",
+    "norm": "layernorm",
+    "activation": "relu",
+}
+LEARNERS: dict[str, dict[str, Any]] = {
     "learned, layernorm, relu": {"positions": "learned", "norm": "layernorm", "activation": "relu"},
     "the same, tied, biases": MINI | {"tie_embeddings": True, "bias": True},
     "rotary, rmsnorm, swiglu, grouped": {"activation": "swiglu", "n_kv_heads": 2},
@@ -97,11 +104,10 @@ def test_the_bigram_starts_at_exactly_an_even_guess():
 # ---------------------------------------------------------------------- one batch by heart
 
 
-@pytest.mark.parametrize("attend", ["fused", "explicit"])
 @pytest.mark.parametrize("settings", LEARNERS.values(), ids=LEARNERS)
-def test_one_batch_is_learnt_by_heart_in_100_steps(settings, attend):
+def test_one_batch_is_learnt_by_heart_in_100_steps(settings):
     ids, targets = batch_of_verse()
-    model = build_model(ModelConfig(vocab_size=65, n_layers=2, **settings), attend)
+    model = build_model(ModelConfig(vocab_size=65, n_layers=2, **settings), "explicit")
     assert train(model, ids, targets, rate=3e-3) < 0.05
 
 
@@ -114,7 +120,7 @@ def test_mini_learns_one_batch_by_heart_in_100_steps():
 def test_the_bigram_learns_the_counted_probabilities_and_no_more():
     ids, targets = batch_of_verse()
     model = build_model(ModelConfig(vocab_size=65, architecture="bigram"))
-    loss = train(model, ids, targets, rate=0.3, steps=200)
+    loss = train(model, ids, targets, rate=0.5)
 
     counts = torch.zeros(65, 65)
     counts.index_put_((ids.flatten(), targets.flatten()), torch.ones(256), accumulate=True)
@@ -122,8 +128,8 @@ def test_the_bigram_learns_the_counted_probabilities_and_no_more():
     probabilities = counts[seen] / counts[seen].sum(dim=1, keepdim=True)
     entropy = -(torch.xlogy(counts[seen], probabilities)).sum().item() / 256  # nats, given the token before
 
-    assert entropy <= loss <= entropy + 0.005
-    table = model.table.weight.detach()
+    assert entropy <= loss <= entropy + 0.002
+    table = next(model.parameters()).detach()
     torch.testing.assert_close(torch.softmax(table[seen], dim=1), probabilities, rtol=0, atol=0.01)
     assert (table[~seen] == 0).all()  # what was never seen is still an even guess
 

@@ -6,6 +6,7 @@ Random weights, float32; every logit within 1e-4 · max(1, |logit|).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,14 @@ from pellucid.model.transformer import Transformer, next_token_loss
 
 transformers = pytest.importorskip("transformers")
 
-SIZES = {"vocab_size": 101, "context_length": 256, "n_layers": 3, "n_heads": 4, "d_model": 64, "d_ff": 160}
+SIZES: dict[str, Any] = {
+    "vocab_size": 101,
+    "context_length": 256,
+    "n_layers": 3,
+    "n_heads": 4,
+    "d_model": 64,
+    "d_ff": 160,
+}
 LENGTHS = (1, 2, 17, 256)
 Weights = dict[str, Tensor]
 

@@ -10,7 +10,9 @@ from pellucid.errors import InputError
 from pellucid.text.decoding import decode
 
 ACCENTS = "Ein Märchen: “Rotkäppchen” – für 5 €.\nZweite Zeile\n"
-UTF8_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(lambda t: t[0] != "\ufeff")
+UTF8_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(
+    lambda t: t[0] != "\ufeff"
+)
 
 
 def test_utf8_needs_no_note():

@@ -126,13 +126,10 @@ class RollingWindows:
         return [len(self.sequences[row]) - self.starts[row] - 1 for row in rows]
 
     def _moved(self, old: KVCache, rows: Sequence[int], width: int) -> KVCache:
-        """Some rows of a cache, moved so that column `width` ends them."""
+        """Some rows of a cache, their last `width` columns; a window never outgrows the columns of the old one."""
         new = self._empty_cache(len(rows))
-        shared = min(width, old.length)
         for mine, theirs in ((new.keys, old.keys), (new.values, old.values)):
-            # columns that are masked: what memory happened to hold may be NaN, and 0 · NaN is NaN
-            mine[:, :, :, : width - shared] = 0
-            mine[:, :, :, width - shared : width] = theirs[:, list(rows), :, old.length - shared : old.length]
+            mine[:, :, :, :width] = theirs[:, list(rows), :, old.length - width : old.length]
         new.length = width
         return new
 

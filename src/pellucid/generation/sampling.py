@@ -73,7 +73,6 @@ def keep_top_p(scores: Tensor, p: float) -> Tensor:
     probabilities = descending.softmax(dim=-1)
     mass_before = probabilities.cumsum(dim=-1) - probabilities
     outside = mass_before >= p
-    outside[:, 0] = False
     return scores.masked_fill(torch.zeros_like(outside).scatter_(-1, order, outside), NEVER)
 
 
@@ -89,6 +88,5 @@ def draw(probabilities: Tensor, generators: Sequence[torch.Generator]) -> Tensor
     """
     uniform = torch.stack([torch.rand(1, generator=own, dtype=torch.float64) for own in generators])  # (B, 1)
     cumulative = probabilities.double().cumsum(dim=-1)
-    # strictly below the total, so that the token found has probability above 0
-    target = uniform.clamp_(max=1 - 1e-15) * cumulative[:, -1:]
+    target = uniform * cumulative[:, -1:]  # below the total: `uniform` is 1 - 2⁻⁵³ at most
     return torch.searchsorted(cumulative, target, right=True).squeeze(-1)

@@ -48,9 +48,8 @@ class RotaryPositions(nn.Module):
         super().__init__()
         half = config.head_dim // 2
         frequencies = config.rope_base ** (-torch.arange(half, dtype=torch.float32) / half)  # (D/2,)
-        angles = (
-            torch.arange(config.context_length, dtype=torch.float32)[:, None] * frequencies
-        )  # (context, D/2)
+        times = torch.arange(config.context_length, dtype=torch.float32)
+        angles = times[:, None] * frequencies  # (context, D/2)
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
@@ -126,23 +125,20 @@ def explicit_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dro
     B, H, T, D = q.shape
     K, S = k.shape[1:3]
     G = H // K
-    q = q.reshape(
-        B * K, G * T, D
-    )  # the G heads that share keys become one taller matrix: nothing is repeated
+    # the G heads that share keys become one taller matrix: nothing is repeated
+    q = q.reshape(B * K, G * T, D)
     keys = k.reshape(B * K, S, D).transpose(1, 2)
     scale = 1 / math.sqrt(D)
     if mask is None:
         hidden = torch.full((T, S), -math.inf, dtype=q.dtype, device=q.device).triu(1 + S - T)
-        scores = torch.baddbmm(
-            hidden.repeat(G, 1), q, keys, alpha=scale
-        )  # mask and scale ride on the product
+        # mask and scale ride on the product
+        scores = torch.baddbmm(hidden.repeat(G, 1), q, keys, alpha=scale)
         weights = torch.softmax(scores, dim=-1)
     else:
         scores = torch.bmm(q, keys).view(B, K, G, T, S) * scale
         hidden = ~mask[:, :, None]  # (B, 1, 1, T, S)
-        scores = scores.masked_fill(
-            hidden, torch.finfo(scores.dtype).min
-        )  # not -inf: a row of it would be NaN
+        # not -inf: a row of nothing else would be NaN
+        scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
         weights = torch.softmax(scores, dim=-1).masked_fill(hidden, 0.0).view(B * K, G * T, S)
     if dropout:
         weights = F.dropout(weights, dropout)
@@ -165,6 +161,14 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropou
 ATTEND: dict[str, Attend] = {"explicit": explicit_attention, "fused": fused_attention}
 
 
+class HeadNorm(nn.RMSNorm):
+    """QK-norm, which keeps the scores' scale in hand at high learning rates (Henry et al. 2020)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        # under autocast heads are bfloat16 and weights float32, for which torch warns and takes its slow path
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
+
+
 class Attention(nn.Module):
     """Multi-head, grouped-query (Ainslie et al. 2023) or multi-query attention (Shazeer 2019): H against K heads."""
 
@@ -178,9 +182,8 @@ class Attention(nn.Module):
         width = (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
         self.qkv = nn.Linear(config.d_model, width, bias=config.bias)
         self.out = nn.Linear(self.n_heads * self.head_dim, config.d_model, bias=config.bias)
-        # QK-norm keeps the scores' scale in hand at high learning rates (Henry et al. 2020)
-        self.q_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
-        self.k_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
+        self.q_norm = HeadNorm(self.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
+        self.k_norm = HeadNorm(self.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
 
     def forward(
         self,

@@ -101,9 +101,7 @@ class Transformer(nn.Module):
         past = cache.length if cache is not None else 0
         assert past + T <= self.config.context_length, f"{past + T} tokens exceed the context"
         for given in (real, documents):  # a mask of the new tokens alone could broadcast over the cached ones
-            assert given is None or given.shape[1] == past + T, (
-                f"a mask needs all {past + T} tokens, cached too"
-            )
+            assert given is None or given.shape[1] == past + T, f"a mask needs all {past + T} tokens"
         if positions is None:
             positions = _positions(past, T, real, ids.device)
         mask = attention_mask(T, real, documents)

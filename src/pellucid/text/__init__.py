@@ -1,1 +1,1 @@
-"""Text becomes tokens: corpora are read, split and tokenised. Imports `pellucid.errors` alone, no torch."""
+"""Text becomes tokens: corpora are read, split and tokenised. No torch here."""

@@ -26,6 +26,9 @@ BATCH = 2 << 20  # characters encoded at a time: the library needs about 50 byte
 # A blank after a letter: the patterns of GPT-2, GPT-4, Llama 3 and Qwen all cut there, and none looks back.
 SEAM = re.compile(r"[^\W\d_](?=[ \n])")
 
+# Learning takes time with the square of a word's length: a million letters without a blank would never end.
+LONG_RUN = re.compile(r"\S{500}|\s{500}")
+
 Piece = tuple[str, bool]  # a text, and whether its document ends there
 
 
@@ -186,7 +189,12 @@ def _training_pieces(texts: Sequence[str]) -> Iterator[str]:
     """All of a text, or pieces from all over it that make up about as much as is learned from."""
     every = -(-sum(map(len, texts)) // MOST_TRAINING)
     pieces = (piece for text in texts for piece in cut_at_seams(_clean(text)))
-    return itertools.islice(pieces, 0, None, max(1, every))
+    for piece in itertools.islice(pieces, 0, None, max(1, every)):
+        start = 0
+        for run in LONG_RUN.finditer(piece):
+            yield piece[start : run.end()]
+            start = run.end()
+        yield piece[start:]
 
 
 def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:

@@ -20,6 +20,7 @@ from pellucid.text.documents import Progress
 
 MOST_BYTES = 2 << 30
 TRIES = 3
+PAUSE = 1.0  # seconds before the second try, twice that before the third
 TIMEOUT = 30.0  # seconds without a byte
 INSTALLER_TIMEOUT = 300.0  # seconds for a whole wheel
 
@@ -70,7 +71,7 @@ def download(
         if progress:
             progress(f"fetching {url}" + (f" (try {attempt + 1} of {TRIES})" if attempt else ""))
         if attempt:
-            time.sleep(min(2 ** (attempt - 1), timeout))
+            time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
             with _new_file(path) as partial:
                 _fetch(url, partial, max_bytes, timeout)
@@ -171,9 +172,9 @@ def fetch_wheel(name: str, version: str, sha256: str, *, progress: Progress | No
     reason = "neither pip nor uv is installed"
     for command in _installers():
         with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
-            reason = _pip_download(command, f"{name}=={version}", folder)
+            failure = _pip_download(command, f"{name}=={version}", folder)
             wheels = list(Path(folder).glob("*.whl"))
-            if reason is None and wheels:
+            if failure is None and wheels:
                 if _sha256(wheels[0]) != sha256:
                     raise InputError(
                         f"The package index gave a {name} {version} that is not the one expected (its "
@@ -182,6 +183,7 @@ def fetch_wheel(name: str, version: str, sha256: str, *, progress: Progress | No
                 with _new_file(path) as partial:
                     shutil.copyfile(wheels[0], partial)
                 return path
+            reason = failure or "it gave no wheel"
     raise InputError(
         f"{name} {version} could not be fetched from the package index ({reason}): check the network"
     )

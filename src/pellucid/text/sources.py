@@ -88,12 +88,11 @@ class _Reading:
             raise InputError(
                 f"{text!r} names no text: give a file, a folder, a web address, or {' or '.join(NAMED)}"
             )
-        if isinstance(source, str):
-            if text in NAMED:  # a file of that name has a separator or a suffix, or it is not what is meant
-                return self._add_named(text)
-            if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
-                return self._add_address(text)
-        path = Path(source).expanduser() if text.startswith("~") else Path(source)
+        if text in NAMED:  # a file of that name has a separator or a suffix, or it is not what is meant
+            return self._add_named(text)
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+            return self._add_address(text)
+        path = _expand_home(Path(source))
         kind = _kind(path)
         if kind is not None and stat.S_ISDIR(kind):
             return self._add_folder(path)
@@ -107,6 +106,10 @@ class _Reading:
         )
 
     def _add_named(self, name: str) -> str:
+        if Path(name) in self.seen:
+            self.notes.append(f"{name} is named twice and read once")
+            return name
+        self.seen.add(Path(name))  # files are absolute in there
         corpus = NAMED[name](self.progress)
         self.documents += corpus.documents
         self.notes += corpus.notes
@@ -140,7 +143,7 @@ class _Reading:
         return root.name or "folder"
 
     def _add_pattern(self, pattern: str) -> str:
-        matches = glob.iglob(pattern, recursive=True)  # noqa: PTH207: Path.glob takes no absolute patterns
+        matches = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
         paths = sorted(path for path in map(Path, matches) if path.is_file())
         if not paths:
             raise InputError(f"{pattern} matches no file: check it, and write ** for folders of any depth")
@@ -214,6 +217,13 @@ def _read_bytes(path: Path, name: str) -> bytes:
         raise InputError(
             f"{name} cannot be read ({error.strerror or error}): check its permissions"
         ) from error
+
+
+def _expand_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # `~name` where nobody has that name: a file may
+        return path
 
 
 def _kind(path: Path) -> int | None:

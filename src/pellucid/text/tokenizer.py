@@ -244,9 +244,10 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     Raises:
         InputError: no such file, too large, damaged, or of a kind that is not read.
     """
-    path = Path(path).expanduser()
-    file = path / FILE_NAME if path.is_dir() else path
+    file = path = Path(path)
     try:
+        path = path.expanduser()
+        file = path / FILE_NAME if path.is_dir() else path
         if not file.is_file():
             raise InputError(
                 f"{file} is no tokenizer: give auto, char or bpe, or the path of a tokenizer.json or of a run"
@@ -254,9 +255,9 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         if file.stat().st_size > MOST_FILE_BYTES:
             raise InputError(f"{file} is larger than {MOST_FILE_BYTES >> 20} MiB, so it is no tokenizer.json")
         data = file.read_bytes()
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the home of a ~user who is unknown
         raise InputError(f"{file} cannot be read ({error}): check the path and its permissions") from error
     return parse_tokenizer(data, str(file))
 

@@ -72,8 +72,8 @@ class Checkpoints:
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             temporary.mkdir()
-            _save_tensors(checkpoint.model, temporary / MODEL)
-            _save_tensors(checkpoint.optimizer, temporary / OPTIMIZER)
+            save_tensors(checkpoint.model, temporary / MODEL)
+            save_tensors(checkpoint.optimizer, temporary / OPTIMIZER)
             write_json(temporary / TRAINER, {"step": checkpoint.step, **checkpoint.trainer})
             files = {
                 name: {"bytes": (temporary / name).stat().st_size, "sha256": sha256(temporary / name)}
@@ -87,7 +87,8 @@ class Checkpoints:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         sync(self.folder)
-        self._prune(keep={*self.steps()[-KEEP:], keep_also})
+        up_to_now = [step for step in self.steps() if step <= checkpoint.step]  # later ones did not verify
+        self._prune(keep={*up_to_now[-KEEP:], keep_also})
         return final
 
     def _prune(self, keep: set[int | None]) -> None:
@@ -149,8 +150,15 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path} is damaged: {error}") from None
 
 
-def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Raises: OSError when the disk is full or fails; safetensors tells of that only in words."""
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), str(error), str(path), int(code[1])) from error
     sync(path)
 
 

@@ -1,6 +1,7 @@
 """The run's journal: what was decided, written and synced to disk before it is acted on.
 
-One JSON object a line. A line torn by a crash was never acted on, so it is dropped when the journal is opened.
+One JSON object a line. A line torn by a crash was never acted on, so it is not read, and the next line written
+takes its place.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.entries: list[dict[str, Any]] = []
+        self._whole = 0  # bytes up to the last whole line
         if path.exists():
             self._read()
 
     def _read(self) -> None:
-        good = 0
-        data = self.path.read_bytes()
-        for line in data.splitlines(keepends=True):
+        for line in self.path.read_bytes().splitlines(keepends=True):
             try:
                 entry = json.loads(line)
             except ValueError:
@@ -29,19 +29,18 @@ class Journal:
             if not line.endswith(b"\n") or not isinstance(entry, dict):
                 break
             self.entries.append(entry)
-            good += len(line)
-        if good < len(data):
-            with self.path.open("r+b") as file:
-                file.truncate(good)
-                os.fsync(file.fileno())
+            self._whole += len(line)
 
     def write(self, event: str, **details: Any) -> dict[str, Any]:
         """Append an entry; on return it is on the disk."""
         entry = {"event": event, **details}
+        line = json.dumps(entry).encode() + b"\n"
         with self.path.open("ab") as file:
-            file.write(json.dumps(entry).encode() + b"\n")
+            file.truncate(self._whole)
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
+        self._whole += len(line)
         self.entries.append(entry)
         return entry
 

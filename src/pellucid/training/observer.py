@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from pellucid.training.evaluation import Score
 
@@ -21,6 +22,18 @@ class StepReport:
     gradient_norm: float
     tokens_per_second: float
 
+    def record(self) -> dict[str, Any]:
+        """Its line of metrics.jsonl."""
+        return {
+            "step": self.step,
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 3),
+            "rate": self.rate,
+            "loss": self.loss,
+            "gradient_norm": self.gradient_norm,
+            "tokens_per_second": round(self.tokens_per_second, 1),
+        }
+
 
 @dataclasses.dataclass(frozen=True)
 class EvalReport:
@@ -32,6 +45,19 @@ class EvalReport:
     dev: Score | None
     train: Score
     best: bool
+
+    def record(self) -> dict[str, Any]:
+        """Its line of metrics.jsonl."""
+        return {
+            "step": self.step,
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 3),
+            "dev_loss": self.dev.loss if self.dev else None,
+            "dev_bits_per_byte": self.dev.bits_per_byte if self.dev else None,
+            "train_sample_loss": self.train.loss,
+            "train_sample_bits_per_byte": self.train.bits_per_byte,
+            "best": self.best,
+        }
 
 
 class Observer:

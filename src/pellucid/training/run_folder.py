@@ -60,9 +60,18 @@ class RunFolder:
                 f"{self.config_path} has run format {values.get('format')!r}; this version reads up to {FORMAT}: "
                 "update pellucid"
             )
+        for part in ("model", "training", "data", "machine"):
+            if not isinstance(values.get(part), dict):
+                raise InputError(f"{self.config_path} is damaged: it has no {part!r} part")
         return values
 
-    # ------------------------------------------------------------------ metrics
+    def discard_if_not_begun(self) -> None:
+        """Remove a folder that never became a run."""
+        if not is_run(self.path):
+            self.unlock()
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    # ------------------------------------------------------------------ metrics and samples
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         with self.metrics_path.open("a", encoding="utf-8") as file:
@@ -89,6 +98,21 @@ class RunFolder:
         ]
         text = "".join(json.dumps(record) + "\n" for record in kept)
         write_atomically(self.metrics_path, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def append_sample(self, step: int, text: str) -> None:
+        with self.samples_path.open("a", encoding="utf-8") as file:
+            file.write(f"--- step {step} ---\n{text}\n\n")
+
+    def rewind_samples(self, step: int) -> None:
+        """Drop the samples of `step` and later, which a resume there will write again."""
+        if not self.samples_path.exists():
+            return
+        text = self.samples_path.read_text(encoding="utf-8")
+        for heading in re.finditer(r"^--- step (\d+) ---$", text, re.MULTILINE):
+            if int(heading[1]) >= step:
+                kept = text[: heading.start()]
+                write_atomically(self.samples_path, lambda path: path.write_text(kept, encoding="utf-8"))
+                return
 
     # ------------------------------------------------------------------ lock
 

@@ -30,6 +30,7 @@ class Pace:
 
     def __init__(self, total_steps: int) -> None:
         self.plans = [Plan(0, 0.0, total_steps)]
+        self.extensions: set[int] = set()  # the steps at which a resumed run was given another budget
 
     def plan_at(self, step: int) -> Plan:
         """The plan in force at `step`."""
@@ -52,6 +53,12 @@ class Pace:
         if step == 0:
             self.plans = []
         self.plans.append(Plan(step, progress, max(total_steps, step)))
+
+    def extend(self, step: int, total_steps: int) -> None:
+        """From `step` on, go on as a run of `total_steps` would at that step: its fall of rates comes at its end."""
+        self.change(step, total_steps)
+        self.plans[-1] = Plan(step, min(1.0, step / max(total_steps, 1)), self.plans[-1].total_steps)
+        self.extensions.add(step)
 
 
 def rate_multiplier(

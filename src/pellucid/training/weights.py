@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from pellucid.errors import InputError
 from pellucid.model.transformer import LanguageModel
-from pellucid.training.checkpoints import load_tensors
+from pellucid.training.checkpoints import load_tensors, save_tensors
 from pellucid.training.files import write_atomically
 from pellucid.training.run_folder import RunFolder
 
@@ -34,10 +33,9 @@ def load_stored_weights(model: LanguageModel, weights: dict[str, Tensor], where:
         raise InputError(f"{where} does not fit its config.json: {reason[:300]}") from None
 
 
-def publish_weights(run: RunFolder, model: LanguageModel) -> None:
-    """Make the model's present weights the run's own."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in stored_weights(model).items()}
-    write_atomically(run.model_path, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+def publish_weights(run: RunFolder, weights: dict[str, Tensor]) -> None:
+    """Make `weights`, as `stored_weights` gives them, the run's own."""
+    write_atomically(run.model_path, lambda path: save_tensors(weights, path, metadata={"format": "pt"}))
 
 
 def load_weights(model: LanguageModel, path: Path) -> None:
