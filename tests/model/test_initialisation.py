@@ -42,6 +42,14 @@ def test_norms_start_as_the_plain_norm_and_embeddings_with_the_same_spread(norm)
     assert all((module.bias == 0).all() for module in norms if isinstance(module, nn.LayerNorm))
 
 
+@pytest.mark.parametrize("norm", ["layernorm", "rmsnorm"])
+def test_every_norm_has_the_eps_of_the_configuration(build, norm):
+    norms = [
+        module for module in build(norm=norm, qk_norm=True, norm_eps=0.25).modules() if hasattr(module, "eps")
+    ]
+    assert [module.eps for module in norms] == [0.25] * (4 * 2 + 1)
+
+
 def test_the_same_seed_gives_the_same_model():
     config = ModelConfig(vocab_size=65)
     models = []
@@ -95,16 +103,18 @@ def test_dropout_is_on_in_training_and_off_in_evaluation(attend):
     assert torch.equal(model(ids), model(ids))
 
 
-@pytest.mark.parametrize("place", ["embedding", "attention weights", "residual"])
+@pytest.mark.parametrize("place", ["embedding", "attention weights", "after attention", "after feed-forward"])
 def test_dropout_is_in_each_of_its_places(build, place):
-    model = build("explicit", dropout=0.5)
-    ids = torch.randint(19, (2, 16))
+    model = build("explicit", dropout=0.5, n_layers=1)
+    block, ids = model.blocks[0], torch.randint(19, (2, 16))
     if place == "embedding":
         model.dropout.train()
-    elif place == "residual":
-        model.blocks[0].dropout.train()
+    elif place == "attention weights":
+        block.attention.training = True
     else:
-        model.blocks[0].attention.training = True
+        block.dropout.train()
+        other = block.feedforward.down if place == "after attention" else block.attention.out
+        nn.init.zeros_(other.weight)  # what the other branch drops is then nothing
     assert not torch.equal(model(ids), model(ids))
 
 

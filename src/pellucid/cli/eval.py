@@ -94,10 +94,12 @@ def _overlap(config: dict, corpus: object) -> float | None:  # pyright: ignore[r
     training = config["training"]
     kept = split(known.documents, seed=training["seed"], dev_fraction=training["dev_fraction"]).train
     haystack = "\n".join(document.text for document in kept)
-    seen = {haystack[i : i + OVERLAP_PIECE] for i in range(len(haystack) - OVERLAP_PIECE)}
     pieces = [
         document.text[i : i + OVERLAP_PIECE]
         for document in corpus.documents  # pyright: ignore[reportAttributeAccessIssue]
-        for i in range(0, len(document.text) - OVERLAP_PIECE, OVERLAP_PIECE)
+        for i in range(0, len(document.text) - OVERLAP_PIECE + 1, OVERLAP_PIECE)
     ]
+    wanted = set(pieces)
+    everywhere = (haystack[i : i + OVERLAP_PIECE] for i in range(len(haystack) - OVERLAP_PIECE + 1))
+    seen = {piece for piece in everywhere if piece in wanted}
     return sum(piece in seen for piece in pieces) / len(pieces) if pieces else 0.0

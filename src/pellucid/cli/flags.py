@@ -40,7 +40,7 @@ def whole(text: str) -> int:
         return int(text)
     except ValueError:
         number = float(text)
-        if number != int(number):
+        if not number.is_integer():  # nor is infinity
             raise argparse.ArgumentTypeError(f"{text} is not a whole number") from None
         return int(number)
 

@@ -60,7 +60,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     """One sentence for a person, and the exit code."""
     if isinstance(error, InputError):
         return str(error), BAD_INPUT
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             "the disk is full: free some space and go on with --resume; the last checkpoint is whole",
             FAILED,

@@ -54,7 +54,7 @@ class TerminalObserver(Observer):
         self.loss = report.loss if self.loss is None else 0.95 * self.loss + 0.05 * report.loss
         now = time.monotonic()
         wait = REFRESH_SECONDS if self.console.is_terminal else LINE_SECONDS
-        if now - self.last_drawn < wait:
+        if now - self.last_drawn < wait or not report.tokens_per_second:
             return
         self.last_drawn = now
         left = (report.total_steps - report.step) * report.seconds / report.step if report.step else 0.0

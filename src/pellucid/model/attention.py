@@ -128,22 +128,23 @@ def explicit_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dro
     # the G heads that share keys become one taller matrix: nothing is repeated
     q = q.reshape(B * K, G * T, D)
     keys = k.reshape(B * K, S, D).transpose(1, 2)
-    scale = 1 / math.sqrt(D)
+    scale, sees_any = 1 / math.sqrt(D), None
     if mask is None:
         hidden = torch.full((T, S), -math.inf, dtype=q.dtype, device=q.device).triu(1 + S - T)
         # mask and scale ride on the product
         scores = torch.baddbmm(hidden.repeat(G, 1), q, keys, alpha=scale)
-        weights = torch.softmax(scores, dim=-1)
     else:
-        scores = torch.bmm(q, keys).view(B, K, G, T, S) * scale
-        hidden = ~mask[:, :, None]  # (B, 1, 1, T, S)
-        # not -inf: a row of nothing else would be NaN
-        scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
-        weights = torch.softmax(scores, dim=-1).masked_fill(hidden, 0.0).view(B * K, G * T, S)
+        # a query that sees no key looks at all of them (else 0/0), and what it saw is dropped at the end
+        sees_any = mask.any(dim=-1, keepdim=True)  # (B, 1, T, 1)
+        hidden = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask & sees_any, -math.inf)
+        scores = torch.bmm(q, keys).view(B, K, G, T, S)
+        scores = torch.add(hidden[:, :, None], scores, alpha=scale).view(B * K, G * T, S)
+    weights = torch.softmax(scores, dim=-1)
     if dropout:
         weights = F.dropout(weights, dropout)
     values = v.reshape(B * K, S, D)
-    return torch.bmm(weights.to(values.dtype), values).view(B, H, T, D)
+    out = torch.bmm(weights.to(values.dtype), values).view(B, H, T, D)
+    return out if sees_any is None else out.masked_fill(~sees_any, 0.0)
 
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float = 0.0) -> Tensor:

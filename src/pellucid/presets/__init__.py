@@ -58,6 +58,7 @@ def _parse(text: str, name: str) -> Recipe:
         raise InputError(
             f"{name} has unknown parts {', '.join(unknown)}: it may hold about, [text], [model], [training]"
         )
-    return Recipe(
-        str(values.get("about", "")), *(dict(values.get(part, {})) for part in ("text", "model", "training"))
-    )
+    parts = [values.get(part, {}) for part in ("text", "model", "training")]
+    if not all(isinstance(part, dict) for part in parts):
+        raise InputError(f"{name} is not a recipe: write settings under [text], [model] and [training]")
+    return Recipe(str(values.get("about", "")), *parts)

@@ -70,7 +70,7 @@ def choose(
         because = f"{minutes:g} minutes at about {machine.flops * SHARE_OF_PEAK / 1e9:,.0f} GFLOP/s"
     else:
         flops = _flops_to_read(train_tokens)
-        because = f"{train_tokens:,.0f} tokens to read"
+        because = "the number of tokens to read"
     size = [rung for rung in LADDER if rung.flops <= flops][-1]
     context = size.context_length
     while context > 8 and context >= n_tokens // 4:

@@ -153,7 +153,9 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Raises: OSError when the disk is full or fails; safetensors tells of that only in words."""
     try:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata
+        )
     except SafetensorError as error:
         code = re.search(r"os error (\d+)", str(error))
         if code is None:

@@ -59,7 +59,7 @@ class TrainConfig:
     precision: str = "auto"
     plain: bool = False
     sample_prompt: str = ""
-    sample_tokens: int = 200
+    sample_tokens: int = 120
     sample_temperature: float = 0.8
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class TrainConfig:
                     f"{name} {getattr(self, name)!r} is unknown: choose {' or '.join(get_args(kind))}"
                 )
         ranges = {
-            **dict.fromkeys(BUDGETS, (0, math.inf)),
+            **dict.fromkeys(BUDGETS, (0, 1e15)),
             "batch_size": (1, 1 << 20),
             "accumulate": (1, self.batch_size),
             "lr": (1e-12, 100),
@@ -95,9 +95,10 @@ class TrainConfig:
             "sample_temperature": (0, 100),
         }
         for name, (low, high) in ranges.items():
-            value = getattr(self, name)
+            value, flag = getattr(self, name), "--" + name.replace("_", "-")
+            if isinstance(TrainConfig.__dict__[name], int) and not isinstance(value, int):
+                raise InputError(f"{flag} must be a whole number, not {value!r}")
             if not isinstance(value, int | float) or not low <= value <= high:
-                flag = "--" + name.replace("_", "-")
                 raise InputError(f"{flag} must lie between {low:g} and {high:g}, not {value!r}")
         if self.batch_size % self.accumulate:
             raise InputError(

@@ -7,6 +7,7 @@ import time
 
 from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig
+from pellucid.training.checkpoints import random_states, restore_random_states
 from pellucid.training.config import TrainConfig
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import synchronize
@@ -84,7 +85,8 @@ def check_memory(model: ModelConfig, config: TrainConfig, available: int) -> int
 
 
 def seconds_per_step(trainer: Trainer) -> float:
-    """Measure a step, by gradients that are thrown away: no weight changes."""
+    """Measure a step, by gradients that are thrown away: no weight and no random state changes."""
+    random = random_states()
     trainer.model.train()
     trainer.gradients(0)  # the first call also warms up
     synchronize(trainer.machine.device)
@@ -96,6 +98,7 @@ def seconds_per_step(trainer: Trainer) -> float:
         laps.append(time.perf_counter() - started)
     for parameter in trainer.model.parameters():
         parameter.grad = None
+    restore_random_states(*random)
     return sorted(laps)[TIMED_STEPS // 2]
 
 

@@ -12,7 +12,6 @@ import dataclasses
 import math
 import time
 from collections import deque
-from typing import Any
 
 import torch
 
@@ -21,10 +20,11 @@ from pellucid.generation.options import SamplingOptions
 from pellucid.model.config import IGNORE
 from pellucid.model.transformer import LanguageModel, next_token_loss
 from pellucid.text.windows import Windows
-from pellucid.training.checkpoints import Checkpoint, random_states, restore_random_states
+from pellucid.training.checkpoints import Checkpoint, problem, random_states, restore_random_states
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData
 from pellucid.training.evaluation import Evaluator, Score
+from pellucid.training.failures import Diverged, Interrupted, OutOfMemory, is_out_of_memory
 from pellucid.training.machine import Machine, autocast, available_memory
 from pellucid.training.observer import EvalReport, Observer, StepReport
 from pellucid.training.optimizers import Optimizers, build_optimizers
@@ -36,21 +36,10 @@ from pellucid.training.weights import load_stored_weights, publish_weights, stor
 EVALUATIONS = 10  # of a run, besides the one before its first step
 CHECKPOINT_SECONDS = 60.0
 TRAIN_SAMPLE_SHARE = 0.5  # of eval_tokens
+LEAST_TRAIN_SAMPLE = 1024  # tokens, where there is hardly a dev split
 METRICS_LINES = 10_000  # of a run, at most about
 REPLAN_SECONDS = 2.0  # between two looks at the clock by a run bounded by minutes
 REPLAN_TOLERANCE = 0.02
-
-
-class Diverged(RuntimeError):
-    """The loss or a gradient is no longer a finite number."""
-
-
-class OutOfMemory(RuntimeError):
-    """A step needed more memory than there is."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """Someone asked to stop; the run is saved."""
 
 
 @dataclasses.dataclass
@@ -93,7 +82,7 @@ class Trainer:
         self.evaluator = Evaluator(data.tokenizer, length)
         limit = config.eval_tokens or len(data.dev) or 100_000
         self.dev = data.dev[: limit + 1]
-        self.train_sample = data.train[: int(limit * TRAIN_SAMPLE_SHARE) + 1]
+        self.train_sample = data.train[: max(int(limit * TRAIN_SAMPLE_SHARE), LEAST_TRAIN_SAMPLE) + 1]
         self.optimizers: Optimizers = build_optimizers(
             model, config.optimizer, config.lr, (config.beta1, config.beta2), config.weight_decay
         )
@@ -115,7 +104,7 @@ class Trainer:
             if warmup < self.config.warmup_steps:
                 self.observer.note(f"Warm-up is cut to a tenth of the plan: {warmup} steps.")
         self._replay_plans()
-        self.run.rewind_metrics(0)
+        self._rewind_records()
         torch.manual_seed(self.config.seed)
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -126,18 +115,28 @@ class Trainer:
         self.optimizers.load_state_tensors(state)
         self.progress = Progress(**checkpoint.trainer["progress"])
         self._replay_plans()
-        self.run.rewind_metrics(self.progress.step)
+        self._rewind_records()
+        self._publish_best_again()
         restore_random_states(random, checkpoint.trainer["random"])
 
     def _replay_plans(self) -> None:
-        for entry in self.run.journal.of("plan"):
-            self.pace.change(entry["step"], entry["total_steps"])
-            self.warmup_steps = entry.get("warmup_steps", self.warmup_steps)
-            self.replayed_to = max(self.replayed_to, entry["step"])
+        for entry in self.run.journal.entries:
+            if entry["event"] in ("plan", "extension"):
+                change = self.pace.change if entry["event"] == "plan" else self.pace.extend
+                change(entry["step"], entry["total_steps"])
+                self.warmup_steps = entry.get("warmup_steps", self.warmup_steps)
+            self.replayed_to = max(self.replayed_to, entry.get("step", -1))
+
+    def _rewind_records(self) -> None:
+        self.run.rewind_metrics(self.progress.step)
+        self.run.rewind_samples(self.progress.step)
 
     def extend(self, total_steps: int) -> None:
         """A resumed run is given more (or fewer) steps than it was."""
-        self._plan(self.progress.step, total_steps)
+        step = self.progress.step
+        self.run.journal.write("extension", step=step, total_steps=total_steps)
+        self.pace.extend(step, total_steps)
+        self.observer.planned(step, total_steps)
 
     # ------------------------------------------------------------------ the loop
 
@@ -164,7 +163,7 @@ class Trainer:
                     break
                 if interruption.asked:
                     self.save()
-                    self._publish_if_none()
+                    self._publish_if_better()
                     raise Interrupted(
                         f"stopped at step {self.progress.step:,}; everything is saved. Go on with "
                         f"`pellucid train --resume --out {self.run.path}`, or try `pellucid sample {self.run.path}`"
@@ -187,17 +186,19 @@ class Trainer:
             config.min_lr / config.lr,
         )
         self.optimizers.set_rate(multiplier)
+        random = torch.get_rng_state()
         try:
             loss, n_targets = self.gradients(progress.windows)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise self._out_of_memory() from error
-        except RuntimeError as error:
-            if "not enough memory" in str(error) or "can't allocate memory" in str(error):
-                raise self._out_of_memory() from error
-            raise
-        norm = self._gradient_norm()
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise self._diverged(loss, norm, multiplier * config.lr)
+            norm = self._gradient_norm()
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise self._diverged(loss, norm, multiplier * config.lr)
+        except (OutOfMemory, Diverged) as error:
+            torch.set_rng_state(random)  # the step was not taken: it draws the same numbers when it is
+            self.save()
+            self._publish_if_none()
+            raise type(error)(
+                f"at step {progress.step + 1} {error}; step {progress.step} is saved"
+            ) from error
         self.optimizers.step()
 
         progress.step += 1
@@ -207,7 +208,21 @@ class Trainer:
         self._report(loss, norm, multiplier * config.lr)
 
     def gradients(self, first_window: int) -> tuple[float, int]:
-        """Fill the gradients of one batch's mean loss; returns that loss in nats and the number of targets."""
+        """Fill the gradients of one batch's mean loss; returns that loss in nats and the number of targets.
+
+        Raises:
+            OutOfMemory: says how the batch would fit.
+        """
+        try:
+            return self._gradients(first_window)
+        except (MemoryError, RuntimeError) as error:  # torch's own error is a RuntimeError
+            if not is_out_of_memory(error):
+                raise
+            for parameter in self.model.parameters():
+                parameter.grad = None
+            raise self._out_of_memory() from error
+
+    def _gradients(self, first_window: int) -> tuple[float, int]:
         config = self.config
         for parameter in self.model.parameters():
             parameter.grad = None
@@ -243,7 +258,7 @@ class Trainer:
         (first_step, first_seconds), (last_step, last_seconds) = self._marks[0], self._marks[-1]
         seconds_per_step = (last_seconds - first_seconds) / (last_step - first_step)
         left = 60 * self.config.minutes - progress.seconds
-        total = progress.step + max(0, round(left / seconds_per_step))
+        total = progress.step + max(1, round(left / seconds_per_step))  # this step is taken in any case
         planned = self.pace.total_steps(progress.step)
         self._last_plan = now
         if abs(total - planned) > max(1, REPLAN_TOLERANCE * max(planned - progress.step, 1)):
@@ -257,7 +272,7 @@ class Trainer:
     # ------------------------------------------------------------------ evaluating and saving
 
     def _evaluation_due(self, step: int) -> bool:
-        if step == 0 or step >= self.pace.total_steps(step):
+        if step == 0 or step >= self.pace.total_steps(step) or step in self.pace.extensions:
             return True
         if self.config.eval_every:
             return step % self.config.eval_every == 0
@@ -270,25 +285,32 @@ class Trainer:
         return time.monotonic() - self._last_save > CHECKPOINT_SECONDS
 
     def _evaluate(self) -> None:
-        progress, device, precision = self.progress, self.machine.device, self.machine.precision
-        dev = self.evaluator.score(self.model, self.dev, device, precision) if len(self.dev) > 1 else None
-        train = self.evaluator.score(self.model, self.train_sample, device, precision)
+        progress = self.progress
+        dev = self._dev_score()
+        train = self.evaluator.score(
+            self.model, self.train_sample, self.machine.device, self.machine.precision
+        )
         best = dev is None or dev.loss < progress.best_loss
         if best:
             progress.best_loss = dev.loss if dev else train.loss
             progress.best_step = progress.step
             progress.evaluations_since_best = 0
-            publish_weights(self.run, self.model)
+            publish_weights(self.run, stored_weights(self.model))
         else:
             progress.evaluations_since_best += 1
         patience = self.config.patience
         self.stop_early = bool(patience) and progress.evaluations_since_best >= patience
         report = EvalReport(progress.step, progress.tokens, progress.seconds, dev, train, best)
-        self.run.append_metrics(_eval_record(report))
+        self.run.append_metrics(report.record())
         self.observer.evaluated(report)
         if self.stop_early:
             self.observer.note(f"No better dev loss in {patience} evaluations: stopping early.")
         self._sample()
+
+    def _dev_score(self) -> Score | None:
+        """None where there is no dev split, or too little of one."""
+        score = self.evaluator.score(self.model, self.dev, self.machine.device, self.machine.precision)
+        return score if score.n_tokens else None
 
     def _sample(self) -> None:
         config = self.config
@@ -299,8 +321,7 @@ class Trainer:
         )
         engine = Engine(self.model, self.data.tokenizer, self.machine.device)
         text = config.sample_prompt + engine.generate(config.sample_prompt, options)[0].text
-        with self.run.samples_path.open("a", encoding="utf-8") as file:
-            file.write(f"--- step {self.progress.step} ---\n{text}\n\n")
+        self.run.append_sample(self.progress.step, text)
         self.observer.sampled(self.progress.step, text)
 
     def save(self) -> None:
@@ -320,7 +341,19 @@ class Trainer:
 
     def _publish_if_none(self) -> None:
         if not self.run.model_path.exists():
-            publish_weights(self.run, self.model)
+            publish_weights(self.run, stored_weights(self.model))
+
+    def _publish_if_better(self) -> None:
+        """Let who stops the run early have what it learned since the last evaluation; resuming takes it back."""
+        dev = self._dev_score()
+        if dev is None or dev.loss < self.progress.best_loss:
+            publish_weights(self.run, stored_weights(self.model))
+
+    def _publish_best_again(self) -> None:
+        """Weights published after the checkpoint that was restored are not yet the best of this run."""
+        checkpoints, best = self.run.checkpoints, self.progress.best_step
+        if best in checkpoints.steps() and not problem(checkpoints.path(best)):
+            publish_weights(self.run, checkpoints.load(best).model)
 
     # ------------------------------------------------------------------ reports and failures
 
@@ -333,57 +366,26 @@ class Trainer:
         total = self.pace.total_steps(progress.step)
         report = StepReport(progress.step, total, progress.tokens, progress.seconds, rate, loss, norm, speed)
         if progress.step % (1 + total // METRICS_LINES) == 0:
-            self.run.append_metrics(_step_record(report))
+            self.run.append_metrics(report.record())
         self.observer.stepped(report)
 
     def _diverged(self, loss: float, norm: float, rate: float) -> Diverged:
         what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient norm is {norm}"
-        self.save()
-        self._publish_if_none()
         return Diverged(
-            f"at step {self.progress.step + 1} {what}, so this step was not taken; step {self.progress.step} is "
-            f"saved. Most often the learning rate is too high: it was {rate:.2g}; try --lr {self.config.lr / 3:.1g}"
+            f"{what}, so this step was not taken; most often the learning rate is too high: it was {rate:.2g}; "
+            f"try --lr {self.config.lr / 3:.1g}"
             + (", or --precision float32" if self.machine.precision != "float32" else "")
         )
 
     def _out_of_memory(self) -> OutOfMemory:
-        for parameter in self.model.parameters():
-            parameter.grad = None
-        self.save()
-        self._publish_if_none()
-        part = self.config.batch_size // self.config.accumulate
+        batch, parts = self.config.batch_size, self.config.accumulate
         free = available_memory(self.machine.device) / 2**30
-        return OutOfMemory(
-            f"memory ran out at step {self.progress.step + 1} ({free:.1f} GiB are free now); step "
-            f"{self.progress.step} is saved. {part} windows at once are too many: try --accumulate "
-            f"{2 * self.config.accumulate} (the same results in half the memory), or a smaller --batch-size"
+        more = next((n for n in range(2 * parts, batch + 1) if batch % n == 0), None)
+        advice = (
+            f"add --accumulate {more} (the same results in less memory)"
+            if more
+            else "choose a smaller --context-length or --d-model"
         )
-
-
-def _step_record(report: StepReport) -> dict[str, Any]:
-    return {
-        "step": report.step,
-        "tokens": report.tokens,
-        "seconds": round(report.seconds, 3),
-        "rate": report.rate,
-        "loss": report.loss,
-        "gradient_norm": report.gradient_norm,
-        "tokens_per_second": round(report.tokens_per_second, 1),
-    }
-
-
-def _eval_record(report: EvalReport) -> dict[str, Any]:
-    def score(prefix: str, score: Score | None) -> dict[str, float | None]:
-        return {
-            f"{prefix}_loss": score.loss if score else None,
-            f"{prefix}_bits_per_byte": score.bits_per_byte if score else None,
-        }
-
-    return {
-        "step": report.step,
-        "tokens": report.tokens,
-        "seconds": round(report.seconds, 3),
-        **score("dev", report.dev),
-        **score("train_sample", report.train),
-        "best": report.best,
-    }
+        return OutOfMemory(
+            f"memory ran out ({free:.1f} GiB are free now): {batch // parts} windows at once are too many; {advice}"
+        )

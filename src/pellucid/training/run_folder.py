@@ -108,11 +108,9 @@ class RunFolder:
         if not self.samples_path.exists():
             return
         text = self.samples_path.read_text(encoding="utf-8")
-        for heading in re.finditer(r"^--- step (\d+) ---$", text, re.MULTILINE):
-            if int(heading[1]) >= step:
-                kept = text[: heading.start()]
-                write_atomically(self.samples_path, lambda path: path.write_text(kept, encoding="utf-8"))
-                return
+        headings = re.finditer(r"^--- step (\d+) ---$", text, re.MULTILINE)
+        end = next((heading.start() for heading in headings if int(heading[1]) >= step), len(text))
+        write_atomically(self.samples_path, lambda path: path.write_text(text[:end], encoding="utf-8"))
 
     # ------------------------------------------------------------------ lock
 

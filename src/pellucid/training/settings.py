@@ -58,6 +58,9 @@ def request(preset: str = "auto", config: str | None = None, **settings: Any) ->
             raise InputError(
                 f"there is no setting {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
             )
+    for name in BUDGETS:
+        if name in own and not own[name] > 0:
+            raise InputError(f"--{name.replace('_', '-')} must be above 0, not {own[name]!r}")
     layers.append(
         presets.Recipe(
             "",
@@ -68,6 +71,9 @@ def request(preset: str = "auto", config: str | None = None, **settings: Any) ->
     )
     training: dict[str, Any] = {}
     for layer in layers:
+        _refuse_unknown(layer.text, TEXT_SETTINGS)
+        _refuse_unknown(layer.model, MODEL_SETTINGS)
+        _refuse_unknown(layer.training, TRAIN_SETTINGS)
         if any(name in layer.training for name in BUDGETS):  # a later budget replaces an earlier one
             training = {name: value for name, value in training.items() if name not in BUDGETS}
         training.update(layer.training)
@@ -105,10 +111,7 @@ def resolve(
         model, training = {**choice.model, **model}, {**choice.training, **training}
         reasons = choice.reasons
     training |= {"device": machine.device, "precision": machine.precision}
-    config = {"vocab_size": vocab_size, **model}
-    _refuse_unknown(config, (*MODEL_SETTINGS, "vocab_size"))
-    _refuse_unknown(training, TRAIN_SETTINGS)
-    return ModelConfig(**config), TrainConfig(**training), reasons
+    return ModelConfig(vocab_size=vocab_size, **model), TrainConfig(**training), reasons
 
 
 def _refuse_unknown(values: dict[str, Any], known: tuple[str, ...]) -> None:

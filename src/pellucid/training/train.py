@@ -16,6 +16,7 @@ from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
 from pellucid.text.tokenizer import build_tokenizer, load_tokenizer
+from pellucid.text.windows import Windows
 from pellucid.training import report
 from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.data import TrainingData, absolute_sources, split_corpus, tokenise
@@ -25,6 +26,7 @@ from pellucid.training.machine import Machine, attention_core, deterministic, pr
 from pellucid.training.observer import Observer
 from pellucid.training.report import Outcome
 from pellucid.training.run_folder import RunFolder, create_run
+from pellucid.training.schedules import Pace
 from pellucid.training.settings import Request, request, resolve
 from pellucid.training.weights import load_weights
 
@@ -70,6 +72,7 @@ def train(
     for reason in reasons:
         observer.note(f"Auto chose {reason}.")
     memory = check_memory(model_config, train_config, machine.memory)
+    Windows(data.train, model_config.context_length, train_config.seed)  # refuses a text that is too short
 
     run = create_run(out, corpus.name, overwrite)
     try:
@@ -84,6 +87,9 @@ def train(
             trainer.start()
             trainer.train()
             return _finish(trainer)
+    except BaseException:
+        run.discard_if_not_begun()
+        raise
     finally:
         run.unlock()
 
@@ -96,20 +102,20 @@ def resume(
     Args:
         run: the run folder, not locked.
         sources: its text, if that is no longer where it was.
-        settings: a new budget, in whole (say `steps`); anything else must be what the run has.
+        settings: a new budget, in whole (say `steps`), or `accumulate`, for a machine with less memory;
+            anything else must be what the run has.
 
     Raises:
         InputError: the text or a setting differs from the run's, or no checkpoint can be trusted.
     """
     observer = observer or Observer()
     stored = run.config()
-    model_config, train_config = (
+    model_config, before = (
         ModelConfig.from_dict(stored["model"]),
         TrainConfig.from_dict(stored["training"]),
     )
-    new_budget = {name: settings.pop(name) for name in BUDGETS if settings.get(name)}
+    train_config = _with_changes(before, settings)
     _refuse_changes(settings, stored)
-    train_config = _with_budget(train_config, new_budget)
     run.lock()
     try:
         data = _known_data(run, stored, sources, train_config, observer)
@@ -123,8 +129,9 @@ def resume(
             model = _build(model_config, train_config, machine)
             trainer = Trainer(run, model, data, train_config, machine, 1, observer)
             _restore(trainer, observer)
-            if new_budget:
+            if train_config.budget != before.budget:
                 _extend(trainer, train_config)
+            if train_config != before:
                 run.write_config({**stored, "training": train_config.to_dict()})
             trainer.train()
             return _finish(trainer)
@@ -147,8 +154,8 @@ def _prepare(corpus: Corpus, asked: Request, observer: Observer) -> TrainingData
     )
     data = tokenise(corpus, splits, tokenizer)
     observer.note(
-        f"Tokens: {reason}; {tokenizer.n_symbols:,} symbols and {tokenizer.n_reserved} reserved, "
-        f"{len(data.train):,} tokens to train on, {len(data.dev):,} dev, {len(data.validation):,} validation."
+        f"Tokens: {reason}; {len(data.train):,} tokens to train on, {len(data.dev):,} dev, "
+        f"{len(data.validation):,} validation."
     )
     if tokenizer.unknown is not None:
         unknown = sum(
@@ -211,20 +218,33 @@ def _write_config(
 # ---------------------------------------------------------------------- steps of resuming
 
 
+def _with_changes(config: TrainConfig, settings: dict[str, Any]) -> TrainConfig:
+    """The run's recipe with what a resume may change of it."""
+    changes = {
+        name: settings[name] for name in (*BUDGETS, "accumulate") if settings.get(name) not in (None, 0)
+    }
+    if any(name in changes for name in BUDGETS):
+        changes = {**dict.fromkeys(BUDGETS, 0), **changes}
+    return dataclasses.replace(config, **changes)
+
+
 def _refuse_changes(settings: dict[str, Any], stored: dict[str, Any]) -> None:
     known = {**stored["training"], **stored["model"]}
     for name, value in settings.items():
-        if value is not None and name in known and value != known[name] and value != "auto":
+        if value is None or value == "auto" or (name in (*BUDGETS, "accumulate") and value):
+            continue
+        if name == "tokenizer":
+            known[name] = stored["data"]["tokenizer"]["kind"]
+            if value not in ("char", "bpe"):
+                same = load_tokenizer(value).fingerprint == stored["data"]["tokenizer"]["fingerprint"]
+                value = known[name] if same else value
+        if name not in known:
+            raise InputError(f"there is no setting {name!r} to resume a run with: leave it out")
+        if value != known[name]:
             raise InputError(
                 f"the run was started with {name} {known[name]!r}, not {value!r}: a resumed run keeps its settings; "
                 "leave the flag out, or start a new run"
             )
-
-
-def _with_budget(config: TrainConfig, budget: dict[str, Any]) -> TrainConfig:
-    if not budget or all(getattr(config, name) == value for name, value in budget.items()):
-        return config
-    return dataclasses.replace(config, **{**dict.fromkeys(BUDGETS, 0), **budget})
 
 
 def _known_data(
@@ -248,6 +268,7 @@ def _known_data(
 def _restore(trainer: Trainer, observer: Observer) -> None:
     if not trainer.run.checkpoints.steps():
         observer.note("The run stopped before its first checkpoint: starting it again.")
+        trainer.pace = Pace(_forecast(trainer, 0).steps)
         trainer.start()
         return
     checkpoint, problems = trainer.run.checkpoints.newest_sound()
@@ -274,7 +295,7 @@ def _finish(trainer: Trainer) -> Outcome:
     run, data, model, machine = trainer.run, trainer.data, trainer.model, trainer.machine
     load_weights(model, run.model_path)
     validation = bigram = None
-    if len(data.validation) > 1:
+    if len(data.validation) > 2:  # its last token ends the text, and is not scored
         validation = trainer.evaluator.score(model, data.validation, machine.device, machine.precision)
         bigram = trainer.evaluator.bigram_score(data.train, data.validation, model.config.vocab_size)
     progress = trainer.progress
