@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, make_parser
+
+if TYPE_CHECKING:
+    from pellucid.training.report import Outcome
 
 MINUTES = 2.0
 SCENE_TOKENS = 600
@@ -41,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
     train.finish(outcome, args.json)
 
 
-def _write_scene(outcome) -> None:
+def _write_scene(outcome: Outcome) -> None:
     from pellucid.api import load
 
     run = load(outcome.run.path)

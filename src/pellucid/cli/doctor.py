@@ -7,9 +7,13 @@ import os
 import platform
 import shutil
 import sys
+from typing import TYPE_CHECKING
 
 from pellucid.cli import console
 from pellucid.cli.flags import make_parser
+
+if TYPE_CHECKING:
+    from pellucid.training.machine import Machine
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,7 +61,7 @@ def main(args: argparse.Namespace) -> None:
     console.next_step("pellucid demo", "pellucid bench")
 
 
-def _advice(machine, torch_version: str) -> list[str]:
+def _advice(machine: Machine, torch_version: str) -> list[str]:
     """What a person may want to change."""
     advice = []
     if "+cu" in torch_version and machine.device == "cpu":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, make_parser
 from pellucid.errors import InputError
 
-OVERLAP_PIECE = 60  # characters that two texts hardly share by chance
+if TYPE_CHECKING:
+    from pellucid.text.documents import Corpus
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,8 +84,9 @@ def _sort_out(arguments: list[str]) -> tuple[str | None, list[str]]:
     return (arguments[0], arguments[1:]) if is_run else (None, arguments)
 
 
-def _overlap(config: dict, corpus: object) -> float | None:  # pyright: ignore[reportMissingTypeArgument]
-    """Share of the text's pieces of 60 characters that stand in the run's training split; None if that is gone."""
+def _overlap(config: dict[str, Any], corpus: Corpus) -> float | None:
+    """Share of the text that stands in the run's training split; None if that can no longer be read."""
+    from pellucid.text.overlap import overlap
     from pellucid.text.sources import read
     from pellucid.text.splits import split
 
@@ -93,13 +96,4 @@ def _overlap(config: dict, corpus: object) -> float | None:  # pyright: ignore[r
         return None
     training = config["training"]
     kept = split(known.documents, seed=training["seed"], dev_fraction=training["dev_fraction"]).train
-    haystack = "\n".join(document.text for document in kept)
-    pieces = [
-        document.text[i : i + OVERLAP_PIECE]
-        for document in corpus.documents  # pyright: ignore[reportAttributeAccessIssue]
-        for i in range(0, len(document.text) - OVERLAP_PIECE + 1, OVERLAP_PIECE)
-    ]
-    wanted = set(pieces)
-    everywhere = (haystack[i : i + OVERLAP_PIECE] for i in range(len(haystack) - OVERLAP_PIECE + 1))
-    seen = {piece for piece in everywhere if piece in wanted}
-    return sum(piece in seen for piece in pieces) / len(pieces) if pieces else 0.0
+    return overlap((d.text for d in corpus.documents), (d.text for d in kept))

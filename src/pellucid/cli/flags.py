@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pellucid.errors import InputError
+
+if TYPE_CHECKING:
+    from pellucid.generation.options import SamplingOptions
 
 EPILOG = (
     "Numbers may be written as 3e-4 or 1_000_000. Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted."
@@ -113,7 +116,7 @@ def add_sampling(parser: argparse.ArgumentParser, temperature: float, top_k: int
     flag("--seed", type=whole, metavar="N", help="the same seed writes the same text")
 
 
-def sampling_options(args: argparse.Namespace):
+def sampling_options(args: argparse.Namespace) -> SamplingOptions:
     """SamplingOptions from the flags above."""
     from pellucid.generation.options import SamplingOptions
 

@@ -6,10 +6,14 @@ import argparse
 import shutil
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import console
 from pellucid.cli.flags import make_parser
 from pellucid.errors import InputError
+
+if TYPE_CHECKING:
+    from pellucid.training.run_folder import RunFolder
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,7 +52,7 @@ def _list(as_json: bool) -> None:
         console.next_step(f"pellucid sample {rows[-1]['name']}")
 
 
-def _row(run) -> dict:
+def _row(run: RunFolder) -> dict[str, Any]:
     finished = run.journal.of("finished")
     records = run.metrics()
     in_use = run.in_use

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, make_parser, whole
 from pellucid.errors import InputError
+
+if TYPE_CHECKING:
+    from pellucid.text.documents import Corpus
+    from pellucid.training.evaluation import Score
+    from pellucid.training.report import Outcome
 
 # Names of settings, with the type of their value and what to say of them. Unset means "choose for me".
 GROUPS: dict[str, dict[str, tuple[Any, str]]] = {
@@ -121,7 +126,7 @@ def main(args: argparse.Namespace) -> None:
     finish(outcome, args.json)
 
 
-def start(text: list[str], corpus: Any = None, **settings: Any) -> Any:
+def start(text: list[str], corpus: Corpus | None = None, **settings: Any) -> Outcome:
     """Train with the terminal watching; returns the Outcome."""
     from pellucid.cli.progress import TerminalObserver
     from pellucid.training.train import train
@@ -130,7 +135,7 @@ def start(text: list[str], corpus: Any = None, **settings: Any) -> Any:
         return train(text, observer=observer, corpus=corpus, **settings)
 
 
-def _resume(args: argparse.Namespace, settings: dict[str, Any]) -> Any:
+def _resume(args: argparse.Namespace, settings: dict[str, Any]) -> Outcome:
     from pellucid.cli.progress import TerminalObserver
     from pellucid.training.run_folder import find_run
     from pellucid.training.train import resume
@@ -141,7 +146,7 @@ def _resume(args: argparse.Namespace, settings: dict[str, Any]) -> Any:
         return resume(find_run(args.out), args.text or None, observer, **settings)
 
 
-def finish(outcome: Any, as_json: bool) -> None:
+def finish(outcome: Outcome, as_json: bool) -> None:
     """Say how it went and what to do next."""
     from pellucid.training.report import duration, score_text
 
@@ -177,5 +182,5 @@ def finish(outcome: Any, as_json: bool) -> None:
     )
 
 
-def _score(score: Any) -> dict[str, float] | None:
+def _score(score: Score | None) -> dict[str, float] | None:
     return {**dataclasses.asdict(score), "bits_per_byte": score.bits_per_byte} if score else None

@@ -46,7 +46,7 @@ def measure(machine: Machine, repeats: int, plain: bool = False) -> Iterator[dic
 
 
 def _seconds_a_step(config: ModelConfig, batch: int, machine: Machine, repeats: int, plain: bool) -> float:
-    model = build_model(config, attention_core(machine.device, config.context_length, plain)).to(
+    model = build_model(config, attention_core(machine.device, config.context_length, plain=plain)).to(
         machine.device
     )
     optimizers = build_optimizers(model, "muon", lr=1e-3)

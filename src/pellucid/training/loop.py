@@ -91,6 +91,7 @@ class Trainer:
         self.replayed_to = -1  # the clock decides nothing at steps the journal already speaks of
         self.stop_early = False
         self._marks: deque[tuple[int, float]] = deque(maxlen=64)  # (step, seconds) for the speed just now
+        self._evaluation_seconds = 0.0  # that the last one took, its checkpoint and sample included
         self._last_save = self._last_plan = time.monotonic()
 
     # ------------------------------------------------------------------ starting and resuming
@@ -158,7 +159,9 @@ class Trainer:
                 if self._evaluation_due(step):
                     self.save()
                     self._evaluate()
-                    self.progress.seconds = time.monotonic() + offset
+                    began, self.progress.seconds = self.progress.seconds, time.monotonic() + offset
+                    self._evaluation_seconds = self.progress.seconds - began
+                    self._marks.clear()  # the speed is that of steps alone
                 if self.stop_early or step >= self.pace.total_steps(step):
                     break
                 if interruption.asked:
@@ -257,7 +260,8 @@ class Trainer:
             return
         (first_step, first_seconds), (last_step, last_seconds) = self._marks[0], self._marks[-1]
         seconds_per_step = (last_seconds - first_seconds) / (last_step - first_step)
-        left = 60 * self.config.minutes - progress.seconds
+        evaluations_left = EVALUATIONS * (1 - self.pace.progress(progress.step))
+        left = 60 * self.config.minutes - progress.seconds - evaluations_left * self._evaluation_seconds
         total = progress.step + max(1, round(left / seconds_per_step))  # this step is taken in any case
         planned = self.pace.total_steps(progress.step)
         self._last_plan = now
@@ -373,7 +377,7 @@ class Trainer:
         what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient norm is {norm}"
         return Diverged(
             f"{what}, so this step was not taken; most often the learning rate is too high: it was {rate:.2g}; "
-            f"try --lr {self.config.lr / 3:.1g}"
+            f"try --lr {float(f'{self.config.lr / 3:.1g}'):g}"
             + (", or --precision float32" if self.machine.precision != "float32" else "")
         )
 

@@ -18,7 +18,8 @@ from pellucid.errors import InputError
 
 PROBE_SECONDS = 0.1  # for each of the two precisions
 PROBE_SHAPE = (2048, 256, 1024)  # a small model's feed-forward product
-LONGEST_EXPLICIT = 512  # tokens of context up to which explicit attention was measured faster on a CPU
+LONGEST_EXPLICIT = 255  # tokens of context up to which explicit attention was measured faster on a CPU
+LONGEST_EXPLICIT_WITH_DROPOUT = 1024  # there the fused kernel falls back to a slower path
 BF16_MUST_WIN_BY = 1.5  # autocast adds casts around every product, so a small lead in the product is no gain
 
 
@@ -114,9 +115,10 @@ def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[o
     return contextlib.nullcontext()
 
 
-def attention_core(device: str, context_length: int, plain: bool = False) -> str:
-    """Which form of attention trains faster; both give the same values."""
-    return "explicit" if device == "cpu" and context_length <= LONGEST_EXPLICIT and not plain else "fused"
+def attention_core(device: str, context_length: int, dropout: float = 0.0, plain: bool = False) -> str:
+    """Which form of attention trains faster; both give the same values (docs/LOG.md, "Attention on a CPU")."""
+    longest = LONGEST_EXPLICIT_WITH_DROPOUT if dropout else LONGEST_EXPLICIT
+    return "explicit" if device == "cpu" and context_length <= longest and not plain else "fused"
 
 
 @contextlib.contextmanager

@@ -170,7 +170,7 @@ def _prepare(corpus: Corpus, asked: Request, observer: Observer) -> TrainingData
 
 def _build(model: ModelConfig, config: TrainConfig, machine: Machine) -> LanguageModel:
     torch.manual_seed(config.seed)
-    core = attention_core(machine.device, model.context_length, config.plain)
+    core = attention_core(machine.device, model.context_length, model.dropout, config.plain)
     return build_model(model, core).to(machine.device)
 
 

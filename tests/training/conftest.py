@@ -1,0 +1,58 @@
+"""Trainers on tiny models and token streams, without a run's ceremony."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pellucid.model.config import ModelConfig
+from pellucid.model.transformer import build_model
+from pellucid.text.documents import Corpus, Document
+from pellucid.text.tokenizer import build_tokenizer
+from pellucid.training.config import TrainConfig
+from pellucid.training.data import TrainingData, split_corpus, tokenise
+from pellucid.training.loop import Trainer
+from pellucid.training.machine import Machine, attention_core, deterministic
+from pellucid.training.observer import Observer
+from pellucid.training.run_folder import create_run
+
+MakeTrainer = Callable[..., Trainer]
+MODEL = {"n_layers": 1, "n_heads": 2, "d_model": 16, "context_length": 16}
+TRAINING = {"batch_size": 8, "steps": 20, "sample_tokens": 4}
+
+
+@pytest.fixture(autouse=True)
+def repeatable() -> Iterator[None]:
+    with deterministic("cpu"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def data(grammar: Callable[..., str]) -> TrainingData:
+    corpus = Corpus("farm", (Document(grammar(200), "farm"),))
+    splits = split_corpus(corpus, seed=0, dev_fraction=0.05)
+    tokenizer, _ = build_tokenizer("char", [document.text for document in splits.train])
+    return tokenise(corpus, splits, tokenizer)
+
+
+@pytest.fixture
+def make_trainer(data: TrainingData, tmp_path: Path) -> MakeTrainer:
+    """A trainer in a new run folder; keyword arguments are settings of the model or the training."""
+
+    def make(**settings: Any) -> Trainer:
+        model_settings = {k: v for k, v in settings.items() if k in ModelConfig.__dataclass_fields__}
+        training = {k: v for k, v in settings.items() if k not in model_settings}
+        config = TrainConfig(**{**TRAINING, **training})
+        model_config = ModelConfig(vocab_size=data.tokenizer.vocab_size, **{**MODEL, **model_settings})
+        core = attention_core("cpu", model_config.context_length, config.plain)
+        torch.manual_seed(config.seed)
+        model = build_model(model_config, core)
+        machine = Machine("cpu", "float32", 1e9, 1e9, 1, 1 << 40)
+        run = create_run(tmp_path / f"run-{len(list(tmp_path.iterdir()))}", "farm")
+        return Trainer(run, model, data, config, machine, config.steps, Observer())
+
+    return make

@@ -1,0 +1,374 @@
+"""What a training does between its first step and its last: best weights, early stopping, budgets, records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import pellucid
+from pellucid.errors import InputError
+from pellucid.training.checkpoints import Checkpoints
+from pellucid.training.data import TrainingData
+from pellucid.training.evaluation import Evaluator, Score
+from pellucid.training.failures import Diverged, OutOfMemory
+from pellucid.training.loop import Trainer
+from pellucid.training.observer import EvalReport, Observer
+from pellucid.training.report import Outcome
+from pellucid.training.run_folder import RunFolder
+from pellucid.training.train import resume
+
+MakeTrainer = Callable[..., Trainer]
+Train = Callable[..., Outcome]
+
+
+class Notes(Observer):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.evaluations: list[EvalReport] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def evaluated(self, report: EvalReport) -> None:
+        self.evaluations.append(report)
+
+
+def run_to_end(trainer: Trainer) -> Notes:
+    trainer.observer = Notes()
+    trainer.start()
+    trainer.train()
+    return trainer.observer
+
+
+def script_dev_losses(monkeypatch: pytest.MonkeyPatch, trainer: Trainer, losses: list[float]) -> None:
+    """Let the dev split score as told, one evaluation after another."""
+    told = iter(losses)
+    monkeypatch.setattr(trainer, "_dev_score", lambda: Score(next(told), 100, 100))
+
+
+# ---------------------------------------------------------------------- best weights
+
+
+def test_the_runs_weights_are_those_of_the_best_dev_loss(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+):
+    trainer = make_trainer(steps=10, eval_every=2)
+    script_dev_losses(monkeypatch, trainer, [4.0, 3.0, 2.0, 2.5, 3.5, 2.0])
+    heard = run_to_end(trainer)
+    assert [report.best for report in heard.evaluations] == [True, True, True, False, False, False]
+    assert trainer.progress.best_step == 4
+    best = load_file(trainer.run.checkpoints.path(4) / "model.safetensors")
+    published = load_file(trainer.run.model_path)
+    assert all(torch.equal(published[name], tensor) for name, tensor in best.items())
+    last = load_file(trainer.run.checkpoints.path(10) / "model.safetensors")
+    assert any(not torch.equal(published[name], tensor) for name, tensor in last.items())
+
+
+def test_the_last_two_checkpoints_and_the_best_are_kept(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+):
+    trainer = make_trainer(steps=20, eval_every=5, checkpoint_every=2)
+    script_dev_losses(monkeypatch, trainer, [4.0, 2.0, 3.0, 3.0, 3.0])
+    run_to_end(trainer)
+    assert trainer.run.checkpoints.steps() == [5, 18, 20]
+
+
+def test_patience_stops_after_so_many_evaluations_without_a_better_loss(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+):
+    trainer = make_trainer(steps=20, eval_every=2, patience=2)
+    script_dev_losses(monkeypatch, trainer, [4.0, 3.0, 3.1, 2.9, 2.95, 3.0, 1.0])
+    heard = run_to_end(trainer)
+    assert (trainer.progress.step, trainer.progress.best_step) == (10, 6)
+    assert any("stopping early" in note for note in heard.notes)
+
+
+def test_without_a_dev_split_the_last_weights_are_taken(train_tiny: Train, tmp_path: Path):
+    outcome = train_tiny(tmp_path / "run", dev_fraction=0.0)
+    assert outcome.best_step == outcome.steps == 24
+    last = load_file(outcome.run.checkpoints.path(24) / "model.safetensors")
+    assert all(torch.equal(load_file(outcome.run.model_path)[n], t) for n, t in last.items())
+    evaluations = [r for r in outcome.run.metrics() if "dev_loss" in r]
+    assert {record["dev_loss"] for record in evaluations} == {None}
+
+
+# ---------------------------------------------------------------------- what is recorded
+
+
+def test_the_validation_score_is_that_of_the_loaded_run(finished_run: Path, text_file: Path):
+    run = pellucid.load(finished_run)
+    text = text_file.read_text(encoding="utf-8")
+    validation = text[int(0.9 * len(text)) :]
+    written = RunFolder(finished_run).journal.of("finished")[-1]
+    assert run.loss(validation) == pytest.approx(written["validation_loss"], rel=1e-5)
+    assert run.score(validation).bits_per_byte == pytest.approx(
+        written["validation_bits_per_byte"], rel=1e-5
+    )
+    assert written["bigram_loss"] > 0
+
+
+def test_metrics_tell_of_every_step_and_evaluation(finished_run: Path):
+    records = RunFolder(finished_run).metrics()
+    steps = [record for record in records if "loss" in record]
+    assert [record["step"] for record in steps] == list(range(1, 25))
+    assert set(steps[0]) == {
+        *("step", "tokens", "seconds", "rate", "loss", "gradient_norm"),
+        "tokens_per_second",
+    }
+    assert all(math.isfinite(value) for record in steps for value in record.values())
+    evaluations = [record for record in records if "dev_loss" in record]
+    assert [record["step"] for record in evaluations] == [0, 8, 16, 24]
+    assert evaluations[0]["dev_loss"] == pytest.approx(math.log(32), rel=0.02)
+    assert evaluations[-1]["dev_loss"] < evaluations[0]["dev_loss"] - 0.3
+
+
+def test_a_run_folder_holds_what_design_says(finished_run: Path):
+    names = {path.name for path in finished_run.iterdir()} - {".lock"}
+    assert names == {
+        *("config.json", "tokenizer.json", "model.safetensors", "metrics.jsonl", "journal.jsonl"),
+        *("loss.png", "samples.txt", "README.md", "checkpoints"),
+    }
+    checkpoint = {path.name for path in (finished_run / "checkpoints" / "step-00000024").iterdir()}
+    assert checkpoint == {"model.safetensors", "optimizer.safetensors", "trainer.json", "manifest.json"}
+    assert (finished_run / "loss.png").read_bytes().startswith(b"\x89PNG")
+    config = json.loads((finished_run / "config.json").read_text())
+    assert config["data"]["splits"]["characters"]["validation"] > 0
+    assert (finished_run / "samples.txt").read_text().count("--- step") == 4
+
+
+def test_a_copied_run_works_elsewhere(finished_run: Path, tmp_path: Path):
+    here = pellucid.load(finished_run).generate("The ", max_tokens=20, seed=1)
+    moved = finished_run.rename(tmp_path / "elsewhere")
+    assert pellucid.load(moved).generate("The ", max_tokens=20, seed=1) == here
+
+
+# ---------------------------------------------------------------------- budgets
+
+
+def test_epochs_read_every_token_so_often(train_tiny: Train, tmp_path: Path):
+    outcome = train_tiny(tmp_path / "run", epochs=1, batch_size=64, context_length=32)
+    n_tokens = outcome.run.config()["data"]["tokens"]["train"]
+    assert n_tokens <= outcome.tokens < n_tokens + 64 * 32
+
+
+def test_train_tokens_are_rounded_up_to_whole_steps(train_tiny: Train, tmp_path: Path):
+    outcome = train_tiny(tmp_path / "run", train_tokens=1000)
+    assert outcome.steps == math.ceil(1000 / (4 * 16))
+
+
+def test_warmup_is_cut_to_a_tenth_of_the_plan_and_said_so(make_trainer: MakeTrainer):
+    trainer = make_trainer(steps=30, warmup_steps=10)
+    heard = run_to_end(trainer)
+    assert trainer.warmup_steps == 3
+    assert "Warm-up is cut to a tenth of the plan: 3 steps." in heard.notes
+    rates = [r["rate"] / trainer.config.lr for r in trainer.run.metrics() if "rate" in r]
+    assert rates[:4] == pytest.approx([1 / 3, 2 / 3, 1, 1])
+
+
+def test_a_fitting_warmup_is_left_alone(make_trainer: MakeTrainer):
+    trainer = make_trainer(steps=30, warmup_steps=3)
+    assert not run_to_end(trainer).notes
+
+
+def test_minutes_end_the_run_when_they_are_over(
+    train_tiny: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("pellucid.training.loop.REPLAN_SECONDS", 0.1)
+    outcome = train_tiny(tmp_path / "run", minutes=1 / 60, eval_every=0)
+    assert outcome.seconds == pytest.approx(1, abs=0.7)  # on a busy machine
+    plans = outcome.run.journal.of("plan")
+    assert plans[-1]["total_steps"] == outcome.steps
+    rates = [record["rate"] for record in outcome.run.metrics() if "rate" in record]
+    assert rates[-1] < 0.2 * max(rates)  # the fall of the schedule came in time
+
+
+# ---------------------------------------------------------------------- failures
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_diverging_run_stops_before_the_step_that_would_spoil_it(make_trainer: MakeTrainer, optimizer: str):
+    trainer = make_trainer(steps=3000, eval_every=3000, lr=90.0, schedule="constant", optimizer=optimizer)
+    trainer.start()
+    with pytest.raises(Diverged, match=r"(loss|norm) is .*learning rate.*: it was 90; try --lr 30; step \d+ is"):
+        trainer.train()
+    saved, problems = trainer.run.checkpoints.newest_sound()
+    assert problems == []
+    assert 0 < saved.step == trainer.progress.step < 3000
+    assert all(tensor.isfinite().all() for tensor in saved.model.values())
+
+
+def test_the_step_with_a_loss_that_is_no_number_is_not_taken(make_trainer: MakeTrainer):
+    trainer = make_trainer(steps=10)
+    computed = trainer.gradients
+
+    def spoiled(first: int) -> tuple[float, int]:
+        loss, n_targets = computed(first)
+        return (math.nan if trainer.progress.step == 7 else loss), n_targets
+
+    trainer.gradients = spoiled  # pyright: ignore[reportAttributeAccessIssue]
+    trainer.start()
+    with pytest.raises(Diverged, match="at step 8 the loss is nan, so this step was not taken"):
+        trainer.train()
+    straight = make_trainer(steps=10)
+    straight.start()
+    straight.model.train()
+    for _ in range(7):
+        straight._step(0.0)
+    saved = trainer.run.checkpoints.newest_sound()[0]
+    assert all(torch.equal(saved.model[n], t) for n, t in straight.model.state_dict().items())
+
+
+def test_an_infinite_gradient_stops_as_well(make_trainer: MakeTrainer):
+    trainer = make_trainer(steps=5)
+    trainer.start()
+    next(trainer.model.parameters()).register_hook(lambda gradient: gradient / 0)
+    with pytest.raises(Diverged, match="gradient norm is"):
+        trainer.train()
+    assert trainer.progress.step == 0
+    assert all(parameter.isfinite().all() for parameter in trainer.model.parameters())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+        MemoryError(),
+    ],
+)
+def test_running_out_of_memory_saves_and_says_what_would_fit(make_trainer: MakeTrainer, error: Exception):
+    trainer = make_trainer(steps=10, batch_size=12, accumulate=2)
+    forward = trainer.model.forward
+
+    def failing(*args: Any, **kwargs: Any) -> torch.Tensor:
+        if trainer.progress.step == 3 and trainer.model.training:
+            raise error
+        return forward(*args, **kwargs)
+
+    trainer.model.forward = failing
+    trainer.start()
+    with pytest.raises(OutOfMemory, match=r"at step 4 .* 6 windows at once .* --accumulate 4 .*step 3 is saved"):
+        trainer.train()
+    assert trainer.run.checkpoints.newest_sound()[0].step == 3
+    assert all(parameter.grad is None for parameter in trainer.model.parameters())
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(make_trainer: MakeTrainer):
+    trainer = make_trainer()
+    trainer.start()
+    trainer.model.forward = lambda *_, **__: (_ for _ in ()).throw(RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        trainer.gradients(0)
+
+
+# ---------------------------------------------------------------------- learning
+
+
+def test_it_learns_what_context_tells_and_counting_pairs_cannot(
+    grammar: Callable[..., str], train_tiny: Train, tmp_path: Path
+):
+    """A written grammar: 0.37 nats a character by its entropy, 1.09 by counted pairs."""
+    text = tmp_path / "farm.txt"
+    text.write_text(grammar(1500, seed=1), encoding="utf-8")
+    outcome = train_tiny(
+        *(tmp_path / "run", text),
+        **{"steps": 250, "d_model": 48, "n_layers": 2, "context_length": 32, "batch_size": 12, "lr": 1e-2},
+        **{"eval_every": 250, "checkpoint_every": 250, "qk_norm": True},
+    )
+    assert outcome.bigram.loss > 1.0
+    assert outcome.validation.loss < 0.55 * outcome.bigram.loss
+
+
+def test_the_trained_bigram_approaches_the_counted_one(train_tiny: Train, tmp_path: Path):
+    outcome = train_tiny(tmp_path / "run", preset="bigram", steps=300, batch_size=16, eval_every=300)
+    assert outcome.validation.loss == pytest.approx(outcome.bigram.loss, abs=0.03)
+
+
+TINYSHAKESPEARE = Path(__file__).parents[3] / "shared/data/tinyshakespeare.txt"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not TINYSHAKESPEARE.exists(), reason=f"needs {TINYSHAKESPEARE}")
+def test_a_minute_on_shakespeare_is_clearly_under_the_counted_bigram(tmp_path: Path):
+    text = tmp_path / "part.txt"
+    text.write_text(TINYSHAKESPEARE.read_text()[:200_000])
+    outcome = pellucid.train(
+        text, out=tmp_path / "run", epochs=6, d_model=128, n_layers=4, context_length=64, precision="float32"
+    )
+    assert outcome.bigram.loss > 2.4
+    assert outcome.validation.loss < outcome.bigram.loss - 0.4
+
+
+# ---------------------------------------------------------------------- extending
+
+
+def test_a_finished_run_given_more_steps_learns_on(finished_run: Path):
+    before = RunFolder(finished_run).journal.of("finished")[-1]["validation_loss"]
+    outcome = resume(RunFolder(finished_run), steps=60)
+    rates = {r["step"]: r["rate"] for r in outcome.run.metrics() if "rate" in r}
+    assert outcome.steps == 60
+    assert rates[25] == rates[40] == max(rates.values())
+    assert rates[60] < 0.1 * rates[40]
+    assert outcome.validation.loss < before - 0.1
+    assert outcome.run.config()["training"]["steps"] == 60
+
+
+def test_the_same_budget_again_is_no_extension(finished_run: Path):
+    journal = (finished_run / "journal.jsonl").read_text().splitlines()
+    resume(RunFolder(finished_run), steps=24)
+    assert (finished_run / "journal.jsonl").read_text().splitlines()[: len(journal)] == journal
+    assert not RunFolder(finished_run).journal.of("extension")
+
+
+def test_a_batch_can_be_split_further_on_resuming(finished_run: Path):
+    outcome = resume(RunFolder(finished_run), steps=30, accumulate=2)
+    assert outcome.steps == 30
+    assert outcome.run.config()["training"]["accumulate"] == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"d_model": 32}, {"lr": 1e-4}, {"seed": 3}, {"tokenizer": "bpe"}, {"dropout": 0.5}, {"nonsense": 1}],
+)
+def test_a_resumed_run_keeps_its_settings(finished_run: Path, change: dict[str, Any]):
+    with pytest.raises(InputError, match=next(iter(change))):
+        resume(RunFolder(finished_run), **change)
+
+
+def test_settings_that_are_the_runs_own_may_be_repeated(finished_run: Path):
+    resume(RunFolder(finished_run), d_model=16, tokenizer="char", seed=0, precision="auto")
+
+
+def test_a_checkpoint_is_not_written_twice(make_trainer: MakeTrainer):
+    trainer = make_trainer(steps=4, eval_every=2, checkpoint_every=2)
+    saved: list[Path] = []
+    write = Checkpoints.save
+
+    def counting(self: Checkpoints, checkpoint: Any, keep_also: int | None = None) -> Path:
+        fresh = not self.path(checkpoint.step).exists()
+        path = write(self, checkpoint, keep_also)
+        saved.extend([path] if fresh else [])
+        return path
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "save", counting)
+        run_to_end(trainer)
+    assert [path.name for path in saved] == ["step-00000000", "step-00000002", "step-00000004"]
+
+
+def test_too_little_dev_text_counts_as_none(make_trainer: MakeTrainer, data: TrainingData):
+    trainer = make_trainer(steps=4)
+    trainer.data = dataclasses.replace(data, dev=data.dev[-2:])  # a character and the end of the text
+    trainer.dev = trainer.data.dev
+    assert Evaluator(data.tokenizer, 16).score(trainer.model, trainer.dev, "cpu").n_tokens == 0
+    assert run_to_end(trainer).evaluations[-1].dev is None
+    assert trainer.progress.best_step == 4
