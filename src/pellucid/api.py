@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,9 @@ class LoadedRun:
     tokenizer: Tokenizer
     device: str
 
-    def engine(self) -> Engine:
-        return Engine(self.model, self.tokenizer, self.device)
+    def engine(self, note: Callable[[str], object] = lambda _: None) -> Engine:
+        """What writes with the model; `note` hears what a person should know, as of unknown characters."""
+        return Engine(self.model, self.tokenizer, self.device, note)
 
     def generate(self, prompt: str = "", **options: Any) -> str:
         """What the model writes after `prompt`; `options` are those of SamplingOptions."""

@@ -42,12 +42,15 @@ class Process:
     server: Server
     err: Path
     out: Path
+    code: int | None = None
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
     def wait(self) -> int:
-        return self.server.ask({"wait": self.pid})
+        if self.code is None:
+            self.code = self.server.ask({"wait": self.pid})
+        return self.code
 
     def messages(self) -> str:
         return self.err.read_text(encoding="utf-8", errors="replace")
@@ -106,12 +109,12 @@ def _server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def launch(_server: Server, tmp_path: Path) -> Launch:
+def launch(_server: Server, tmp_path: Path) -> Iterator[Launch]:
     """Start `pellucid` with some arguments in a process of its own, in the test's folder."""
-    count = iter(range(1000))
+    started: list[Process] = []
 
     def start(*arguments: object, die_at: int | None = None) -> Process:
-        number = next(count)
+        number = len(started)
         out, err = tmp_path / f"out-{number}", tmp_path / f"err-{number}"
         err.touch()
         order = {
@@ -121,9 +124,14 @@ def launch(_server: Server, tmp_path: Path) -> Launch:
             "err": str(err),
             "die_at": die_at,
         }
-        return Process(_server.ask(order), _server, err, out)
+        started.append(Process(_server.ask(order), _server, err, out))
+        return started[-1]
 
-    return start
+    yield start
+    for process in started:  # none outlives its test
+        if process.code is None:
+            process.send(signal.SIGKILL)
+            process.wait()
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def make_trainer(data: TrainingData, tmp_path: Path) -> MakeTrainer:
         training = {k: v for k, v in settings.items() if k not in model_settings}
         config = TrainConfig(**{**TRAINING, **training})
         model_config = ModelConfig(vocab_size=data.tokenizer.vocab_size, **{**MODEL, **model_settings})
-        core = attention_core("cpu", model_config.context_length, config.plain)
+        core = attention_core("cpu", model_config.context_length, model_config.dropout, config.plain)
         torch.manual_seed(config.seed)
         model = build_model(model_config, core)
         machine = Machine("cpu", "float32", 1e9, 1e9, 1, 1 << 40)

@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> None:
     from pellucid.generation.conversation import Conversation
 
     run = load(args.run, args.device or "auto")
-    conversation = Conversation(run.engine(), options, user=args.user, model_name=args.name)
+    conversation = Conversation(run.engine(console.say), options, user=args.user, model_name=args.name)
     if sys.stdin.isatty():
         console.say(f"{run.folder.name}: an empty line or Ctrl-D ends; Ctrl-C stops a reply.")
     turns = 0

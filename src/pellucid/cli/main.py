@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -31,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _speak_utf8()
+    # Threads of torch's GNU OpenMP spin while they wait. A thirtieth of its default costs nothing where cores are
+    # free and halves the loss where other programs are busy (docs/LOG.md). Read when torch is first imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return DONE

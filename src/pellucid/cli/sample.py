@@ -26,15 +26,12 @@ def main(args: argparse.Namespace) -> None:
     from pellucid.api import load
 
     run = load(args.run, args.device or "auto")
+    written = run.engine(console.say).stream(args.prompt, options)
     console.write(args.prompt)
     pieces = []
-    for piece in run.stream(args.prompt, **_as_dict(options)):
+    for piece in written:
         pieces.append(piece)
         console.write(piece)
     console.write("\n")
     console.result({"run": str(run.folder.path), "prompt": args.prompt, "text": "".join(pieces)}, args.json)
     console.next_step(f"pellucid chat {console.quoted(run.folder.path)}")
-
-
-def _as_dict(options: object) -> dict[str, object]:
-    return dict(vars(options))

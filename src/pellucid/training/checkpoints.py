@@ -111,7 +111,10 @@ class Checkpoints:
             else:
                 return self.load(step), problems
         if problems:
-            raise InputError(f"no checkpoint in {self.folder} can be trusted: {'; '.join(problems)}")
+            raise InputError(
+                f"no checkpoint in {self.folder} can be trusted: {'; '.join(problems)}; "
+                "train again with --overwrite, or restore the folder from a copy"
+            )
         raise InputError(f"there is no checkpoint in {self.folder} to resume from")
 
     def load(self, step: int) -> Checkpoint:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import platform
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from pellucid.errors import InputError
 
 PROBE_SECONDS = 0.1  # for each of the two precisions
 PROBE_SHAPE = (2048, 256, 1024)  # a small model's feed-forward product
+THREAD_PROBE_SECONDS = 0.05  # for each number of threads
+THREAD_PROBE_SHAPE = (1024, 128, 512)  # small, so that waiting for one another counts as it does in training
+MORE_THREADS_MUST_WIN_BY = 1.15
 LONGEST_EXPLICIT = 255  # tokens of context up to which explicit attention was measured faster on a CPU
 LONGEST_EXPLICIT_WITH_DROPOUT = 1024  # there the fused kernel falls back to a slower path
 BF16_MUST_WIN_BY = 1.5  # autocast adds casts around every product, so a small lead in the product is no gain
@@ -43,20 +47,24 @@ class Machine:
         return self.bfloat16_flops if self.precision == "bfloat16" else self.float32_flops
 
     def describe(self) -> str:
-        where = f"{self.threads} threads" if self.device == "cpu" else self.device
+        where = (
+            f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.device == "cpu" else self.device
+        )
         return (
             f"{where}, {self.precision}: the probe gave float32 {self.float32_flops / 1e9:,.0f} "
             f"and bfloat16 {self.bfloat16_flops / 1e9:,.0f} GFLOP/s"
         )
 
 
-def probe(device: str = "auto", precision: str = "auto") -> Machine:
-    """Choose device and precision, measuring for 0.2 seconds.
+def probe(device: str = "auto", precision: str = "auto", threads: int = 0) -> Machine:
+    """Choose device, precision and, unless given, the number of CPU threads, measuring for 0.2 to 0.4 seconds.
 
     Raises:
         InputError: the device is not there, or cannot do the precision.
     """
     device = choose_device(device)
+    if device == "cpu":
+        torch.set_num_threads(threads or best_threads())
     float32 = matmul_flops(device, torch.float32)
     bfloat16 = 0.0 if device == "mps" else matmul_flops(device, torch.bfloat16)
     if precision == "auto":
@@ -66,6 +74,38 @@ def probe(device: str = "auto", precision: str = "auto") -> Machine:
     elif precision == "bfloat16" and not bfloat16:
         raise InputError(f"bfloat16 is not supported on {device} here: use --precision float32")
     return Machine(device, precision, float32, bfloat16, torch.get_num_threads(), available_memory(device))
+
+
+def best_threads() -> int:
+    """As many threads as pay now: where other programs are busy, threads that wait for one another lose.
+
+    On two cores, one of them taken by another program, a training step took 331 ms with two threads and 148 ms
+    with one; with both cores free, 103 and 170 ms (docs/LOG.md). OMP_NUM_THREADS, where set, is obeyed.
+    """
+    most = torch.get_num_threads()
+    if "OMP_NUM_THREADS" in os.environ:
+        return most
+    chosen, speed = 1, 0.0
+    for threads in sorted({1, max(1, most // 2), most}):
+        torch.set_num_threads(threads)
+        now = _typical_matmul_flops()
+        if now > MORE_THREADS_MUST_WIN_BY * speed:
+            chosen, speed = threads, now
+    torch.set_num_threads(most)
+    return chosen
+
+
+def _typical_matmul_flops() -> float:
+    rows, inner, columns = THREAD_PROBE_SHAPE
+    a, b = torch.ones(rows, inner), torch.ones(inner, columns)
+    _ = a @ b
+    laps = []
+    ends = time.perf_counter() + THREAD_PROBE_SECONDS
+    while not laps or time.perf_counter() < ends:
+        lap = time.perf_counter()
+        _ = a @ b
+        laps.append(time.perf_counter() - lap)
+    return 2 * rows * inner * columns / statistics.median(laps)
 
 
 def choose_device(device: str) -> str:
@@ -87,17 +127,24 @@ def matmul_flops(device: str, dtype: torch.dtype, seconds: float = PROBE_SECONDS
     rows, inner, columns = PROBE_SHAPE
     a = torch.ones(rows, inner, device=device, dtype=dtype)
     b = torch.ones(inner, columns, device=device, dtype=dtype)
+    few = rows // 64
+    _ = a[:few] @ b  # loads the kernel
+    lap = _seconds(a[:few], b, device)
+    if lap * rows / few > seconds:  # a whole product would take too long: this is a slow type here
+        return 2 * few * inner * columns / lap
+    laps = [_seconds(a, b, device)]
+    ends = time.perf_counter() + seconds
+    while time.perf_counter() < ends:
+        laps.append(_seconds(a, b, device))
+    return 2 * rows * inner * columns / min(laps)
+
+
+def _seconds(a: torch.Tensor, b: torch.Tensor, device: str) -> float:
+    synchronize(device)
     started = time.perf_counter()
-    best = float("inf")
-    first = True
-    while first or time.perf_counter() - started < seconds:
-        lap = time.perf_counter()
-        _ = a @ b
-        synchronize(device)
-        if not first or time.perf_counter() - started > seconds:  # the first call also loads the kernel
-            best = min(best, time.perf_counter() - lap)
-        first = False
-    return 2 * rows * inner * columns / best
+    _ = a @ b
+    synchronize(device)
+    return time.perf_counter() - started
 
 
 def synchronize(device: str) -> None:

@@ -119,12 +119,7 @@ def resume(
     run.lock()
     try:
         data = _known_data(run, stored, sources, train_config, observer)
-        machine = dataclasses.replace(
-            probe(train_config.device, train_config.precision), threads=stored["machine"]["threads"]
-        )
-        if machine.device == "cpu" and machine.threads != torch.get_num_threads():
-            observer.note(f"Using {machine.threads} threads, as the run did before.")
-            torch.set_num_threads(machine.threads)
+        machine = probe(train_config.device, train_config.precision, stored["machine"]["threads"])
         with deterministic(machine.device):
             model = _build(model_config, train_config, machine)
             trainer = Trainer(run, model, data, train_config, machine, 1, observer)

@@ -1,0 +1,80 @@
+"""Help answers at once, says what there is, and imports nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from pellucid.cli.main import VERBS
+
+Cli = Callable[..., Any]
+COUNT_IMPORTS = """
+import sys
+from pellucid.cli.main import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as end:
+    code = end.code
+heavy = {"torch", "numpy", "rich", "matplotlib", "safetensors", "tokenizers", "httpx"} & sys.modules.keys()
+print("HEAVY", sorted(heavy), file=sys.stderr)
+raise SystemExit(code)
+"""
+
+
+def test_top_level_help_names_every_verb(cli: Cli):
+    for arguments in ([], ["--help"], ["-h"], ["help"]):
+        result = cli(*arguments)
+        assert result.code == 0
+        assert all(f"\n  {verb} " in result.out for verb in VERBS)
+        assert "pellucid demo" in result.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verbs_help_has_its_flags_and_an_example(cli: Cli, verb: str):
+    result = cli(verb, "--help")
+    assert result.code == 0
+    assert result.out.startswith(f"usage: pellucid {verb}")
+    assert "--json" in result.out
+    assert f"example: pellucid {verb}" in result.out
+    assert "%(" not in result.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verbs_example_parses(verb: str):
+    import shlex
+
+    parser = import_module(f"pellucid.cli.{verb}").parser()
+    example = parser.epilog.split("example: ")[1].split("    ")[0]
+    program, named, *arguments = shlex.split(example)
+    assert (program, named) == ("pellucid", verb)
+    parser.parse_args(arguments)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["sample", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]):
+    result = subprocess.run(
+        [sys.executable, "-c", COUNT_IMPORTS, *arguments], capture_output=True, text=True, check=True
+    )
+    assert result.stderr.splitlines()[-1] == "HEAVY []"
+
+
+def test_help_answers_in_under_three_tenths_of_a_second():
+    """As a person meets it: the whole process, the best of five."""
+    laps = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "pellucid", "--help"], capture_output=True, check=True)
+        laps.append(time.perf_counter() - started)
+    assert min(laps) < 0.3
+
+
+def test_the_version_is_told(cli: Cli):
+    import pellucid
+
+    assert cli("--version").out == f"pellucid {pellucid.__version__}\n"
