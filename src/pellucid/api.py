@@ -28,7 +28,7 @@ class LoadedRun:
     tokenizer: Tokenizer
     device: str
 
-    def engine(self, note: Callable[[str], object] = lambda _: None) -> Engine:
+    def engine(self, note: Callable[[str], None] | None = None) -> Engine:
         """What writes with the model; `note` hears what a person should know, as of unknown characters."""
         return Engine(self.model, self.tokenizer, self.device, note)
 

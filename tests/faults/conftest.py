@@ -173,11 +173,7 @@ def bits(run: Path) -> Bits:
         {str(file.relative_to(run)): file.read_bytes() for file in files},
         {name: value for name, value in trainer["progress"].items() if name != "seconds"},
         [(r["step"], r["loss"], r["rate"], r["gradient_norm"]) for r in records if "loss" in r],
-        [
-            (r["step"], r["dev_loss"], r["train_sample_loss"], r["best"])
-            for r in records
-            if "dev_loss" in r
-        ],
+        [(r["step"], r["dev_loss"], r["train_sample_loss"], r["best"]) for r in records if "dev_loss" in r],
         folder.samples_path.read_text(encoding="utf-8"),
     )
 

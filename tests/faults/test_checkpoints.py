@@ -175,7 +175,9 @@ def test_every_file_and_the_folder_are_synced_before_the_name_is_given(
     monkeypatch.setattr(Path, "rename", lambda self, to: (events.append("RENAME"), rename(self, to))[1])
     Checkpoints(tmp_path).save(checkpoint(1))
     before, after = events[: events.index("RENAME")], events[events.index("RENAME") + 1 :]
-    assert {"model.safetensors", "optimizer.safetensors", ".trainer.json.tmp", ".manifest.json.tmp"} <= set(before)
+    assert {"model.safetensors", "optimizer.safetensors", ".trainer.json.tmp", ".manifest.json.tmp"} <= set(
+        before
+    )
     assert before[-1] == ".writing-step-00000001"
     assert after == [tmp_path.name]
 

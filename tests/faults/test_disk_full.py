@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from pellucid.training import checkpoints
 from pellucid.training.checkpoints import problem
+from pellucid.training.loop import Trainer
 from pellucid.training.run_folder import RunFolder
 
 Cli = Callable[..., Any]
@@ -53,9 +55,6 @@ def test_a_disk_that_is_really_full(
     command = ["train", text_file, "--config", recipe, *ARGUMENTS]
     assert cli(*command, "--out", tmp_path / "straight").code == 0
 
-    saved = pytest.MonkeyPatch()
-    from pellucid.training.loop import Trainer
-
     step = Trainer._step
 
     def filling(self: Trainer, offset: float) -> None:
@@ -64,7 +63,7 @@ def test_a_disk_that_is_really_full(
             ballast.write_bytes(bytes(free.f_bavail * free.f_frsize - 8192))
         step(self, offset)
 
-    with saved.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "_step", filling)
         result = cli(*command, "--out", run)
     checks(run, result, 15)
@@ -73,10 +72,7 @@ def test_a_disk_that_is_really_full(
     assert bits_of(run) == bits_of(tmp_path / "straight")
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["pellucid.training.checkpoints.save_file", "pellucid.training.run_folder.RunFolder.append_metrics"],
-)
+@pytest.mark.parametrize("target", ["save_file", "append_metrics"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_disk_said_to_be_full(
     target: str,
@@ -94,17 +90,10 @@ def test_a_disk_said_to_be_full(
             raise OSError(number, os.strerror(number))
         real(*_)
 
-    import importlib
-
-    module, _, name = target.rpartition(".")
-    owner: Any
-    if module.endswith("RunFolder"):
-        owner = RunFolder
-    else:
-        owner = importlib.import_module(module)
-    real = getattr(owner, name)
+    owner: Any = RunFolder if target == "append_metrics" else checkpoints
+    real = getattr(owner, target)
     with monkeypatch.context() as patch:
-        patch.setattr(owner, name, full)
+        patch.setattr(owner, target, full)
         result = cli("train", text_file, "--config", recipe, *ARGUMENTS, "--out", run)
     checks(run, result, 10)
     assert cli("train", "--resume", "--out", run).code == 0

@@ -124,7 +124,9 @@ def test_a_run_stopped_before_its_first_evaluation_leaves_what_it_learned(
     launch: Launch, text_file: Path, recipe: Path, tmp_path: Path
 ):
     run = tmp_path / "run"
-    process = launch("train", text_file, "--config", recipe, "--steps", 3000, "--eval-every", 3000, "--out", run)
+    process = launch(
+        "train", text_file, "--config", recipe, "--steps", 3000, "--eval-every", 3000, "--out", run
+    )
     process.until_step(run, 40)
     process.send(signal.SIGINT)
     assert process.wait() == 130
@@ -210,7 +212,9 @@ def test_a_torn_line_was_never_written(tmp_path: Path):
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"event": "plan", "st')
     assert [entry["step"] for entry in Journal(path).of("plan")] == [0]
-    assert path.read_bytes() != whole, "reading must not write: another process may be in the middle of a line"
+    assert path.read_bytes() != whole, (
+        "reading must not write: another process may be in the middle of a line"
+    )
     Journal(path).write("plan", step=9)
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [0, 9]
 

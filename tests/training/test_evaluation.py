@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from pathlib import Path
@@ -116,9 +117,7 @@ def test_scoring_and_sampling_leave_the_random_state_alone(
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_stream_without_targets_has_no_tokens(
-    model: Transformer, evaluator: Evaluator, data: TrainingData
-):
+def test_a_stream_without_targets_has_no_tokens(model: Transformer, evaluator: Evaluator, data: TrainingData):
     for text in ("", "T"):
         assert evaluator.score(model, data.tokenizer.encode_documents([text]), "cpu").n_tokens == 0
 
@@ -129,9 +128,9 @@ def test_a_stream_without_targets_has_no_tokens(
 def naive_bigram(tokenizer: Tokenizer, train: list[int], tokens: list[int]) -> float:
     """Witten–Bell (method C) on pairs, add-one on single tokens, pair by pair."""
     size = tokenizer.vocab_size
-    single, pairs = Counter(train), Counter(zip(train, train[1:], strict=False))
+    single, pairs = Counter(train), Counter(itertools.pairwise(train))
     losses = []
-    for before, after in zip(tokens, tokens[1:], strict=False):
+    for before, after in itertools.pairwise(tokens):
         if after < tokenizer.n_reserved and after != tokenizer.unknown:
             continue
         unigram = (single[after] + 1) / (len(train) + size)
@@ -157,7 +156,7 @@ def test_bigram_probabilities_of_a_row_sum_to_one(evaluator: Evaluator, data: Tr
         if after >= 7 or after == data.tokenizer.unknown:
             total += math.exp(-evaluator.bigram_score(train, np.array([train[0], after]), size).loss)
         else:  # reserved targets are not scored; their smoothed mass is worked out by hand
-            row = Counter(b for a, b in zip(train, train[1:], strict=False) if a == train[0])
+            row = Counter(b for a, b in itertools.pairwise(train) if a == train[0])
             unigram = ((train == after).sum() + 1) / (len(train) + size)
             total += (row[after] + len(row) * unigram) / (row.total() + len(row))
     assert total == pytest.approx(1)
@@ -174,4 +173,6 @@ def test_tinyshakespeare_is_cut_where_nanogpt_cuts():
     sizes = [len(part) - 1 for part in (data.train, data.dev, data.validation)]  # without end-of-text
     assert sizes == [1_003_854 - 50_192, 50_192, 111_540]
     assert data.tokenizer.n_symbols == 65
-    assert data.validation[:-1].tolist() == data.tokenizer.encode(corpus.documents[0].text[-111_540:]).tolist()
+    assert (
+        data.validation[:-1].tolist() == data.tokenizer.encode(corpus.documents[0].text[-111_540:]).tolist()
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -109,7 +111,7 @@ def test_rows_of_a_fused_projection_are_orthogonalised_by_themselves():
 def test_the_model_tells_muon_which_rows_are_fused():
     model = small_model(n_kv_heads=2, activation="swiglu", d_ff=64)
     muon = next(o for o in build_optimizers(model, "muon", lr=0.01).optimizers if isinstance(o, Muon))
-    block = model.blocks[0]
+    block: Any = model.blocks[0]
     assert muon.row_blocks[block.attention.qkv.weight] == (32, 16, 16)
     assert muon.row_blocks[block.feedforward.gate_up.weight] == (64, 64)
     assert muon.row_blocks[block.feedforward.down.weight] == (32,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -40,13 +41,12 @@ def test_cosine_is_half_way_in_the_middle_and_ends_at_its_floor():
 
 def test_progress_is_continuous_and_never_falls_over_changes_of_plan():
     pace = Pace(100)
-    progress = [pace.progress(step) for step in range(20)]
     for at, total in ((20, 300), (50, 80), (70, 75)):
         before = pace.progress(at)
         pace.change(at, total)
         assert pace.progress(at) == before  # exactly: a replay must not see a different rate here
         progress = [pace.progress(step) for step in range(75)]
-        steps = [b - a for a, b in zip(progress, progress[1:], strict=False)]
+        steps = [b - a for a, b in itertools.pairwise(progress)]
         assert min(steps) >= 0
     assert pace.progress(75) == 1.0
 

@@ -34,7 +34,13 @@ def configs(preset: str = "auto", **settings: Any) -> tuple[ModelConfig, TrainCo
 def test_mini_is_the_classic_recipe():
     model, training = configs("mini")
     assert dataclasses.replace(model, vocab_size=65).n_params == 813_440
-    assert (model.n_layers, model.n_heads, model.d_model, model.d_ff, model.context_length) == (4, 4, 128, 512, 128)
+    assert (model.n_layers, model.n_heads, model.d_model, model.d_ff, model.context_length) == (
+        4,
+        4,
+        128,
+        512,
+        128,
+    )
     assert (model.dropout, model.bias, model.tie_embeddings, model.norm) == (0.1, False, True, "layernorm")
     assert (model.activation, model.positions, model.qk_norm) == ("relu", "learned", False)
     assert (training.optimizer, training.schedule, training.lr) == ("adamw", "constant", 3e-4)
@@ -164,7 +170,9 @@ def big(accumulate: int = 1) -> tuple[ModelConfig, TrainConfig]:
 
 def test_a_model_that_does_not_fit_is_refused_with_parts_that_do():
     model, training = big()
-    with pytest.raises(InputError, match=r"about \d+\.\d GiB, and 16\.0 GiB are free: add --accumulate \d+") as raised:
+    with pytest.raises(
+        InputError, match=r"about \d+\.\d GiB, and 16\.0 GiB are free: add --accumulate \d+"
+    ) as raised:
         check_memory(model, training, 16 << 30)
     parts = int(str(raised.value).split("--accumulate ")[1].split()[0])
     assert check_memory(*big(parts), 16 << 30) <= 16 << 30
@@ -215,7 +223,10 @@ def test_the_probe_measures_and_takes_what_is_much_faster(
 
 @pytest.mark.parametrize(
     ("device", "precision", "complaint"),
-    [("tpu", "auto", "choose auto, cpu, cuda or mps"), ("cpu", "float16", "choose auto, float32 or bfloat16")],
+    [
+        ("tpu", "auto", "choose auto, cpu, cuda or mps"),
+        ("cpu", "float16", "choose auto, float32 or bfloat16"),
+    ],
 )
 def test_what_is_not_there_is_refused(quick_probe: object, device: str, precision: str, complaint: str):
     with pytest.raises(InputError, match=complaint):

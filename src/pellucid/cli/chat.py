@@ -38,9 +38,10 @@ def main(args: argparse.Namespace) -> None:
         console.say(f"{run.folder.name}: an empty line or Ctrl-D ends; Ctrl-C stops a reply.")
     turns = 0
     for message in _messages(args.user):
+        reply = conversation.reply(message)
         console.write(f"{args.name}: ")
         try:
-            for piece in conversation.reply(message):
+            for piece in reply:
                 console.write(piece)
         except KeyboardInterrupt:  # what was written stays
             console.write(" …")

@@ -150,7 +150,10 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise InputError(f"{path} is missing: is this a run folder?") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged: {error}") from None
+        reason = str(error).removeprefix("Error while deserializing header: ")
+        raise InputError(
+            f"{path} is damaged ({reason}): restore it from a copy; resuming the run also writes it anew"
+        ) from None
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:

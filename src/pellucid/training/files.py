@@ -38,9 +38,9 @@ def read_json(path: Path, limit: int = 1 << 26) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"{path} is missing: is this a run folder?") from None
     except (ValueError, RecursionError):
-        raise InputError(f"{path} is damaged: it is not valid JSON") from None
+        raise InputError(f"{path} is damaged (it is not valid JSON): restore it from a copy") from None
     if not isinstance(value, dict):
-        raise InputError(f"{path} is damaged: it does not hold a JSON object")
+        raise InputError(f"{path} is damaged (it is no JSON object): restore it from a copy")
     return value
 
 

@@ -13,8 +13,8 @@ from pellucid.training.loop import Trainer
 from pellucid.training.machine import synchronize
 
 TIMED_STEPS = 3
-EVALUATION_SHARE = 0.05  # of a run bounded by minutes, at most
-LEAST_EVAL_TOKENS = 4096
+EVALUATION_SHARE = 0.05  # of a run's time
+LEAST_EVAL_TOKENS = 8192
 ABILITIES = (  # bits per byte are not known before training; tokens a model will read are
     (1e5, "letters in plausible order, few words"),
     (6e5, "made-up words with the rhythm of the text"),
@@ -102,9 +102,10 @@ def seconds_per_step(trainer: Trainer) -> float:
     return sorted(laps)[TIMED_STEPS // 2]
 
 
-def evaluation_tokens(seconds_a_step: float, tokens_a_step: int, minutes: float, evaluations: int) -> int:
-    """Tokens of dev text an evaluation may score so that all take a small share of the run."""
-    seconds_each = EVALUATION_SHARE * 60 * minutes / (evaluations + 1)
-    forward_speed = 3 * tokens_a_step / seconds_a_step  # forward alone is a third of a step
-    scored = seconds_each * forward_speed / 1.5  # half as much again is the training sample
-    return max(LEAST_EVAL_TOKENS, int(scored))
+def evaluation_tokens(planned_tokens: int, evaluations: int) -> int:
+    """Tokens of dev text an evaluation may score so that all together take a twentieth of the run's time.
+
+    Reading a token costs a third of training on it, and the training sample is half as large as the dev text.
+    """
+    affordable = EVALUATION_SHARE * 3 * planned_tokens / evaluations / 1.5
+    return max(LEAST_EVAL_TOKENS, int(affordable))

@@ -62,7 +62,9 @@ class RunFolder:
             )
         for part in ("model", "training", "data", "machine"):
             if not isinstance(values.get(part), dict):
-                raise InputError(f"{self.config_path} is damaged: it has no {part!r} part")
+                raise InputError(
+                    f"{self.config_path} is damaged (it has no {part!r} part): restore it from a copy"
+                )
         return values
 
     def discard_if_not_begun(self) -> None:
@@ -82,11 +84,14 @@ class RunFolder:
         if not self.metrics_path.exists():
             return []
         records = []
-        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
+        for line in self.metrics_path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                records.append(json.loads(line))
+                record = json.loads(line)
             except ValueError:
                 break
+            if not isinstance(record, dict) or "step" not in record:
+                break
+            records.append(record)
         return records
 
     def rewind_metrics(self, step: int) -> None:

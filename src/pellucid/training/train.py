@@ -180,12 +180,12 @@ def _forecast(trainer: Trainer, memory: int) -> Forecast:
 
 
 def _with_eval_tokens(config: TrainConfig, forecast: Forecast, data: TrainingData) -> TrainConfig:
-    """Bounded by minutes, evaluations must not eat them; the number is then part of the run's record."""
-    if not config.minutes or config.eval_tokens:
+    """Evaluations must not eat the run; bounded by minutes, the number hangs on the clock, so it is recorded."""
+    if config.eval_tokens:
         return config
-    per_step = forecast.tokens // forecast.steps
-    affordable = evaluation_tokens(forecast.seconds_per_step, per_step, config.minutes, EVALUATIONS)
-    return dataclasses.replace(config, eval_tokens=affordable if affordable < len(data.dev) else 0)
+    evaluations = 1 + (forecast.steps // config.eval_every if config.eval_every else EVALUATIONS)
+    affordable = evaluation_tokens(forecast.tokens, evaluations)
+    return dataclasses.replace(config, eval_tokens=0 if affordable >= len(data.dev) > 0 else affordable)
 
 
 def _write_config(

@@ -23,14 +23,18 @@ def stored_weights(model: LanguageModel) -> dict[str, Tensor]:
 
 
 def load_stored_weights(model: LanguageModel, weights: dict[str, Tensor], where: str) -> None:
-    """Raises: InputError when names, shapes or values do not fit the model."""
+    """Raises: InputError when names or shapes do not fit the model."""
     if model.config.tie_embeddings and "embedding.weight" in weights:
         weights = {**weights, "head.weight": weights["embedding.weight"]}
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{where} does not fit its config.json: {reason[:300]}") from None
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    there = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in sorted(wanted.keys() | there.keys()):
+        if wanted.get(name) != there.get(name):
+            raise InputError(
+                f"{where} does not fit its config.json: {name} has shape {there.get(name, 'none')} there and "
+                f"{wanted.get(name, 'none')} in the model; restore the run from a copy"
+            )
+    model.load_state_dict(weights)
 
 
 def publish_weights(run: RunFolder, weights: dict[str, Tensor]) -> None:
@@ -42,5 +46,5 @@ def load_weights(model: LanguageModel, path: Path) -> None:
     """Raises: InputError when the file is missing, damaged, not finite, or does not fit the model."""
     weights = load_tensors(path)
     if not all(torch.isfinite(tensor).all() for tensor in weights.values() if tensor.is_floating_point()):
-        raise InputError(f"{path} holds numbers that are not finite: the run is damaged")
+        raise InputError(f"{path} holds numbers that are not finite: restore it from a copy, or train again")
     load_stored_weights(model, weights, str(path))
