@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -266,6 +267,25 @@ def test_running_out_of_memory_saves_and_says_what_would_fit(make_trainer: MakeT
     assert all(parameter.grad is None for parameter in trainer.model.parameters())
 
 
+def test_a_step_that_was_not_taken_draws_the_same_dropout_when_it_is(make_trainer: MakeTrainer):
+    trainer, straight = (make_trainer(steps=6, dropout=0.3, accumulate=2) for _ in range(2))
+    forward, calls = trainer.model.forward, itertools.count()
+
+    def failing(*args: Any, **kwargs: Any) -> torch.Tensor:
+        if trainer.model.training and next(calls) == 5:  # the second half of the third batch
+            raise MemoryError
+        return forward(*args, **kwargs)
+
+    trainer.model.forward = failing
+    trainer.start()
+    with pytest.raises(OutOfMemory, match="at step 3"):
+        trainer.train()
+    trainer.train()
+    run_to_end(straight)
+    expected = straight.model.state_dict()
+    assert all(torch.equal(tensor, expected[n]) for n, tensor in trainer.model.state_dict().items())
+
+
 def test_other_errors_are_not_taken_for_a_lack_of_memory(make_trainer: MakeTrainer):
     trainer = make_trainer()
     trainer.start()
@@ -307,7 +327,7 @@ def test_a_minute_on_shakespeare_is_clearly_under_the_counted_bigram(tmp_path: P
         text, out=tmp_path / "run", epochs=3, d_model=96, n_layers=3, context_length=64, precision="float32"
     )
     assert outcome.bigram.loss > 2.4
-    assert outcome.validation.loss < outcome.bigram.loss - 0.3
+    assert outcome.validation.loss < 2.0
 
 
 # ---------------------------------------------------------------------- extending
