@@ -133,7 +133,8 @@ class Optimizers:
         for key, value in tensors.items():
             name, entry = key.rsplit("/", 1)
             parameter = parameters[name]
-            device = "cpu" if entry == "step" else parameter.device  # AdamW counts its steps on the CPU
+            counts_here = entry == "step" and not owners[parameter].defaults.get("fused")
+            device = "cpu" if counts_here else parameter.device  # AdamW counts on the CPU, unless it is fused
             owners[parameter].state[parameter][entry] = value.to(device, copy=True)
 
 
