@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pellucid.model.cache import KVCache
 from pellucid.model.config import ModelConfig
+from pellucid.model.dropout import dropout as drop
 
 Rotate = Callable[[Tensor], Tensor]
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None, float], Tensor]
@@ -141,7 +142,7 @@ def explicit_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dro
         scores = torch.add(hidden[:, :, None], scores, alpha=scale).view(B * K, G * T, S)
     weights = torch.softmax(scores, dim=-1)
     if dropout:
-        weights = F.dropout(weights, dropout)
+        weights = drop(weights, dropout)
     values = v.reshape(B * K, S, D)
     out = torch.bmm(weights.to(values.dtype), values).view(B, H, T, D)
     return out if sees_any is None else out.masked_fill(~sees_any, 0.0)

@@ -15,6 +15,7 @@ from pellucid.model.attention import ATTEND, POSITIONS, Attend, Attention, Rotat
 from pellucid.model.bigram import Bigram
 from pellucid.model.cache import KVCache
 from pellucid.model.config import IGNORE, ModelConfig
+from pellucid.model.dropout import Dropout
 from pellucid.model.feedforward import build_feedforward
 
 INIT_STD = 0.02
@@ -32,7 +33,7 @@ class Block(nn.Module):
         self.attention = Attention(config, attend)
         self.feedforward_norm = norm(config.d_model, eps=config.norm_eps)
         self.feedforward = build_feedforward(config)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self, x: Tensor, rotate: Rotate, mask: Tensor | None, cache: KVCache | None, layer: int
@@ -54,7 +55,7 @@ class Transformer(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.positions = POSITIONS[config.positions](config)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, ATTEND[attend]) for _ in range(config.n_layers))
         self.norm = NORMS[config.norm](config.d_model, eps=config.norm_eps)
         self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
