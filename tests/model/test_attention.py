@@ -13,12 +13,13 @@ from torch import Tensor
 
 from pellucid.model.attention import (
     ATTEND,
-    RotaryPositions,
+    Shared,
     attention_mask,
     explicit_attention,
     fused_attention,
 )
 from pellucid.model.config import ModelConfig
+from pellucid.model.positions import RotaryPositions, leave
 
 HEADS = [(4, 4), (4, 2), (6, 3), (6, 2), (4, 1), (1, 1)]
 SIZES = [(9, 9), (1, 9), (4, 9), (1, 1)]  # (T, S): whole, one token, a chunk after a cache, the very first
@@ -42,7 +43,8 @@ def tensors(H: int, K: int, T: int, S: int, D: int = 8, B: int = 2) -> list[Tens
 
 
 def mask_of(kind: str, T: int, S: int) -> Tensor | None:
-    return attention_mask(T, **{name: given[:, :S] for name, given in MASKS[kind].items()})
+    given = {name: given[:, :S] for name, given in MASKS[kind].items()}
+    return attention_mask((T, S), torch.device("cpu"), **given)
 
 
 def reference(
@@ -145,13 +147,13 @@ def test_dropout_drops_weights_and_keeps_their_mean(attend, kind):
 
 
 def test_no_padding_and_no_documents_is_the_plain_causal_mask():
-    assert attention_mask(4) is None
+    assert attention_mask((4, 4), torch.device("cpu")) is None
 
 
 @pytest.mark.parametrize(("T", "S"), SIZES)
 def test_a_mask_that_hides_nothing_more_is_causal(T, S):
     q, k, v = tensors(4, 2, T, S)
-    mask = attention_mask(T, real=torch.ones(2, S, dtype=torch.bool))
+    mask = attention_mask((T, S), torch.device("cpu"), real=torch.ones(2, S, dtype=torch.bool))
     for attend in ATTEND.values():
         torch.testing.assert_close(
             attend(q, k, v, mask, 0.0), attend(q, k, v, None, 0.0), rtol=1e-5, atol=1e-6
@@ -191,9 +193,9 @@ def test_qk_norm_bounds_every_score(build):
         attention.qkv.weight *= 1e3
     largest = []
 
-    def watch(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
-        largest.append((q @ k.mT).abs().max().item() / math.sqrt(q.shape[-1]))
-        return explicit_attention(q, k, v, mask, dropout)
+    def watch(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float, scale: float) -> Tensor:
+        largest.append((q @ k.mT).abs().max().item() * scale)
+        return explicit_attention(q, k, v, mask, dropout, scale)
 
     attention.attend = watch
     model(torch.randint(19, (2, 24)))
@@ -204,9 +206,9 @@ def test_queries_and_keys_are_normalised_before_they_are_turned(build):
     """The norm's weights differ by channel, so that the order matters; Qwen3 has this one."""
     model = build("explicit", qk_norm=True)
     layer, x, seen = model.blocks[0].attention, torch.randn(1, 7, 32), []
-    layer.attend = lambda q, k, v, mask, dropout: seen.extend((q, k)) or q
+    layer.attend = lambda q, k, v, mask, dropout, scale: seen.extend((q, k)) or q
     rotate = model.positions.rotation(torch.arange(7))
-    layer(x, rotate)
+    layer(x, Shared(x, rotate))
     projected = layer.qkv(x).unflatten(2, (3, 4, 8)).permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
     for found, heads, norm in zip(seen, projected, (layer.q_norm, layer.k_norm), strict=False):
         normalised = heads / (heads.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt() * norm.weight
@@ -222,4 +224,4 @@ def test_the_fused_projection_is_one_of_each_kind_side_by_side(build, n_heads, n
     widths = [heads * head_dim for heads in (n_heads, n_kv_heads, n_kv_heads)]
     q, k, v = (part.unflatten(2, (-1, head_dim)).transpose(1, 2) for part in projected.split(widths, dim=2))
     expected = layer.out(reference(q, k, v).transpose(1, 2).flatten(2))
-    torch.testing.assert_close(layer(x, lambda heads: heads), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(layer(x, Shared(x, leave)), expected, rtol=1e-5, atol=1e-5)

@@ -16,9 +16,9 @@ MakeTrainer = Callable[..., Trainer]
 
 def gradients(trainer: Trainer, first: int = 0) -> tuple[float, int, dict[str, Tensor]]:
     trainer.model.train()
-    loss, n_targets = trainer.gradients(first)
+    batch = trainer.gradients(first)
     found = {name: p.grad.clone() for name, p in trainer.model.named_parameters() if p.grad is not None}
-    return loss, n_targets, found
+    return batch.loss, batch.n_targets, found
 
 
 @pytest.mark.parametrize("parts", [2, 4, 8])
@@ -42,7 +42,7 @@ def test_the_loss_of_a_batch_is_its_mean_over_targets(make_trainer: MakeTrainer)
     with torch.no_grad():
         table = trainer.model(torch.from_numpy(inputs)).log_softmax(-1)
     expected = -table.gather(-1, torch.from_numpy(targets)[..., None]).mean().item()
-    assert trainer.gradients(0)[0] == pytest.approx(expected, rel=1e-5)
+    assert trainer.gradients(0).loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_clipping_bounds_the_norm_and_zero_leaves_it(make_trainer: MakeTrainer):

@@ -13,7 +13,9 @@ import pytest
 import pellucid
 from pellucid import presets
 from pellucid.errors import InputError
+from pellucid.model.accounting import n_active_params, n_params
 from pellucid.model.config import ModelConfig
+from pellucid.text.lesson import lesson
 from pellucid.training.config import TrainConfig
 from pellucid.training.forecast import check_memory, seconds_per_step, training_memory
 from pellucid.training.loop import Trainer
@@ -33,7 +35,7 @@ def configs(preset: str = "auto", **settings: Any) -> tuple[ModelConfig, TrainCo
 
 def test_mini_is_the_classic_recipe():
     model, training = configs("mini")
-    assert dataclasses.replace(model, vocab_size=65).n_params == 813_440
+    assert n_params(dataclasses.replace(model, vocab_size=65)) == 813_440
     assert (model.n_layers, model.n_heads, model.d_model, model.d_ff, model.context_length) == (
         4,
         4,
@@ -50,22 +52,76 @@ def test_mini_is_the_classic_recipe():
     assert request("mini").tokenizer == "char"
 
 
-@pytest.mark.parametrize("preset", presets.names())
-def test_every_preset_trains_and_samples(preset: str, train_tiny: Callable[..., Any], tmp_path: Path):
-    from pellucid.training.train import train
+def test_chars_is_the_larger_character_model():
+    model, training = configs("chars")
+    assert n_params(dataclasses.replace(model, vocab_size=65)) == 10_775_040
+    assert (model.n_layers, model.n_heads, model.head_dim, model.d_model) == (6, 6, 64, 384)
+    assert (model.context_length, model.positions, model.norm) == (256, "learned", "layernorm")
+    assert (model.activation, model.dropout, request("chars").tokenizer) == ("relu", 0.1, "char")
+    assert training.dev_fraction == 0.0  # nine tenths to train on, one to validate
 
-    text = tmp_path / "text.txt"
-    text.write_text("A small text about a small cat that sat. " * 60)
-    train(
-        text, out=tmp_path / "run", preset=preset, steps=2, batch_size=2, sample_tokens=3, precision="float32"
-    )
+
+def test_gutenberg_moe_is_its_sources_recipe():
+    model, training = configs("gutenberg-moe")
+    model = dataclasses.replace(model, vocab_size=10_000)
+    assert n_params(model) == pytest.approx(483e6, rel=0.002)
+    assert n_active_params(model) == pytest.approx(199e6, rel=0.005)
+    assert (model.n_layers, model.n_heads, model.n_kv_heads, model.d_model) == (8, 8, 4, 768)
+    assert (model.n_experts, model.d_ff, model.experts_per_token, model.activation) == (8, 3072, 3, "swiglu")
+    assert (model.norm, model.positions, model.context_length) == ("rmsnorm", "rotary", 512)
+    assert (model.tie_embeddings, model.bias, model.dropout) == (False, False, 0.1)
+    assert (training.batch_size, training.epochs, training.optimizer, training.lr) == (32, 2, "adamw", 5e-4)
+    assert (training.warmup_steps, training.warmup_start, training.schedule) == (2000, 0.01, "cosine")
+    assert (training.min_lr, training.clip) == (0.0, 6.0)
+    assert request("gutenberg-moe").text == {"tokenizer": "bpe", "vocab_size": 10_000}
+
+
+def test_gpt2_is_the_124_million_one():
+    model, training = configs("gpt2")
+    assert n_params(dataclasses.replace(model, vocab_size=50_257)) == 124_439_808
+    assert (model.n_layers, model.n_heads, model.d_model, model.context_length) == (12, 12, 768, 1024)
+    assert training.batch_size * model.context_length == pytest.approx(0.5e6, rel=0.02)
+
+
+def test_lesson_has_twenty_four_tokens(tmp_path: Path):
+    corpus = lesson()
+    assert len(set(corpus.documents[0].text)) == 17
+    outcome = pellucid.train("lesson", corpus=corpus, preset="lesson", out=tmp_path / "run", steps=300)
     run = pellucid.load(tmp_path / "run")
-    assert run.folder.config()["training"]["steps"] == 2
-    assert len(run.generate("A", max_tokens=5, seed=0, ignore_eos=True)) == 5
+    assert (run.tokenizer.vocab_size, run.model.config.d_model) == (24, 32)
+    assert outcome.validation.loss < outcome.bigram.loss - 0.1
+
+
+LARGE = ("gutenberg-moe", "gpt2")  # more than 20 million parameters
+CUT = {"d_model": 64, "head_dim": 8, "d_ff": 96}
+
+
+@pytest.mark.parametrize(
+    ("preset", "width"),
+    [(name, CUT if name in LARGE else {}) for name in presets.names()]
+    + [pytest.param(name, {}, marks=pytest.mark.slow) for name in LARGE],
+)
+def test_every_preset_trains_samples_and_comes_back(preset: str, width: dict[str, int], tmp_path: Path):
+    text = tmp_path / "text.txt"
+    text.write_text("A small text about a small cat that sat. " * 200)
+    size = {"batch_size": 2, "accumulate": 1, "context_length": 64, **width}
+    outcome = pellucid.train(
+        text, out=tmp_path / "run", preset=preset, steps=1, sample_tokens=3, precision="float32", **size
+    )
+    assert outcome.steps == 1
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    run = pellucid.load(moved)
+    assert run.folder.config()["training"]["steps"] == 1
+    assert run.loss("A small text") == pellucid.load(moved).loss("A small text")
+    assert len(run.generate("A", max_tokens=5, seed=0, ignore_eos=True)) >= 5
+    assert run.generate("A", max_tokens=9, seed=4) == run.generate("A", max_tokens=9, seed=4)
 
 
 def test_presets_are_told_when_one_is_unknown():
-    with pytest.raises(InputError, match=r"'minny' is unknown: choose one of auto, bigram, mini"):
+    with pytest.raises(
+        InputError,
+        match=r"'minny' is unknown: choose one of auto, bigram, chars, gpt2, gutenberg-moe, lesson, mini",
+    ):
         request("minny")
 
 
@@ -188,7 +244,7 @@ def test_a_model_too_large_for_any_batch_is_told_apart():
 
 def test_memory_that_suffices_is_counted():
     model, training = big()
-    assert check_memory(model, training, 1 << 50) == training_memory(model, training) > 16 * model.n_params
+    assert check_memory(model, training, 1 << 50) == training_memory(model, training) > 16 * n_params(model)
 
 
 def test_measuring_a_step_changes_neither_weights_nor_random_states(make_trainer: Callable[..., Trainer]):

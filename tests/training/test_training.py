@@ -20,6 +20,7 @@ from pellucid.training.checkpoints import Checkpoints
 from pellucid.training.data import TrainingData
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.failures import Diverged, OutOfMemory
+from pellucid.training.gradients import BatchLoss
 from pellucid.training.loop import Trainer
 from pellucid.training.observer import EvalReport, Observer
 from pellucid.training.report import Outcome
@@ -210,9 +211,9 @@ def test_the_step_with_a_loss_that_is_no_number_is_not_taken(make_trainer: MakeT
     trainer = make_trainer(steps=10)
     computed = trainer.gradients
 
-    def spoiled(first: int) -> tuple[float, int]:
-        loss, n_targets = computed(first)
-        return (math.nan if trainer.progress.step == 7 else loss), n_targets
+    def spoiled(first: int) -> BatchLoss:
+        batch = computed(first)
+        return dataclasses.replace(batch, loss=math.nan) if trainer.progress.step == 7 else batch
 
     trainer.gradients = spoiled  # pyright: ignore[reportAttributeAccessIssue]
     trainer.start()

@@ -36,6 +36,7 @@ class TerminalObserver(Observer):
         )
         self.task = self.bar.add_task("", total=None, status="", left="")
         self.loss: float | None = None
+        self.loads: list[list[float]] | None = None
         self.last_drawn = 0.0
         self.started = time.monotonic()
 
@@ -52,6 +53,7 @@ class TerminalObserver(Observer):
 
     def stepped(self, report: StepReport) -> None:
         self.loss = report.loss if self.loss is None else 0.95 * self.loss + 0.05 * report.loss
+        self.loads = report.batch.expert_loads
         now = time.monotonic()
         wait = REFRESH_SECONDS if self.console.is_terminal else LINE_SECONDS
         if now - self.last_drawn < wait or not report.tokens_per_second:
@@ -81,6 +83,12 @@ class TerminalObserver(Observer):
             f"[bold]step {report.step:,}[/bold]  {dev}train {report.train.loss:.4f}  "
             f"[dim]{duration(report.seconds)}[/dim]{mark}"
         )
+        if self.loads:
+            shares = [share for layer in self.loads for share in layer]
+            even = 1 / len(self.loads[0])
+            self.console.print(
+                f"  expert loads {min(shares):.1%} to {max(shares):.1%} of a layer's tokens (even: {even:.1%})"
+            )
 
     def sampled(self, step: int, text: str) -> None:
         shown = " ".join(text.split())[:SAMPLE_CHARACTERS]

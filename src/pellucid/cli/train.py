@@ -35,10 +35,21 @@ GROUPS: dict[str, dict[str, tuple[Any, str]]] = {
         "head-dim": (whole, "channels a head; default d_model / n_heads"),
         "d-model": (whole, "channels a token"),
         "d-ff": (whole, "hidden channels of the feed-forward part"),
-        "positions": (str, "rotary or learned"),
+        "positions": (str, "rotary, learned, sinusoidal or none"),
         "rope-base": (float, "base of the rotary angles"),
-        "norm": (str, "rmsnorm or layernorm"),
+        "norm": (str, "rmsnorm, layernorm, rmsnorm_fixed (no learned scale) or none"),
+        "norm-position": (str, "pre (before each part) or post"),
         "activation": (str, "relu, gelu, gelu_tanh, relu2 or swiglu"),
+        "feedforward": (str, "dense, experts (a mixture of SwiGLU layers) or none"),
+        "n-experts": (whole, "feed-forward layers to choose from, with --feedforward experts"),
+        "experts-per-token": (whole, "of which each token meets so many"),
+        "shared-expert": (str, "one more for every token: none, plain or gated (by a sigmoid)"),
+        "balance": (str, "what keeps experts evenly used: loss, bias or none"),
+        "balance-rate": (float, "weight of that loss, or what the bias moves a step"),
+        "logit-softcap": (float, "logits stay between this and its negative; 0 is off"),
+        "residual": (str, "add, or none: to see what it is for"),
+        "mask": (str, "causal, or none: every token sees the answer; to see what it is for"),
+        "scale": (str, "of attention scores: sqrt (of the head size) or none: to see what it is for"),
         "dropout": (float, "share of activations dropped while training"),
     },
     "the recipe": {
@@ -48,9 +59,11 @@ GROUPS: dict[str, dict[str, tuple[Any, str]]] = {
         "min-lr": (float, "where its fall ends"),
         "schedule": (str, "wsd (warm-up, stable, decay), cosine or constant"),
         "warmup-steps": (whole, "steps of rising rate, at most a tenth of the run"),
+        "warmup-start": (float, "share of the peak rate that the rise begins at"),
         "optimizer": (str, "muon (with AdamW for embeddings and norms) or adamw"),
         "weight-decay": (float, "decay of the weights"),
         "clip": (float, "largest gradient norm; 0 is off"),
+        "ema": (float, "keep an average of the weights with this decay a step, such as 0.999; 0 is off"),
         "eval-every": (whole, "steps between evaluations; default ten in a run"),
         "patience": (whole, "stop after so many evaluations without a better dev loss"),
         "dev-fraction": (float, "share of the training text that chooses the best weights; 0 trains on all"),
@@ -63,6 +76,8 @@ SWITCHES = {
     "qk-norm": "normalise queries and keys",
     "bias": "linear layers have biases",
     "tie-embeddings": "one table for tokens in and out",
+    "value-residual": "each block's values are mixed with the first's",
+    "x0-residual": "what enters a block is mixed with what entered the first",
 }
 
 
@@ -80,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
         help="files, folders, globs, http(s) addresses, or the named corpora shakespeare and tinyshakespeare",
     )
     made.add_argument("--out", metavar="FOLDER", help="the run folder; default runs/<name>-<n>")
-    made.add_argument("--preset", default=None, metavar="NAME", help="auto (default), mini or bigram")
+    made.add_argument("--preset", default=None, metavar="NAME", help="auto (default), mini, chars, lesson, gutenberg-moe, gpt2 or bigram")
     made.add_argument("--config", metavar="FILE.toml", help="a recipe of your own, laid over the preset")
     made.add_argument(
         "--resume", action="store_true", help="go on with the run at --out (default: the latest run)"

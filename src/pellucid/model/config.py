@@ -1,4 +1,4 @@
-"""What a model is: one frozen dataclass, validated, with its parameter, FLOP and KV-cache accounting.
+"""What a model is: one frozen dataclass, validated. What it costs: accounting.py.
 
 Imports no torch, so that `--help`, forecasts and tables are instant.
 """
@@ -12,20 +12,53 @@ from typing import Any, Literal, get_args
 from pellucid.errors import InputError
 
 Architecture = Literal["transformer", "bigram"]
-Positions = Literal["learned", "rotary"]
-Norm = Literal["layernorm", "rmsnorm"]
+Positions = Literal["learned", "sinusoidal", "rotary", "none"]
+Norm = Literal["layernorm", "rmsnorm", "rmsnorm_fixed", "none"]
+NormPosition = Literal["pre", "post"]
+Residual = Literal["add", "none"]
+Mask = Literal["causal", "none"]
+Scale = Literal["sqrt", "none"]
+FeedForwardKind = Literal["dense", "experts", "none"]
 Activation = Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"]
+SharedExpert = Literal["none", "plain", "gated"]
+Balance = Literal["loss", "bias", "none"]
 
 IGNORE = -100  # a target that is not scored
 LARGEST = 1 << 24  # no dimension of a model on one machine is larger; a damaged config.json is
+
+
+CHOICES: dict[str, Any] = {
+    "architecture": Architecture,
+    "positions": Positions,
+    "norm": Norm,
+    "norm_position": NormPosition,
+    "residual": Residual,
+    "mask": Mask,
+    "scale": Scale,
+    "feedforward": FeedForwardKind,
+    "activation": Activation,
+    "shared_expert": SharedExpert,
+    "balance": Balance,
+}
+SWITCHES = ("qk_norm", "bias", "tie_embeddings", "value_residual", "x0_residual")
+EXPERT_SETTINGS = ("n_experts", "experts_per_token", "shared_expert", "balance", "balance_rate")
+N_EXPERTS, EXPERTS_PER_TOKEN = 8, 2
+BALANCE_RATES = {"loss": 0.01, "bias": 0.001, "none": 0.0}  # as in Switch and DeepSeek-V3
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """The shape of a decoder-only language model.
 
-    `n_kv_heads`, `head_dim` and `d_ff` may be left out: they become `n_heads`, `d_model / n_heads`
-    and `4 · d_model` (two thirds of that, rounded up to a multiple of 32, for SwiGLU's three matrices).
+    What is left out follows from the rest: `n_kv_heads` is `n_heads`, `head_dim` is `d_model / n_heads`, `d_ff` is
+    `4 · d_model` (two thirds of that, rounded up to a multiple of 32, for SwiGLU's three matrices).
+
+    With feedforward "experts" each of `n_experts` SwiGLU layers has `d_ff` channels and no biases, and
+    `experts_per_token` of them handle a token; `balance_rate` is the weight of the balancing loss, or what the
+    balancing bias moves a step.
+
+    A few values show what a part is good for, and are no advice: positions, norm, residual, mask, scale and
+    feedforward may be "none" (mask "none" lets tokens see the very answer), the norm may stand after its part ("post").
 
     Raises:
         InputError: a size is out of range, or two of them do not fit together.
@@ -43,30 +76,86 @@ class ModelConfig:
     rope_base: float = 10_000.0
     norm: Norm = "rmsnorm"
     norm_eps: float = 1e-5
+    norm_position: NormPosition = "pre"
+    residual: Residual = "add"
+    mask: Mask = "causal"
+    scale: Scale = "sqrt"
+    feedforward: FeedForwardKind = "dense"
     activation: Activation = "relu2"
+    n_experts: int = 0
+    experts_per_token: int = 0
+    shared_expert: SharedExpert = "none"
+    balance: Balance = "loss"
+    balance_rate: float = 0.0
     qk_norm: bool = False
     bias: bool = False
     tie_embeddings: bool = False
+    value_residual: bool = False
+    x0_residual: bool = False
+    logit_softcap: float = 0.0
     dropout: float = 0.0
     architecture: Architecture = "transformer"
 
     def __post_init__(self) -> None:
-        self._check_choices()
+        for name, kind in CHOICES.items():
+            value = getattr(self, name)
+            if value not in get_args(kind):
+                raise InputError(f"{name} {value!r} is unknown: choose one of {', '.join(get_args(kind))}")
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} must be true or false, not {getattr(self, name)!r}")
         self._check_sizes("vocab_size", "context_length", "n_layers", "n_heads", "d_model")
-        if not self.n_kv_heads:
-            object.__setattr__(self, "n_kv_heads", self.n_heads)
+        self._fill_in_attention()
+        self._fill_in_feedforward()
+        self._check_numbers()
+        self._check_fit()
+
+    def _fill_in_attention(self) -> None:
+        self._fill_in("n_kv_heads", self.n_heads)
         if not self.head_dim:
             if self.d_model % self.n_heads:
                 raise InputError(
                     f"d_model {self.d_model} does not divide into {self.n_heads} heads: "
                     f"choose a multiple of {self.n_heads}, or give --head-dim"
                 )
-            object.__setattr__(self, "head_dim", self.d_model // self.n_heads)
-        if not self.d_ff:
-            gated = self.activation == "swiglu"
-            d_ff = 32 * math.ceil(self.d_model * 8 / 3 / 32) if gated else 4 * self.d_model
-            object.__setattr__(self, "d_ff", d_ff)
-        self._check_sizes("n_kv_heads", "head_dim", "d_ff")
+            self._fill_in("head_dim", self.d_model // self.n_heads)
+        self._check_sizes("n_kv_heads", "head_dim")
+
+    def _fill_in_feedforward(self) -> None:
+        if self.feedforward == "experts":
+            self._fill_in("n_experts", N_EXPERTS)
+            self._fill_in("experts_per_token", min(EXPERTS_PER_TOKEN, self.n_experts))
+            self._fill_in("balance_rate", BALANCE_RATES[self.balance])
+            self._check_sizes("n_experts", "experts_per_token")
+            object.__setattr__(self, "activation", "swiglu")
+        gated = self.activation == "swiglu"
+        self._fill_in("d_ff", 32 * math.ceil(self.d_model * 8 / 3 / 32) if gated else 4 * self.d_model)
+        self._check_sizes("d_ff")
+
+    def _fill_in(self, name: str, value: float) -> None:
+        if not getattr(self, name):
+            object.__setattr__(self, name, value)
+
+    def _check_sizes(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
+                raise InputError(f"{name} must be a whole number from 1 to {LARGEST:,}, not {value!r}")
+
+    def _check_numbers(self) -> None:
+        if not (_is_number(self.dropout) and 0 <= self.dropout < 1):
+            raise InputError(f"dropout is a probability from 0 to below 1, not {self.dropout!r}")
+        if not (_is_number(self.rope_base) and 1 < self.rope_base < math.inf):
+            raise InputError(f"rope_base must be a number above 1, not {self.rope_base!r}")
+        if not (_is_number(self.norm_eps) and 0 < self.norm_eps < math.inf):
+            raise InputError(f"norm_eps must be a number above 0, not {self.norm_eps!r}")
+        for name in ("logit_softcap", "balance_rate"):
+            value = getattr(self, name)
+            if not (_is_number(value) and 0 <= value < math.inf):
+                raise InputError(f"{name} must be 0 or a number above it, not {value!r}")
+
+    def _check_fit(self) -> None:
+        """Raises InputError where two settings do not go together."""
         if self.n_heads % self.n_kv_heads:
             raise InputError(
                 f"{self.n_heads} query heads cannot share {self.n_kv_heads} key/value heads evenly: "
@@ -76,83 +165,24 @@ class ModelConfig:
             raise InputError(
                 f"rotary positions turn pairs of channels: head_dim {self.head_dim} must be even"
             )
-        if not (_is_number(self.dropout) and 0 <= self.dropout < 1):
-            raise InputError(f"dropout is a probability from 0 to below 1, not {self.dropout!r}")
-        if not (_is_number(self.rope_base) and 1 < self.rope_base < math.inf):
-            raise InputError(f"rope_base must be a number above 1, not {self.rope_base!r}")
-        if not (_is_number(self.norm_eps) and 0 < self.norm_eps < math.inf):
-            raise InputError(f"norm_eps must be a number above 0, not {self.norm_eps!r}")
-
-    def _check_choices(self) -> None:
-        choices = {
-            "architecture": Architecture,
-            "positions": Positions,
-            "norm": Norm,
-            "activation": Activation,
-        }
-        for name, kind in choices.items():
-            value = getattr(self, name)
-            if value not in get_args(kind):
-                raise InputError(f"{name} {value!r} is unknown: choose one of {', '.join(get_args(kind))}")
-        for name in ("qk_norm", "bias", "tie_embeddings"):
-            if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{name} must be true or false, not {getattr(self, name)!r}")
-
-    def _check_sizes(self, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
-                raise InputError(f"{name} must be a whole number from 1 to {LARGEST:,}, not {value!r}")
-
-    # ------------------------------------------------------------------ accounting
-
-    def parameter_counts(self) -> dict[str, int]:
-        """Trainable parameters by part; tied embeddings are counted once."""
-        if self.architecture == "bigram":
-            return {"table": self.vocab_size**2}
-        d, bias = self.d_model, int(self.bias)
-        queries, key_values = self.n_heads * self.head_dim, 2 * self.n_kv_heads * self.head_dim
-        norm = d * (2 if self.norm == "layernorm" else 1)
-        inputs = 2 if self.activation == "swiglu" else 1  # gate and up, or up alone
-        return {
-            "token embedding": self.vocab_size * d,
-            "position embedding": self.context_length * d if self.positions == "learned" else 0,
-            "attention": self.n_layers
-            * (
-                (d + bias) * (queries + key_values)
-                + (queries + bias) * d
-                + (2 * self.head_dim if self.qk_norm else 0)
-            ),
-            "feed-forward": self.n_layers * ((d + bias) * inputs * self.d_ff + (self.d_ff + bias) * d),
-            "norms": (2 * self.n_layers + 1) * norm,
-            "output head": 0 if self.tie_embeddings else self.vocab_size * d,
-        }
-
-    @property
-    def n_params(self) -> int:
-        """Trainable parameters."""
-        return sum(self.parameter_counts().values())
-
-    def flops_per_token(self, length: int | None = None) -> int:
-        """Floating-point operations of one token's forward pass at sequence length `length`.
-
-        Two per weight of every matrix product, plus 4·T·H·D a layer for scores and weighted values, halved
-        because the mask is causal. A training step costs three times as much
-        (Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1).
-        """
-        if self.architecture == "bigram":
-            return 0
-        length = length or self.context_length
-        counts = self.parameter_counts()
-        matrices = counts["attention"] + counts["feed-forward"] + self.vocab_size * self.d_model
-        return 2 * matrices + self.n_layers * 2 * length * self.n_heads * self.head_dim
-
-    def kv_cache_bytes(self, batch: int = 1, length: int | None = None, bytes_per_value: int = 4) -> int:
-        """Bytes that the keys and values of `length` tokens (default: a full context) take."""
-        if self.architecture == "bigram":
-            return 0
-        values = 2 * self.n_layers * self.n_kv_heads * self.head_dim
-        return batch * (length or self.context_length) * values * bytes_per_value
+        if self.positions == "sinusoidal" and self.d_model % 2:
+            raise InputError(f"sines and cosines come in pairs: d_model {self.d_model} must be even")
+        if self.residual == self.feedforward == "none":
+            raise InputError(
+                "without residual sums a block gives what its feed-forward part gives, and with feedforward none "
+                "that is nothing: keep one of the two"
+            )
+        if self.experts_per_token > self.n_experts:
+            raise InputError(
+                f"a token cannot go to {self.experts_per_token} of {self.n_experts} experts: "
+                "lower experts_per_token"
+            )
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        given = [name for name in EXPERT_SETTINGS if getattr(self, name) != defaults[name]]
+        if given and self.feedforward != "experts":
+            raise InputError(
+                f"{given[0]} is for a mixture of experts: add --feedforward experts, or leave it out"
+            )
 
     # ------------------------------------------------------------------ reading and writing
 

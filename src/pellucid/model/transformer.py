@@ -5,41 +5,101 @@ Shapes: B batch, T time, S keys, C d_model, V vocabulary.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pellucid.model.attention import ATTEND, POSITIONS, Attend, Attention, Rotate, attention_mask
+from pellucid.model.attention import ATTEND, Attend, Attention, Shared, attention_mask
 from pellucid.model.bigram import Bigram
 from pellucid.model.cache import KVCache
 from pellucid.model.config import IGNORE, ModelConfig
 from pellucid.model.dropout import Dropout
-from pellucid.model.feedforward import build_feedforward
+from pellucid.model.experts import Experts, GroupedLinear
+from pellucid.model.feedforward import FeedForward, NoFeedForward, SwiGLU
+from pellucid.model.positions import POSITIONS
 
 INIT_STD = 0.02
 
-NORMS = {"layernorm": nn.LayerNorm, "rmsnorm": nn.RMSNorm}
+NORMS = {
+    "layernorm": nn.LayerNorm,
+    "rmsnorm": nn.RMSNorm,
+    "rmsnorm_fixed": functools.partial(nn.RMSNorm, elementwise_affine=False),
+    "none": nn.Identity,
+}
+FEEDFORWARDS: dict[str, Callable[[ModelConfig], nn.Module]] = {
+    "dense": lambda config: SwiGLU(config) if config.activation == "swiglu" else FeedForward(config),
+    "experts": Experts,
+    "none": lambda config: NoFeedForward(),
+}
+RESIDUALS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"add": torch.add, "none": lambda x, part: part}
+
+
+class Enter(nn.Module):
+    """How the residual stream enters a block: as it is."""
+
+    def forward(self, x: Tensor, shared: Shared) -> Tensor:
+        return x
+
+
+class EnterWithStart(Enter):
+    """Mixed with what entered the first block, by two learned scalars (Jordan et al. 2024, modded-nanogpt)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Parameter(torch.tensor([1.0, 0.0]))
+
+    def forward(self, x: Tensor, shared: Shared) -> Tensor:
+        return self.mix[0] * x + self.mix[1] * shared.x0
 
 
 class Block(nn.Module):
-    """Tokens look at one another, then each thinks by itself; both add to the residual stream (pre-norm)."""
+    """Tokens look at one another, then each thinks by itself; both add to the residual stream.
 
-    def __init__(self, config: ModelConfig, attend: Attend) -> None:
+    The norm comes before each part (Radford et al. 2019, section 2.3).
+    """
+
+    def __init__(self, config: ModelConfig, layer: int, attend: Attend) -> None:
         super().__init__()
-        norm = NORMS[config.norm]
-        self.attention_norm = norm(config.d_model, eps=config.norm_eps)
-        self.attention = Attention(config, attend)
-        self.feedforward_norm = norm(config.d_model, eps=config.norm_eps)
-        self.feedforward = build_feedforward(config)
+        norm = functools.partial(NORMS[config.norm], config.d_model, eps=config.norm_eps)
+        self.enter = EnterWithStart() if config.x0_residual else Enter()
+        self.attention_norm = norm()
+        self.attention = Attention(config, layer, attend)
+        self.feedforward_norm = norm() if config.feedforward != "none" else nn.Identity()
+        self.feedforward = FEEDFORWARDS[config.feedforward](config)
         self.dropout = Dropout(config.dropout)
+        self.join = RESIDUALS[config.residual]
 
-    def forward(
-        self, x: Tensor, rotate: Rotate, mask: Tensor | None, cache: KVCache | None, layer: int
-    ) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x), rotate, mask, cache, layer))
-        return x + self.dropout(self.feedforward(self.feedforward_norm(x)))
+    def forward(self, x: Tensor, shared: Shared) -> Tensor:
+        x = self.enter(x, shared)
+        x = self.join(x, self.dropout(self.attention(self.attention_norm(x), shared)))
+        return self.join(x, self.dropout(self.feedforward(self.feedforward_norm(x))))
+
+
+class PostNormBlock(Block):
+    """The same with each norm after its sum (Vaswani et al. 2017, section 3.1)."""
+
+    def forward(self, x: Tensor, shared: Shared) -> Tensor:
+        x = self.enter(x, shared)
+        x = self.attention_norm(self.join(x, self.dropout(self.attention(x, shared))))
+        return self.feedforward_norm(self.join(x, self.dropout(self.feedforward(x))))
+
+
+BLOCKS = {"pre": Block, "post": PostNormBlock}
+
+
+class SoftCap(nn.Module):
+    """Logits kept between −cap and cap (Gemma Team 2024, Gemma 2, section 2)."""
+
+    def __init__(self, cap: float) -> None:
+        super().__init__()
+        self.cap = cap
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return self.cap * torch.tanh(logits / self.cap)
 
 
 class Transformer(nn.Module):
@@ -56,12 +116,17 @@ class Transformer(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.positions = POSITIONS[config.positions](config)
         self.dropout = Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config, ATTEND[attend]) for _ in range(config.n_layers))
-        self.norm = NORMS[config.norm](config.d_model, eps=config.norm_eps)
+        block = BLOCKS[config.norm_position]
+        self.blocks = nn.ModuleList(block(config, layer, ATTEND[attend]) for layer in range(config.n_layers))
+        last_norm = (
+            "none" if config.norm_position == "post" else config.norm
+        )  # there the last block ends with one
+        self.norm = NORMS[last_norm](config.d_model, eps=config.norm_eps)
         self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.cap = SoftCap(config.logit_softcap) if config.logit_softcap else nn.Identity()
         self.apply(self._initialise)
         for name, weight in self.named_parameters():
-            if name.endswith(("attention.out.weight", "feedforward.down.weight")):
+            if name.endswith(("attention.out.weight", "down.weight")):
                 # 2L additions to the residual stream keep its variance (Radford et al. 2019, section 2.3)
                 nn.init.normal_(weight, std=INIT_STD / math.sqrt(2 * config.n_layers))
         if config.tie_embeddings:
@@ -69,7 +134,7 @@ class Transformer(nn.Module):
 
     @staticmethod
     def _initialise(module: nn.Module) -> None:
-        if isinstance(module, nn.Linear | nn.Embedding):
+        if isinstance(module, nn.Linear | nn.Embedding | GroupedLinear):
             nn.init.normal_(module.weight, std=INIT_STD)
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
@@ -105,15 +170,15 @@ class Transformer(nn.Module):
             assert given is None or given.shape[1] == past + T, f"a mask needs all {past + T} tokens"
         if positions is None:
             positions = _positions(past, T, real, ids.device)
-        mask = attention_mask(T, real, documents)
-        rotate = self.positions.rotation(positions)
+        mask = attention_mask((T, past + T), ids.device, real, documents, self.config.mask)
 
         x = self.dropout(self.positions.embed(self.embedding(ids), positions))
-        for layer, block in enumerate(self.blocks):
-            x = block(x, rotate, mask, cache, layer)
+        shared = Shared(x, self.positions.rotation(positions), mask, cache)
+        for block in self.blocks:
+            x = block(x, shared)
         if cache is not None:
             cache.advance(T)
-        return self.head(self.norm(x[:, -1:] if last_only else x))
+        return self.cap(self.head(self.norm(x[:, -1:] if last_only else x)))
 
 
 def _positions(past: int, n_tokens: int, real: Tensor | None, device: torch.device) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pellucid.model.accounting import flops_per_token, n_params
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import build_model, next_token_loss
 from pellucid.training.auto import FORWARD_AND_BACKWARD, LADDER
@@ -22,7 +23,7 @@ LARGEST_ON_CPU = 384  # d_model; wider models take minutes a step there
 def measure(machine: Machine, repeats: int, plain: bool = False) -> Iterator[dict[str, Any]]:
     """One row for each size that `auto` may choose here: the median of `repeats` whole steps.
 
-    The share's numerator is three forward passes (ModelConfig.flops_per_token); the optimizer is not counted.
+    The share's numerator is three forward passes (model/accounting.py); the optimizer is not counted.
     """
     for size in LADDER:
         if machine.device == "cpu" and size.d_model > LARGEST_ON_CPU:
@@ -32,13 +33,13 @@ def measure(machine: Machine, repeats: int, plain: bool = False) -> Iterator[dic
         )
         seconds = _seconds_a_step(config, size.batch_size, machine, repeats, plain)
         tokens = size.batch_size * size.context_length
-        flops = FORWARD_AND_BACKWARD * config.flops_per_token() * tokens
+        flops = FORWARD_AND_BACKWARD * flops_per_token(config) * tokens
         yield {
             "layers": size.n_layers,
             "d_model": size.d_model,
             "context": size.context_length,
             "batch": size.batch_size,
-            "parameters": config.n_params,
+            "parameters": n_params(config),
             "milliseconds": 1000 * seconds,
             "tokens_per_second": tokens / seconds,
             "share_of_peak": flops / seconds / machine.flops,

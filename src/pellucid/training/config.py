@@ -21,8 +21,9 @@ class TrainConfig:
         minutes, steps, epochs, train_tokens: what the run may use; minutes are those of the training loop.
         batch_size: windows a step reads, split into `accumulate` equal parts that are processed one by one.
         lr, min_lr: the peak learning rate and where its fall ends.
-        warmup_steps: capped at a tenth of the plan.
+        warmup_steps: capped at a tenth of the plan; the rate rises from `warmup_start` times its peak.
         clip: largest gradient norm; 0 leaves gradients alone.
+        ema: decay a step of an average of the weights, which is what is scored and kept; 0 keeps the weights.
         eval_every: steps between evaluations; 0 makes ten, evenly spread.
         eval_tokens: tokens of the dev split each evaluation scores; 0 means all.
         checkpoint_every: steps between checkpoints besides those at evaluations; 0 leaves it to the clock.
@@ -45,10 +46,12 @@ class TrainConfig:
     min_lr: float = 0.0
     schedule: Schedule = "wsd"
     warmup_steps: int = 20
+    warmup_start: float = 0.0
     weight_decay: float = 0.1
     beta1: float = 0.9
     beta2: float = 0.95
     clip: float = 1.0
+    ema: float = 0.0
     eval_every: int = 0
     eval_tokens: int = 0
     checkpoint_every: int = 0
@@ -81,10 +84,12 @@ class TrainConfig:
             "lr": (1e-12, 100),
             "min_lr": (0, self.lr),
             "warmup_steps": (0, math.inf),
+            "warmup_start": (0, 1),
             "weight_decay": (0, 10),
             "beta1": (0, 0.9999999),
             "beta2": (0, 0.9999999),
             "clip": (0, math.inf),
+            "ema": (0, 0.9999999),
             "eval_every": (0, math.inf),
             "eval_tokens": (0, math.inf),
             "checkpoint_every": (0, math.inf),

@@ -6,13 +6,17 @@ import dataclasses
 import time
 
 from pellucid.errors import InputError
+from pellucid.model.accounting import flops_per_token, n_params
 from pellucid.model.config import ModelConfig
+from pellucid.training.auto import FORWARD_AND_BACKWARD, SHARE_OF_PEAK
 from pellucid.training.checkpoints import random_states, restore_random_states
 from pellucid.training.config import TrainConfig
+from pellucid.training.gradients import clear_gradients
 from pellucid.training.loop import Trainer
-from pellucid.training.machine import synchronize
+from pellucid.training.machine import Machine, synchronize
 
 TIMED_STEPS = 3
+LONGEST_MEASURED_STEP = 20.0  # seconds
 EVALUATION_SHARE = 0.05  # of a run's time
 LEAST_EVAL_TOKENS = 8192
 ABILITIES = (  # bits per byte are not known before training; tokens a model will read are
@@ -46,19 +50,31 @@ class Forecast:
 
 
 def training_memory(model: ModelConfig, config: TrainConfig) -> int:
-    """Bytes that training takes, roughly: four copies of the weights, and what the backward pass needs.
+    """Bytes that training takes, roughly: four copies of the weights (five with an average), and what backward needs.
 
     Counted in float32 values a token kept for the backward pass, layer by layer (after Korthikanti et al. 2022,
     section 4.1), and three copies of the logits.
     """
-    weights = 16 * model.n_params
+    weights = (20 if config.ema else 16) * n_params(model)
     if model.architecture == "bigram":
         per_token = 3 * model.vocab_size
     else:
         rows = model.n_heads * model.context_length  # scores a token has in a layer
-        widths = 10 * model.d_model + 3 * model.d_ff + 2 * rows + 4 * model.n_heads * model.head_dim
+        widths = (
+            10 * model.d_model + 2 * rows + 4 * model.n_heads * model.head_dim + _feedforward_width(model)
+        )
         per_token = model.n_layers * widths + 3 * model.vocab_size + 2 * model.d_model
     return weights + 4 * per_token * model.context_length * config.batch_size // config.accumulate
+
+
+def _feedforward_width(model: ModelConfig) -> int:
+    """Values a token keeps in a block's feed-forward part."""
+    if model.feedforward == "none":
+        return 0
+    if model.feedforward == "dense":
+        return 3 * model.d_ff
+    layers = model.experts_per_token + (model.shared_expert != "none")
+    return layers * (4 * model.d_ff + 3 * model.d_model)
 
 
 def check_memory(model: ModelConfig, config: TrainConfig, available: int) -> int:
@@ -79,13 +95,25 @@ def check_memory(model: ModelConfig, config: TrainConfig, available: int) -> int
             smaller = dataclasses.replace(config, accumulate=parts)
             if training_memory(model, smaller) <= available:
                 raise InputError(message + f"add --accumulate {parts} (the same batch, part by part)")
-    if 16 * model.n_params > available:
+    if 16 * n_params(model) > available:
         raise InputError(message + "choose a smaller --d-model or fewer --n-layers")
     raise InputError(message + "choose a smaller --batch-size and --context-length")
 
 
+def estimated_seconds(model: ModelConfig, config: TrainConfig, machine: Machine) -> float:
+    """Seconds a step may take here, from the machine's probe alone."""
+    tokens = config.batch_size * model.context_length
+    return FORWARD_AND_BACKWARD * flops_per_token(model) * tokens / (SHARE_OF_PEAK * machine.flops)
+
+
 def seconds_per_step(trainer: Trainer) -> float:
-    """Measure a step, by gradients that are thrown away: no weight and no random state changes."""
+    """Measure a step, by gradients that are thrown away: no weight and no random state changes.
+
+    Of a model so large that measuring would take minutes, the estimate.
+    """
+    estimate = estimated_seconds(trainer.model.config, trainer.config, trainer.machine)
+    if estimate > LONGEST_MEASURED_STEP:
+        return estimate
     random = random_states()
     trainer.model.train()
     trainer.gradients(0)  # the first call also warms up
@@ -96,8 +124,7 @@ def seconds_per_step(trainer: Trainer) -> float:
         trainer.gradients(0)
         synchronize(trainer.machine.device)
         laps.append(time.perf_counter() - started)
-    for parameter in trainer.model.parameters():
-        parameter.grad = None
+    clear_gradients(trainer.model)
     restore_random_states(*random)
     return sorted(laps)[TIMED_STEPS // 2]
 

@@ -2,8 +2,6 @@
 
 Everything it decides is a function of the seed, the step and the journal. At each step boundary it may evaluate,
 sample and save, none of which touches the random states that training draws from.
-
-Shapes: B windows of a micro-batch, T context length.
 """
 
 from __future__ import annotations
@@ -17,15 +15,25 @@ import torch
 
 from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
-from pellucid.model.config import IGNORE
-from pellucid.model.transformer import LanguageModel, next_token_loss
+from pellucid.model.experts import adjust_biases
+from pellucid.model.transformer import LanguageModel
 from pellucid.text.windows import Windows
+from pellucid.training import average
+from pellucid.training.average import AveragedWeights
 from pellucid.training.checkpoints import Checkpoint, problem, random_states, restore_random_states
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData
 from pellucid.training.evaluation import Evaluator, Score
-from pellucid.training.failures import Diverged, Interrupted, OutOfMemory, is_out_of_memory
-from pellucid.training.machine import Machine, autocast, available_memory
+from pellucid.training.failures import (
+    Diverged,
+    Interrupted,
+    OutOfMemory,
+    diverged,
+    is_out_of_memory,
+    out_of_memory,
+)
+from pellucid.training.gradients import BatchLoss, clear_gradients, fill_gradients
+from pellucid.training.machine import Machine
 from pellucid.training.observer import EvalReport, Observer, StepReport
 from pellucid.training.optimizers import Optimizers, build_optimizers
 from pellucid.training.run_folder import RunFolder
@@ -86,6 +94,7 @@ class Trainer:
         self.optimizers: Optimizers = build_optimizers(
             model, config.optimizer, config.lr, (config.beta1, config.beta2), config.weight_decay
         )
+        self.average = AveragedWeights(model, config.ema)
         self.pace = Pace(total_steps)
         self.warmup_steps = 0
         self.replayed_to = -1  # the clock decides nothing at steps the journal already speaks of
@@ -111,9 +120,11 @@ class Trainer:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take up a checkpoint and the journal's plans."""
         random = {k: v for k, v in checkpoint.optimizer.items() if k.startswith("random/")}
-        state = {k: v for k, v in checkpoint.optimizer.items() if not k.startswith("random/")}
+        extra = ("random/", average.PREFIX)
+        state = {k: v for k, v in checkpoint.optimizer.items() if not k.startswith(extra)}
         load_stored_weights(self.model, checkpoint.model, f"checkpoint {checkpoint.step}")
         self.optimizers.load_state_tensors(state)
+        self.average.load_state_tensors(checkpoint.optimizer)
         self.progress = Progress(**checkpoint.trainer["progress"])
         self._replay_plans()
         self._rewind_records()
@@ -158,7 +169,8 @@ class Trainer:
                 self.progress.seconds = time.monotonic() + offset
                 if self._evaluation_due(step):
                     self.save()
-                    self._evaluate()
+                    with self.average.applied():
+                        self._evaluate()
                     began, self.progress.seconds = self.progress.seconds, time.monotonic() + offset
                     self._evaluation_seconds = self.progress.seconds - began
                     self._marks.clear()  # the speed is that of steps alone
@@ -187,14 +199,15 @@ class Trainer:
             progress.step,
             self.warmup_steps,
             config.min_lr / config.lr,
+            config.warmup_start,
         )
         self.optimizers.set_rate(multiplier)
         random = torch.get_rng_state()
         try:
-            loss, n_targets = self.gradients(progress.windows)
+            batch = self.gradients(progress.windows)
             norm = self._gradient_norm()
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise self._diverged(loss, norm, multiplier * config.lr)
+            if not (math.isfinite(batch.loss) and math.isfinite(norm)):
+                raise diverged(batch.loss, norm, multiplier * config.lr, config, self.machine)
         except (OutOfMemory, Diverged) as error:
             torch.set_rng_state(random)  # the step was not taken: it draws the same numbers when it is
             self.save()
@@ -203,46 +216,28 @@ class Trainer:
                 f"at step {progress.step + 1} {error}; step {progress.step} is saved"
             ) from error
         self.optimizers.step()
+        adjust_biases(self.model)
 
         progress.step += 1
         progress.windows += config.batch_size
-        progress.tokens += n_targets
+        progress.tokens += batch.n_targets
         progress.seconds = time.monotonic() + offset
-        self._report(loss, norm, multiplier * config.lr)
+        self.average.update(progress.step)
+        self._report(batch, norm, multiplier * config.lr)
 
-    def gradients(self, first_window: int) -> tuple[float, int]:
-        """Fill the gradients of one batch's mean loss; returns that loss in nats and the number of targets.
+    def gradients(self, first_window: int) -> BatchLoss:
+        """Fill the gradients of one batch's mean loss.
 
         Raises:
             OutOfMemory: says how the batch would fit.
         """
         try:
-            return self._gradients(first_window)
+            return fill_gradients(self.model, self.windows, first_window, self.config, self.machine)
         except (MemoryError, RuntimeError) as error:  # torch's own error is a RuntimeError
             if not is_out_of_memory(error):
                 raise
-            for parameter in self.model.parameters():
-                parameter.grad = None
-            raise self._out_of_memory() from error
-
-    def _gradients(self, first_window: int) -> tuple[float, int]:
-        config = self.config
-        for parameter in self.model.parameters():
-            parameter.grad = None
-        inputs, targets = self.windows.batch(first_window, config.batch_size)
-        n_targets = int((targets != IGNORE).sum())
-        device = self.machine.device
-        x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device)
-        size = config.batch_size // config.accumulate
-        total = torch.zeros((), device=device)
-        for part, wanted in zip(x.split(size), y.split(size), strict=True):
-            with autocast(device, self.machine.precision):
-                logits = self.model(part)
-            # normalised by the targets of the whole batch, so that splitting it changes nothing
-            loss = next_token_loss(logits, wanted, reduction="sum") / n_targets
-            loss.backward()
-            total += loss.detach()
-        return total.item(), n_targets
+            clear_gradients(self.model)
+            raise out_of_memory(self.config, self.machine) from error
 
     def _gradient_norm(self) -> float:
         parameters = [p for p in self.model.parameters() if p.grad is not None]
@@ -335,7 +330,7 @@ class Trainer:
             Checkpoint(
                 step=self.progress.step,
                 model=stored_weights(self.model),
-                optimizer={**self.optimizers.state_tensors(), **tensors},
+                optimizer={**self.optimizers.state_tensors(), **self.average.state_tensors(), **tensors},
                 trainer={"progress": dataclasses.asdict(self.progress), "random": numbers},
             ),
             keep_also=self.progress.best_step,
@@ -345,51 +340,33 @@ class Trainer:
 
     def _publish_if_none(self) -> None:
         if not self.run.model_path.exists():
-            publish_weights(self.run, stored_weights(self.model))
+            with self.average.applied():
+                publish_weights(self.run, stored_weights(self.model))
 
     def _publish_if_better(self) -> None:
         """Let who stops the run early have what it learned since the last evaluation; resuming takes it back."""
-        dev = self._dev_score()
-        if dev is None or dev.loss < self.progress.best_loss:
-            publish_weights(self.run, stored_weights(self.model))
+        with self.average.applied():
+            dev = self._dev_score()
+            if dev is None or dev.loss < self.progress.best_loss:
+                publish_weights(self.run, stored_weights(self.model))
 
     def _publish_best_again(self) -> None:
         """Weights published after the checkpoint that was restored are not yet the best of this run."""
         checkpoints, best = self.run.checkpoints, self.progress.best_step
         if best in checkpoints.steps() and not problem(checkpoints.path(best)):
-            publish_weights(self.run, checkpoints.load(best).model)
+            checkpoint = checkpoints.load(best)
+            publish_weights(self.run, average.averaged(checkpoint.model, checkpoint.optimizer))
 
-    # ------------------------------------------------------------------ reports and failures
+    # ------------------------------------------------------------------ reports
 
-    def _report(self, loss: float, norm: float, rate: float) -> None:
+    def _report(self, batch: BatchLoss, norm: float, rate: float) -> None:
         progress = self.progress
         self._marks.append((progress.step, progress.seconds))
         (first_step, first_seconds), (last_step, last_seconds) = self._marks[0], self._marks[-1]
         tokens = (last_step - first_step) * self.config.batch_size * self.windows.context_length
         speed = tokens / (last_seconds - first_seconds) if last_seconds > first_seconds else 0.0
         total = self.pace.total_steps(progress.step)
-        report = StepReport(progress.step, total, progress.tokens, progress.seconds, rate, loss, norm, speed)
+        report = StepReport(progress.step, total, progress.tokens, progress.seconds, rate, batch, norm, speed)
         if progress.step % (1 + total // METRICS_LINES) == 0:
             self.run.append_metrics(report.record())
         self.observer.stepped(report)
-
-    def _diverged(self, loss: float, norm: float, rate: float) -> Diverged:
-        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient norm is {norm}"
-        return Diverged(
-            f"{what}, so this step was not taken; most often the learning rate is too high: it was {rate:.2g}; "
-            f"try --lr {float(f'{self.config.lr / 3:.1g}'):g}"
-            + (", or --precision float32" if self.machine.precision != "float32" else "")
-        )
-
-    def _out_of_memory(self) -> OutOfMemory:
-        batch, parts = self.config.batch_size, self.config.accumulate
-        free = available_memory(self.machine.device) / 2**30
-        more = next((n for n in range(2 * parts, batch + 1) if batch % n == 0), None)
-        advice = (
-            f"add --accumulate {more} (the same results in less memory)"
-            if more
-            else "choose a smaller --context-length or --d-model"
-        )
-        return OutOfMemory(
-            f"memory ran out ({free:.1f} GiB are free now): {batch // parts} windows at once are too many; {advice}"
-        )

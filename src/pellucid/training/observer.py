@@ -7,20 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.training.evaluation import Score
+from pellucid.training.gradients import BatchLoss
 
 
 @dataclasses.dataclass(frozen=True)
 class StepReport:
-    """One optimizer step: `loss` in nats of its own batch, `rate` the learning rate, `seconds` since the start."""
+    """One optimizer step: `batch` is its own loss, `rate` the learning rate, `seconds` since the start."""
 
     step: int
     total_steps: int
     tokens: int
     seconds: float
     rate: float
-    loss: float
+    batch: BatchLoss
     gradient_norm: float
     tokens_per_second: float
+
+    @property
+    def loss(self) -> float:
+        """Nats a token of the step's batch."""
+        return self.batch.loss
 
     def record(self) -> dict[str, Any]:
         """Its line of metrics.jsonl."""
@@ -32,7 +38,16 @@ class StepReport:
             "loss": self.loss,
             "gradient_norm": self.gradient_norm,
             "tokens_per_second": round(self.tokens_per_second, 1),
+            **self._experts(),
         }
+
+    def _experts(self) -> dict[str, Any]:
+        """What there is to say of a mixture of experts: shares of the choices, layer by layer."""
+        if self.batch.expert_loads is None:
+            return {}
+        shares = [[round(share, 4) for share in layer] for layer in self.batch.expert_loads]
+        balance = {} if self.batch.balance_loss is None else {"balance_loss": self.batch.balance_loss}
+        return {**balance, "expert_loads": shares}
 
 
 @dataclasses.dataclass(frozen=True)

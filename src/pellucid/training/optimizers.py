@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.model.attention import Attention
+from pellucid.model.experts import Experts, GroupedLinear
 from pellucid.model.feedforward import SwiGLU
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -25,10 +26,11 @@ class Muon(torch.optim.Optimizer):
 
     The update is scaled to the root mean square that AdamW's has (Liu et al. 2025, "Muon is Scalable for LLM
     Training", section 2.2), so both optimizers share one learning rate. Matrices of one shape are orthogonalised
-    together, and the rows of a fused projection (queries, keys, values; gate, up) each by themselves.
+    together, and the rows of a fused projection (queries, keys, values; gate, up) and of each expert by themselves.
 
     Args:
-        matrices: (weight, row blocks) pairs; the blocks' sizes add up to the weight's rows.
+        matrices: (weight, row blocks) pairs; the blocks' sizes add up to the weight's rows, all dimensions but the
+            last counted together.
     """
 
     def __init__(
@@ -60,8 +62,8 @@ class Muon(torch.optim.Optimizer):
                 pair
                 for weight, direction in zip(weights, directions, strict=True)
                 for pair in zip(
-                    weight.split(self.row_blocks[weight]),
-                    direction.split(self.row_blocks[weight]),
+                    weight.flatten(0, -2).split(self.row_blocks[weight]),
+                    direction.flatten(0, -2).split(self.row_blocks[weight]),
                     strict=True,
                 )
             ]
@@ -165,7 +167,7 @@ def build_optimizers(
 
 
 def _block_matrices(model: nn.Module) -> Iterator[tuple[Tensor, tuple[int, ...]]]:
-    """The weights of the linear layers inside the blocks, with the rows that belong together."""
+    """The weights of the linear layers and experts inside the blocks, with the rows that belong together."""
     blocks = getattr(model, "blocks", nn.ModuleList())
     fused: dict[Tensor, tuple[int, ...]] = {}
     for module in blocks.modules():
@@ -175,6 +177,12 @@ def _block_matrices(model: nn.Module) -> Iterator[tuple[Tensor, tuple[int, ...]]
         elif isinstance(module, SwiGLU):
             rows = module.gate_up.out_features // 2
             fused[module.gate_up.weight] = (rows, rows)
+        elif isinstance(module, Experts):
+            n_experts, rows, _ = module.gate_up.weight.shape
+            fused[module.gate_up.weight] = (rows // 2,) * (2 * n_experts)
     for module in blocks.modules():
         if isinstance(module, nn.Linear):
             yield module.weight, fused.get(module.weight, (module.out_features,))
+        elif isinstance(module, GroupedLinear):
+            n_experts, rows, _ = module.weight.shape
+            yield module.weight, fused.get(module.weight, (rows,) * n_experts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from pellucid.model.accounting import n_params
 from pellucid.model.config import ModelConfig
 from pellucid.training.data import TrainingData
 from pellucid.training.evaluation import Score
@@ -29,9 +30,9 @@ class Outcome:
 def parameters_text(model: ModelConfig, reserved: int) -> str:
     """The number of parameters, the reserved tokens' share told apart."""
     if model.architecture == "bigram":
-        return f"{model.n_params:,} parameters"
+        return f"{n_params(model):,} parameters"
     own = reserved * model.d_model * (1 if model.tie_embeddings else 2)
-    return f"{model.n_params - own:,} parameters (and {own:,} for {reserved} reserved tokens)"
+    return f"{n_params(model) - own:,} parameters (and {own:,} for {reserved} reserved tokens)"
 
 
 def duration(seconds: float) -> str:

@@ -62,7 +62,12 @@ class Pace:
 
 
 def rate_multiplier(
-    schedule: Schedule, progress: float, step: int, warmup_steps: int, floor: float = 0.0
+    schedule: Schedule,
+    progress: float,
+    step: int,
+    warmup_steps: int,
+    floor: float = 0.0,
+    start: float = 0.0,
 ) -> float:
     """The learning rate of `step` as a share of its peak.
 
@@ -70,10 +75,11 @@ def rate_multiplier(
         schedule: "cosine" falls from the end of warm-up (Loshchilov & Hutter 2017); "wsd" stays and falls
             linearly over the last 30 % (Hu et al. 2024, MiniCPM, section 4); "constant" stays.
         progress: of the run, 0 to 1.
-        warmup_steps: steps of linear rise from one part in `warmup_steps`.
+        warmup_steps: steps of linear rise, the first one a part in `warmup_steps` above `start`.
         floor: the share the fall ends at.
+        start: the share the rise begins at.
     """
-    warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
+    warmup = start + (1 - start) * min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
     if schedule == "cosine":
         fall = 0.5 * (1 + math.cos(math.pi * progress))
     elif schedule == "wsd":

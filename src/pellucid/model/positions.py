@@ -1,0 +1,108 @@
+"""Where a token stands: vectors added to it, or queries and keys turned.
+
+Shapes: B batch, T time, C d_model, D head size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.model.config import ModelConfig
+
+Rotate = Callable[[Tensor], Tensor]
+
+
+def leave(heads: Tensor) -> Tensor:
+    """The rotation of positions that rotate nothing."""
+    return heads
+
+
+class NoPositions(nn.Module):
+    """Tokens do not know where they stand, but for what the causal mask betrays (Haviv et al. 2022)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+
+    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+        return x
+
+    def rotation(self, positions: Tensor) -> Rotate:
+        return leave
+
+
+class LearnedPositions(NoPositions):
+    """One trained vector a position, added to the token's (Radford et al. 2018, section 3.1)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.table = nn.Embedding(config.context_length, config.d_model)
+
+    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+        return x + self.table(positions)
+
+
+class SinusoidalPositions(NoPositions):
+    """Waves of wavelengths from 2π to 10,000 · 2π, added to the token's vector times √C (Vaswani et al. 2017, 3.4–3.5).
+
+    Channel 2i holds the sine and 2i + 1 the cosine of one wave.
+    """
+
+    table: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        half = torch.arange(0, config.d_model, 2, dtype=torch.float32)
+        frequencies = 10_000.0 ** (-half / config.d_model)  # (C/2,)
+        angles = torch.arange(config.context_length, dtype=torch.float32)[:, None] * frequencies
+        waves = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(
+            1
+        )  # (context, C/2, 2) → (context, C)
+        self.register_buffer("table", waves, persistent=False)
+        self.scale = math.sqrt(config.d_model)
+
+    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+        return self.scale * x + self.table[positions]
+
+
+class RotaryPositions(NoPositions):
+    """Queries and keys turned by an angle that grows with the position (Su et al. 2021, RoFormer, section 3.2.2).
+
+    Channel i is paired with channel i + D/2, the layout of the published Llama weights.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        half = config.head_dim // 2
+        frequencies = config.rope_base ** (-torch.arange(half, dtype=torch.float32) / half)  # (D/2,)
+        times = torch.arange(config.context_length, dtype=torch.float32)
+        angles = times[:, None] * frequencies  # (context, D/2)
+        self.register_buffer("cos", angles.cos(), persistent=False)
+        self.register_buffer("sin", angles.sin(), persistent=False)
+
+    def rotation(self, positions: Tensor) -> Rotate:
+        # positions is (T,) or (B, T); heads are (B, heads, T, D)
+        cos, sin = self.cos[positions], self.sin[positions]
+        if positions.dim() == 2:
+            cos, sin = cos[:, None], sin[:, None]
+
+        def rotate(heads: Tensor) -> Tensor:
+            first, second = heads.chunk(2, dim=-1)
+            turned = (first * cos - second * sin, second * cos + first * sin)
+            return torch.cat(turned, dim=-1).to(heads.dtype)
+
+        return rotate
+
+
+POSITIONS = {
+    "learned": LearnedPositions,
+    "sinusoidal": SinusoidalPositions,
+    "rotary": RotaryPositions,
+    "none": NoPositions,
+}
