@@ -64,7 +64,7 @@ STARTING = {
     "empty pattern": (("train", "*.tex"), ["matches no file"]),
     "no text": (("train",), ["no text to train on", "name files"]),
     "too short": (("train", "short.txt", *SMALL), ["fewer than one context of 16", "--context-length"]),
-    "unknown preset": ((*TRAIN, "--preset", "minny"), ["choose one of auto, bigram, mini"]),
+    "unknown preset": ((*TRAIN, "--preset", "minny"), ["choose one of auto, bigram, chars", "mini"]),
     "heads": (
         ("train", "farm.txt", "--d-model", 30, "--n-heads", 4),
         ["30 does not divide into 4 heads", "multiple of 4"],
@@ -301,17 +301,16 @@ def test_running_out_of_memory_says_what_would_fit_and_exits_1(
 ):
     import torch
 
-    from pellucid.training.loop import Trainer
+    from pellucid.training import loop
 
-    compute = Trainer._gradients
-
-    def failing(self: Trainer, first: int) -> tuple[float, int]:
-        if self.progress.step == 5:
+    def failing(model: object, windows: object, first: int, *rest: object) -> object:
+        if first == 5 * 4:  # the batch is of 4 windows
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return compute(self, first)
+        return loop_fill(model, windows, first, *rest)
 
+    loop_fill: Any = loop.fill_gradients
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_gradients", failing)
+        patch.setattr(loop, "fill_gradients", failing)
         check(cli(*TRAIN, "--steps", 8), "--accumulate 2", "step 5 is saved", code=1)
     result = cli("train", "--resume", "--accumulate", 2)
     assert result.code == 0, result.err
@@ -322,7 +321,7 @@ def test_a_first_step_that_does_not_fit_leaves_nothing(cli: Cli, here: Path, mon
     def failing(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("pellucid.training.loop.Trainer._gradients", failing)
+    monkeypatch.setattr("pellucid.training.loop.fill_gradients", failing)
     before = snapshot(here)
     check(cli(*TRAIN, "--steps", 8, "--out", "run"), "--accumulate 2", code=1)
     assert snapshot(here) == before

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from pellucid import presets
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, make_parser, whole
 from pellucid.errors import InputError
@@ -95,7 +96,12 @@ def parser() -> argparse.ArgumentParser:
         help="files, folders, globs, http(s) addresses, or the named corpora shakespeare and tinyshakespeare",
     )
     made.add_argument("--out", metavar="FOLDER", help="the run folder; default runs/<name>-<n>")
-    made.add_argument("--preset", default=None, metavar="NAME", help="auto (default), mini, chars, lesson, gutenberg-moe, gpt2 or bigram")
+    made.add_argument(
+        "--preset",
+        default=None,
+        metavar="NAME",
+        help=f"a recipe: {', '.join(presets.names())} (default auto)",
+    )
     made.add_argument("--config", metavar="FILE.toml", help="a recipe of your own, laid over the preset")
     made.add_argument(
         "--resume", action="store_true", help="go on with the run at --out (default: the latest run)"

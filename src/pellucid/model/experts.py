@@ -6,6 +6,7 @@ Shapes: B batch, T time, N = B·T tokens, C d_model, F d_ff, E experts, k expert
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -31,21 +32,37 @@ class GroupedLinear(nn.Module):
         return F.grouped_mm(rows, weight.mT, offs=ends)
 
 
-class _TakeRows(torch.autograd.Function):
-    """`x[index]`, whose backward pass gathers too: `back[n]` says which results row n of `x` went to.
+class _Dispatch(torch.autograd.Function):
+    """A copy of each token for each of its experts. Backward is `_Combine`'s forward pass, and the reverse.
 
-    The backward pass of plain indexing adds row after row on one core.
+    Left to themselves, both backward passes would add row after row on one core.
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, index: Tensor, back: Tensor) -> Tensor:
-        ctx.save_for_backward(back)
-        return x[index]
+    def forward(ctx: Any, tokens: Tensor, token_of: Tensor, place: Tensor) -> Tensor:
+        """(N, C) tokens → (N·k, C) rows; row r is of token `token_of[r]`, token n has the rows `place[n]` (N, k)."""
+        ctx.save_for_backward(place)
+        return tokens.index_select(0, token_of)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore
-        (back,) = ctx.saved_tensors  # (N, copies)
-        return gradient[back].sum(dim=1), None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore
+        (place,) = ctx.saved_tensors
+        return F.embedding_bag(place, gradient, mode="sum"), None, None
+
+
+class _Combine(torch.autograd.Function):
+    """The sum of each token's rows."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, token_of: Tensor, place: Tensor) -> Tensor:
+        """(N·k, C) → (N, C)"""
+        ctx.save_for_backward(token_of)
+        return F.embedding_bag(place, rows, mode="sum")  # gathers and sums at once
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore
+        (token_of,) = ctx.saved_tensors
+        return gradient.index_select(0, token_of), None, None
 
 
 class Experts(nn.Module):
@@ -87,14 +104,16 @@ class Experts(nn.Module):
                 self.balance_loss = self.balance_rate * _imbalance(scores, load)
 
         order = chosen.flatten().argsort(stable=True)  # (N·k,) the choices, expert by expert
-        place = order.argsort()  # where each choice went
+        place = torch.empty_like(order)  # where each choice went
+        place[order] = torch.arange(len(order), device=x.device)
+        token_of, place = order // self.n_chosen, place.view(-1, self.n_chosen)
         ends = load.cumsum(0).to(torch.int32)
-        rows = _TakeRows.apply(tokens, order // self.n_chosen, place.view(-1, self.n_chosen))
+
+        rows = _Dispatch.apply(tokens, token_of, place)  # (N·k, C)
         gate, up = self.gate_up(rows, ends).chunk(2, dim=-1)  # (N·k, F) each
         rows = self.down(F.silu(gate) * up, ends)  # (N·k, C)
-        results = _TakeRows.apply(rows, place, order[:, None]).view(-1, self.n_chosen, x.shape[-1])
-        mixed = torch.bmm(weights[:, None].to(results.dtype), results).view(x.shape)  # (N, 1, k) × (N, k, C)
-        return mixed + self.shared(x)
+        rows = rows * weights.flatten().index_select(0, order)[:, None].to(rows.dtype)
+        return _Combine.apply(rows, token_of, place).view(x.shape) + self.shared(x)
 
 
 def _imbalance(scores: Tensor, load: Tensor) -> Tensor:
