@@ -9,7 +9,7 @@ from pellucid.model.accounting import n_params
 from pellucid.model.config import ModelConfig
 from pellucid.training.data import TrainingData
 from pellucid.training.evaluation import Score
-from pellucid.training.forecast import Forecast
+from pellucid.training.forecast import LONGEST_MEASURED_STEP, Forecast
 from pellucid.training.run_folder import RunFolder
 
 
@@ -55,9 +55,13 @@ def size(n_bytes: float) -> str:
 
 def forecast_text(model: ModelConfig, data: TrainingData, forecast: Forecast) -> str:
     """One paragraph: what is about to happen and what can be hoped of it."""
+    seconds = forecast.seconds_per_step
+    step = f"{1000 * seconds:.0f} ms" if seconds < 10 else duration(seconds)
+    if seconds > LONGEST_MEASURED_STEP:
+        step += " (by the probe's speed: too long to measure)"
     return (
         f"Forecast: {parameters_text(model, data.tokenizer.n_reserved)}; about {size(forecast.memory)} of memory; "
-        f"{forecast.steps:,} steps of {forecast.seconds_per_step * 1000:.0f} ms, about "
+        f"{forecast.steps:,} steps of {step}, about "
         f"{duration(forecast.seconds)}; {forecast.tokens:,} tokens, {forecast.epochs:.1f} times through the text. "
         f"A model that has read so much writes {forecast.ability}."
     )
