@@ -85,6 +85,18 @@ def test_it_is_the_token_by_token_definition(n_experts, chosen, balance, shared)
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4, msg=name)
 
 
+def test_where_there_is_no_grouped_product_single_ones_give_the_same(monkeypatch):
+    experts, x = make(8, 3), torch.randn(2, 9, 16, requires_grad=True)
+    grouped = experts(x)
+    inputs = [x, *experts.parameters()]
+    wanted = torch.autograd.grad(grouped.square().sum(), inputs)
+    monkeypatch.delattr(F, "grouped_mm")
+    single = experts(x)
+    torch.testing.assert_close(single, grouped)
+    for mine, theirs in zip(torch.autograd.grad(single.square().sum(), inputs), wanted, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 40), st.integers(0, 10**6))
 def test_any_sizes(n_experts, chosen, n_tokens, seed):

@@ -29,7 +29,15 @@ class GroupedLinear(nn.Module):
         if torch.is_autocast_enabled(rows.device.type):  # which does not know grouped products
             dtype = torch.get_autocast_dtype(rows.device.type)
             rows, weight = rows.to(dtype), weight.to(dtype)
-        return F.grouped_mm(rows, weight.mT, offs=ends)
+        if rows.device.type == "cpu" and hasattr(F, "grouped_mm"):  # torch 2.10; on GPUs it knows few types
+            return F.grouped_mm(rows, weight.mT, offs=ends)
+        return product_by_product(rows, weight, ends)
+
+
+def product_by_product(rows: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
+    """What `grouped_mm` gives, by one product an expert: `weight` is (E, outputs, inputs)."""
+    sizes = torch.diff(ends, prepend=ends.new_zeros(1)).tolist()
+    return torch.cat([part @ one.T for part, one in zip(rows.split(sizes), weight, strict=True)])
 
 
 class _Dispatch(torch.autograd.Function):
