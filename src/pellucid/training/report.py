@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pellucid.model.config import ModelConfig
-from pellucid.training.data import TrainingData
-from pellucid.training.evaluation import Score
-from pellucid.training.forecast import Forecast
-from pellucid.training.run_folder import RunFolder
+
+if TYPE_CHECKING:  # `duration` and `size` are for commands too that need no torch
+    from pellucid.training.data import TrainingData
+    from pellucid.training.evaluation import Score
+    from pellucid.training.forecast import Forecast
+    from pellucid.training.run_folder import RunFolder
 
 
 @dataclasses.dataclass(frozen=True)
