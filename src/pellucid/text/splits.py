@@ -7,6 +7,7 @@ The rules need only the lengths of the documents: `plan_splits` says which chara
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,7 @@ class SplitPlan:
     def record(self, fingerprints: dict[str, str]) -> dict[str, Any]:
         """For the run folder: rules, counts and the given fingerprints of the parts; JSON."""
         edges = (np.zeros_like(self.dev), self.dev, self.validation, self.lengths)
-        sizes = [upper - lower for lower, upper in zip(edges, edges[1:], strict=False)]
+        sizes = [upper - lower for lower, upper in itertools.pairwise(edges)]
         return {
             **self.rules,
             "documents": {name: int(np.count_nonzero(size)) for name, size in zip(PARTS, sizes, strict=True)},
@@ -82,7 +83,7 @@ def split(
     parts: dict[str, list[Document]] = {name: [] for name in PARTS}
     for number, document in enumerate(documents):
         edges = plan.bounds(number)
-        for name, start, stop in zip(PARTS, edges, edges[1:], strict=False):
+        for name, (start, stop) in zip(PARTS, itertools.pairwise(edges), strict=True):
             if start < stop:
                 parts[name].append(Document(document.text[start:stop], document.name))
     fingerprints = {name: fingerprint(document.text for document in part) for name, part in parts.items()}
@@ -164,7 +165,9 @@ def _draw(lengths: np.ndarray, target: int, salt: str) -> np.ndarray:
     """Documents that fit into `target` characters, in an order made by SHA-256, the same in every Python."""
     there = np.flatnonzero(lengths)
     keys = (hashlib.sha256(f"{salt} {index}".encode()).digest()[:8] for index in range(len(there)))
-    order = np.argsort(np.fromiter((int.from_bytes(key) for key in keys), np.uint64, len(there)), kind="stable")
+    order = np.argsort(
+        np.fromiter((int.from_bytes(key) for key in keys), np.uint64, len(there)), kind="stable"
+    )
     chosen, total = list[int](), 0
     for index in _whole_numbers(there[order]):
         if total >= 0.95 * target:

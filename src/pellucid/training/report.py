@@ -64,6 +64,13 @@ def forecast_text(model: ModelConfig, data: TrainingData, forecast: Forecast) ->
     )
 
 
+def token_counts(data: TrainingData) -> str:
+    """How much there is of each split."""
+    return (
+        f"{len(data.train):,} tokens to train on, {len(data.dev):,} dev, {len(data.validation):,} validation"
+    )
+
+
 def score_text(score: Score) -> str:
     text = f"{score.loss:.4f} nats a token, {score.bits_per_byte:.3f} bits a byte"
     if score.n_unknown:
