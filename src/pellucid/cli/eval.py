@@ -52,7 +52,9 @@ def main(args: argparse.Namespace) -> None:
         share = score.n_unknown / score.n_tokens
         console.say(f"{share:.2%} of the tokens are unknown characters: bits per byte is not comparable.")
     if overlap is None:
-        console.say("Its training text cannot be read any more, so overlap with this text was not checked.")
+        console.say(
+            "Its training text is prepared or cannot be read any more: overlap with this text was not checked."
+        )
     elif overlap:
         console.say(
             f"About {overlap:.0%} of this text stands in the training text: the score flatters the model."
@@ -89,11 +91,14 @@ def _overlap(config: dict[str, Any], corpus: Corpus) -> float | None:
     from pellucid.text.overlap import overlap
     from pellucid.text.sources import read
     from pellucid.text.splits import split
+    from pellucid.training.prepared import is_prepared
 
+    if any(map(is_prepared, config["data"]["sources"])):
+        return None  # tokens are there, but going through all of a large text would take too long
     try:
         known = read(config["data"]["sources"])
     except InputError:
         return None
-    training = config["training"]
-    kept = split(known.documents, seed=training["seed"], dev_fraction=training["dev_fraction"]).train
+    splits = config["data"]["splits"]
+    kept = split(known.documents, seed=splits["seed"], dev_fraction=splits["dev_fraction"]).train
     return overlap((d.text for d in corpus.documents), (d.text for d in kept))

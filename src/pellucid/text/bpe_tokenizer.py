@@ -21,6 +21,7 @@ LEAST_VOCABULARY = 256 + len(SPECIAL)
 MOST_VOCABULARY = 1 << 20
 MOST_TRAINING = 64_000_000  # characters: more change the merges little, and a million takes 0.4 s
 PIECE = 1 << 14  # characters: a long document is encoded in pieces of about this, on all cores
+LONGEST = 1 << 20  # characters more that a piece without a seam has at most
 BATCH = 2 << 20  # characters encoded at a time: the library needs about 50 bytes for each
 
 # A blank after a letter: the patterns of GPT-2, GPT-4, Llama 3 and Qwen all cut there, and none looks back.
@@ -60,12 +61,19 @@ class BPETokenizer(Tokenizer):
     def _encode(self, pieces: Iterable[Piece]) -> np.ndarray:
         parts, end = [np.empty(0, np.int32)], np.array([self.end_of_text], dtype=np.int32)
         for batch in _batches(pieces):
-            encodings = self._engine.encode_batch_fast([text for text, _ in batch], add_special_tokens=False)
-            for (_, ends_document), encoding in zip(batch, encodings, strict=True):
-                parts.append(np.array(encoding.ids, dtype=np.int32))
+            encoded = self.encode_pieces([text for text, _ in batch])
+            for (_, ends_document), ids in zip(batch, encoded, strict=True):
+                parts.append(ids)
                 if ends_document:
                     parts.append(end)
         return np.concatenate(parts)
+
+    def pieces(self, chunks: Iterable[str]) -> Iterator[str]:
+        return cut_stream(map(_clean, chunks))
+
+    def encode_pieces(self, pieces: Sequence[str]) -> list[np.ndarray]:
+        encodings = self._engine.encode_batch_fast(pieces, add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
     def to_json(self) -> str:
         return self._text
@@ -136,10 +144,19 @@ def _check_model(content: dict[str, Any], special: dict[str, int], name: str) ->
         raise damaged from error
 
 
-def train_bpe(texts: Iterable[str], vocab_size: int, *, progress: Progress | None = None) -> BPETokenizer:
+def train_bpe(
+    texts: Iterable[str],
+    vocab_size: int,
+    *,
+    n_characters: int | None = None,
+    progress: Progress | None = None,
+) -> BPETokenizer:
     """A tokenizer learned from `texts`, of `vocab_size` tokens (reserved ones included) or what they allow.
 
     A pair is merged only if it occurs twice. Of more than 64 million characters, pieces from all over do.
+
+    Args:
+        n_characters: of all texts, where they have been counted; they are then taken as they come.
 
     Raises:
         InputError: a vocabulary that cannot hold all bytes, or is absurdly large.
@@ -161,21 +178,37 @@ def train_bpe(texts: Iterable[str], vocab_size: int, *, progress: Progress | Non
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    engine.train_from_iterator(_training_pieces(list(texts)), trainer)
+    if n_characters is None:
+        texts = list(texts)
+        n_characters = sum(map(len, texts))
+    engine.train_from_iterator(_training_pieces(texts, n_characters), trainer)
     special = {token: id for id, token in enumerate(SPECIAL)}
     return BPETokenizer(engine, special, engine.to_str(pretty=True))
 
 
 def cut_at_seams(text: str) -> Iterator[str]:
-    """`text` in pieces of about 16 thousand characters that encode, one by one, to what the whole would."""
-    start = 0
-    while len(text) - start > PIECE:
-        seam = SEAM.search(text, start + PIECE)
-        if seam is None:
-            break
-        yield text[start : seam.end()]
-        start = seam.end()
-    yield text[start:]
+    """`text` in pieces of about 16 thousand characters that encode, one by one, to what the whole would.
+
+    Where no seam comes for a million characters, one is cut in any case: the library needs 50 bytes for each.
+    """
+    return cut_stream([text])
+
+
+def cut_stream(chunks: Iterable[str]) -> Iterator[str]:
+    """The same of one text that arrives in chunks; the pieces do not hang on how it is cut into chunks."""
+    text = ""
+    for chunk in chunks:
+        text += chunk
+        start = 0
+        while len(text) - start > PIECE:
+            seam = SEAM.search(text, start + PIECE, start + PIECE + LONGEST)
+            if seam is None and len(text) - start <= PIECE + LONGEST:
+                break
+            end = seam.end() if seam else start + PIECE + LONGEST
+            yield text[start:end]
+            start = end
+        text = text[start:]
+    yield text
 
 
 def _pieces_of_documents(texts: Iterable[str]) -> Iterator[Piece]:
@@ -185,9 +218,9 @@ def _pieces_of_documents(texts: Iterable[str]) -> Iterator[Piece]:
         yield last, True
 
 
-def _training_pieces(texts: Sequence[str]) -> Iterator[str]:
+def _training_pieces(texts: Iterable[str], n_characters: int) -> Iterator[str]:
     """All of a text, or pieces from all over it that make up about as much as is learned from."""
-    every = -(-sum(map(len, texts)) // MOST_TRAINING)
+    every = -(-n_characters // MOST_TRAINING)
     pieces = (piece for text in texts for piece in cut_at_seams(_clean(text)))
     for piece in itertools.islice(pieces, 0, None, max(1, every)):
         start = 0

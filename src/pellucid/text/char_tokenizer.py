@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from pellucid.errors import InputError
 from pellucid.text.tokenizer import RESERVED, UNKNOWN, Tokenizer, added_tokens, code_points, reserved_ids
 
+PIECE = 1 << 16  # characters: a stream of text is encoded in pieces of at most this
 SURROGATES = range(0xD800, 0xE000)  # halves of UTF-16 pairs: no characters, and not allowed in UTF-8
 
 
@@ -36,7 +37,10 @@ class CharTokenizer(Tokenizer):
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> CharTokenizer:
         """The tokenizer of all characters in `texts`."""
-        return cls(set().union(*map(set, texts)))
+        alphabet = set[str]()
+        for text in texts:
+            alphabet.update(text)
+        return cls(alphabet)
 
     def encode(self, text: str) -> np.ndarray:
         return self._table[np.minimum(code_points(text), len(self._table) - 1)]
@@ -45,6 +49,10 @@ class CharTokenizer(Tokenizer):
         end = np.array([self.end_of_text], dtype=np.int32)
         pieces = [piece for text in texts for piece in (self.encode(text), end)]
         return np.concatenate(pieces) if pieces else np.empty(0, np.int32)
+
+    def pieces(self, chunks: Iterable[str]) -> Iterator[str]:
+        for chunk in chunks:
+            yield from (chunk[start : start + PIECE] for start in range(0, len(chunk), PIECE))
 
     @cached_property
     def _bytes(self) -> list[bytes]:

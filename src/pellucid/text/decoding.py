@@ -54,7 +54,9 @@ def decode(data: bytes, name: str) -> tuple[str, str | None]:
     encoding = next((encoding for mark, encoding in BYTE_ORDER_MARKS if data.startswith(mark)), None)
     if encoding in ("utf-16", "utf-32"):
         text = data.decode(encoding, "replace")
-        return newlines(text), _note(encoding.upper(), _replaced(text, data.decode(encoding, "ignore")))
+        return newlines(text), encoding_note(
+            encoding.upper(), _replaced(text, data.decode(encoding, "ignore"))
+        )
     refuse_binary(data, name)
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
@@ -64,9 +66,9 @@ def decode(data: bytes, name: str) -> tuple[str, str | None]:
     text, right = data.decode("utf-8", "replace"), data.decode("utf-8", "ignore")
     broken = _replaced(text, right)
     if encoding == "utf-8" or sum(not character.isascii() for character in right) > broken:
-        return newlines(text), _note("UTF-8", broken)
+        return newlines(text), encoding_note("UTF-8", broken)
     text = data.decode("cp1252", "replace")
-    return newlines(text), _note("Windows-1252", text.count("\ufffd"))
+    return newlines(text), encoding_note("Windows-1252", text.count("\ufffd"))
 
 
 def newlines(text: str) -> str:
@@ -96,7 +98,8 @@ def _replaced(text: str, ignored: str) -> int:
     return text.count("\ufffd") - ignored.count("\ufffd")
 
 
-def _note(encoding: str, replaced: int) -> str | None:
+def encoding_note(encoding: str, replaced: int) -> str:
+    """What to say of a text that is not plain UTF-8, of which so many byte sequences had no meaning."""
     if not replaced:
         return f"read as {encoding}"
     what = "1 byte sequence" if replaced == 1 else f"{replaced:,} byte sequences"

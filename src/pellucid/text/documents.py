@@ -48,11 +48,30 @@ def count_bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
+class Fingerprint:
+    """SHA-256 of texts; each is preceded by its length, so that moving a boundary changes the result."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def begin(self, n_bytes: int) -> None:
+        """A text of so many bytes in UTF-8 follows."""
+        self._digest.update(n_bytes.to_bytes(8, "little"))
+
+    def add(self, data: bytes) -> None:
+        """The next bytes of that text."""
+        self._digest.update(data)
+
+    def hexdigest(self) -> str:
+        """Of what was added so far."""
+        return self._digest.hexdigest()
+
+
 def fingerprint(texts: Iterable[str]) -> str:
-    """SHA-256 of `texts`; each is preceded by its length, so that moving a boundary changes the result."""
-    digest = hashlib.sha256()
+    """The Fingerprint of whole texts, in hexadecimal."""
+    whole = Fingerprint()
     for text in texts:
         data = text.encode("utf-8", "replace")
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.hexdigest()
+        whole.begin(len(data))
+        whole.add(data)
+    return whole.hexdigest()

@@ -54,20 +54,36 @@ def read(sources: str | Path | Sequence[str | Path], *, progress: Progress | Non
     Raises:
         InputError: a source is missing, empty, not text, too large, or of a format that is not read.
     """
-    sources = [sources] if isinstance(sources, str | Path) else list(sources)
-    if not sources:
-        raise InputError(
-            f"Nothing to read: give a text file, a folder, a web address, or {' or '.join(NAMED)}"
-        )
     reading = _Reading(progress)
-    names = [reading.add(source) for source in sources]
+    name = reading.add_sources(sources)
     notes = list(dict.fromkeys(reading.notes))
     for what, files in reading.file_notes.items():
         notes.append(f"{files[0] if len(files) == 1 else _plural(len(files), 'file')}: {what}")
     if reading.n_empty:
         notes.append(f"left out {_plural(reading.n_empty, 'empty document')}")
-    name = _slug(names[0]) + (f"-plus-{len(names) - 1}" if len(names) > 1 else "")
     return Corpus(name, tuple(reading.documents), tuple(notes))
+
+
+@dataclass(frozen=True)
+class Named:
+    """One thing that a source names: `read(what)` gives its documents."""
+
+    what: str | Path
+    name: str  # what errors and notes call it
+    path: Path | None = None  # the file on this machine, also of an address; None for a named corpus
+    group: str | None = None  # the folder or pattern it is of: what cannot be read of that is left out
+
+
+def list_files(
+    sources: str | Path | Sequence[str | Path], *, progress: Progress | None = None
+) -> tuple[str, list[Named], list[str]]:
+    """What `read` would read of `sources`, in order, without reading it: the corpus's name, files, notes.
+
+    Raises:
+        InputError: a source is missing, or names no text.
+    """
+    listing = _Listing(progress)
+    return listing.add_sources(sources), listing.named, list(dict.fromkeys(listing.notes))
 
 
 @dataclass
@@ -80,6 +96,16 @@ class _Reading:
     file_notes: dict[str, list[str]] = field(default_factory=dict)  # what there is to say, and of which files
     n_empty: int = 0
     seen: set[Path] = field(default_factory=set)
+
+    def add_sources(self, sources: str | Path | Sequence[str | Path]) -> str:
+        """Reads them all; returns the corpus's name."""
+        sources = [sources] if isinstance(sources, str | Path) else list(sources)
+        if not sources:
+            raise InputError(
+                f"Nothing to read: give a text file, a folder, a web address, or {' or '.join(NAMED)}"
+            )
+        names = [self.add(source) for source in sources]
+        return _slug(names[0]) + (f"-plus-{len(names) - 1}" if len(names) > 1 else "")
 
     def add(self, source: str | Path) -> str:
         """Reads `source`; returns what to name the corpus after."""
@@ -173,7 +199,7 @@ class _Reading:
             self.notes.append(f"{name} is named twice and read once")
             return
         self.seen.add(path.resolve())
-        text, encoding_note = decode(_read_bytes(path, name), name)
+        text, decoding_note = decode(_read_bytes(path, name), name)
         text, book_note = strip_gutenberg(text)
         documents = _split_documents(text, name)
         kept = [document for document in documents if document.text.strip()]
@@ -181,8 +207,36 @@ class _Reading:
             raise InputError(f"{name} is empty: there is no text in it to learn from")
         self.n_empty += len(documents) - len(kept)
         self.documents += kept
-        for note in filter(None, (encoding_note, book_note)):
+        for note in filter(None, (decoding_note, book_note)):
             self.file_notes.setdefault(note, []).append(name)
+
+
+@dataclass
+class _Listing(_Reading):
+    """Notes down what there is to read instead of reading it."""
+
+    named: list[Named] = field(default_factory=list)
+    group: str | None = None
+
+    def _add_named(self, name: str) -> str:
+        self._note_down(Path(name), Named(name, name))
+        return name
+
+    def _add_all(self, paths: Sequence[Path], names: Sequence[str], source: str) -> None:
+        self.group = source
+        super()._add_all(paths, names, source)
+        self.group = None
+
+    def _add_file(self, path: Path, name: str) -> None:
+        is_address = "://" in name
+        self._note_down(path.resolve(), Named(name if is_address else path, name, path, self.group))
+
+    def _note_down(self, key: Path, named: Named) -> None:
+        if key in self.seen:
+            self.notes.append(f"{named.name} is named twice and read once")
+            return
+        self.seen.add(key)
+        self.named.append(named)
 
 
 def _split_documents(text: str, name: str) -> list[Document]:

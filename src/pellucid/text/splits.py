@@ -1,17 +1,26 @@
-"""Train, dev and validation: what a model learns from, what choices are made by, what judges it once."""
+"""Train, dev and validation: what a model learns from, what choices are made by, what judges it once.
+
+The rules need only the lengths of the documents: `plan_splits` says which characters of which document go where, and
+`split` does it to documents that are in memory.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from pellucid.errors import InputError
 from pellucid.text.documents import Document, fingerprint
 
+PARTS = ("train", "dev", "validation")  # in this order in every document
 MANY_DOCUMENTS = 20  # from here on whole documents are held out; below, the end of each
 MOST_DEV = 100_000  # characters: enough for a steady dev loss, and quick to score many times
+VALIDATION_FRACTION = 0.1
 
 
 @dataclass(frozen=True)
@@ -24,9 +33,71 @@ class Splits:
     record: dict[str, Any]  # for the run folder: rules, counts, fingerprints; JSON
 
 
+@dataclass(frozen=True)
+class SplitPlan:
+    """Where each document is cut: up to `dev` for training, from there to `validation` for dev, then validation.
+
+    All three are (N,) unsigned integers, characters; a document that is held out whole is cut at 0.
+    """
+
+    dev: np.ndarray
+    validation: np.ndarray
+    lengths: np.ndarray
+    rules: dict[str, Any]  # rule, dev_rule, seed, dev_fraction, validation_fraction
+
+    def bounds(self, document: int) -> tuple[int, int, int, int]:
+        """Where train, dev and validation begin in a document, and where it ends."""
+        return 0, int(self.dev[document]), int(self.validation[document]), int(self.lengths[document])
+
+    def record(self, fingerprints: dict[str, str]) -> dict[str, Any]:
+        """For the run folder: rules, counts and the given fingerprints of the parts; JSON."""
+        edges = (np.zeros_like(self.dev), self.dev, self.validation, self.lengths)
+        sizes = [upper - lower for lower, upper in itertools.pairwise(edges)]
+        return {
+            **self.rules,
+            "documents": {name: int(np.count_nonzero(size)) for name, size in zip(PARTS, sizes, strict=True)},
+            "characters": {name: int(size.sum()) for name, size in zip(PARTS, sizes, strict=True)},
+            "fingerprints": fingerprints,
+        }
+
+
 def split(
-    documents: Sequence[Document], *, seed: int, dev_fraction: float = 0.05, validation_fraction: float = 0.1
+    documents: Sequence[Document],
+    *,
+    seed: int,
+    dev_fraction: float = 0.05,
+    validation_fraction: float = VALIDATION_FRACTION,
 ) -> Splits:
+    """The documents in three parts, by the rules of `plan_splits`; empty ones are left out.
+
+    Raises:
+        InputError: a fraction is out of range, or there is no text.
+    """
+    documents = tuple(document for document in documents if document.text)
+    plan = plan_splits(
+        [len(document.text) for document in documents],
+        seed=seed,
+        dev_fraction=dev_fraction,
+        validation_fraction=validation_fraction,
+    )
+    parts: dict[str, list[Document]] = {name: [] for name in PARTS}
+    for number, document in enumerate(documents):
+        edges = plan.bounds(number)
+        for name, (start, stop) in zip(PARTS, itertools.pairwise(edges), strict=True):
+            if start < stop:
+                parts[name].append(Document(document.text[start:stop], document.name))
+    fingerprints = {name: fingerprint(document.text for document in part) for name, part in parts.items()}
+    train, dev, validation = (tuple(parts[name]) for name in PARTS)
+    return Splits(train, dev, validation, plan.record(fingerprints))
+
+
+def plan_splits(
+    lengths: Sequence[int] | np.ndarray,
+    *,
+    seed: int,
+    dev_fraction: float = 0.05,
+    validation_fraction: float = VALIDATION_FRACTION,
+) -> SplitPlan:
     """Holds out validation, then cuts dev (at most 100,000 characters) from what is left.
 
     Fewer than 20 documents: the last tenth of each, for a single text cut exactly where nanoGPT cuts
@@ -34,35 +105,30 @@ def split(
     up to a tenth of the characters; where whole documents cannot make up half of that (a few are very long),
     the last part of each instead. Dev is cut from the training part in the same way.
 
+    Args:
+        lengths: of the documents, in characters, none of them 0.
+
     Raises:
-        InputError: a fraction is out of range, or nothing is left to train on.
+        InputError: a fraction is out of range, or there is no document.
     """
     for name, value in (("dev_fraction", dev_fraction), ("validation_fraction", validation_fraction)):
         if not 0 <= value < 1:
             raise InputError(f"{name} is a share from 0 to below 1, not {value}")
-    documents = tuple(document for document in documents if document.text)
-    if not documents:
+    if not len(lengths):
         raise InputError("There is no text to split: give at least one document that is not empty")
-    many = len(documents) >= MANY_DOCUMENTS
-    rest, validation, rule = _hold_out(
-        documents, validation_fraction, many, f"validation {seed}", nanogpt_cut
-    )
-    bounded = min(dev_fraction, MOST_DEV / max(1, _count(rest)))
-    train, dev, dev_rule = _hold_out(rest, bounded, many, f"dev {seed}", bounded_cut)
-    parts = {"train": train, "dev": dev, "validation": validation}
-    record = {
+    lengths = np.asarray(lengths)
+    lengths = lengths.astype(np.uint32 if lengths.max() < 1 << 32 else np.uint64)
+    kept, rule = _hold_out(lengths, validation_fraction, f"validation {seed}", nanogpt_cut)
+    bounded = min(dev_fraction, MOST_DEV / max(1, _total(kept)))
+    rest, dev_rule = _hold_out(kept, bounded, f"dev {seed}", bounded_cut)
+    rules = {
         "rule": rule,
         "dev_rule": dev_rule,
         "seed": seed,
         "dev_fraction": dev_fraction,
         "validation_fraction": validation_fraction,
-        "documents": {name: len(part) for name, part in parts.items()},
-        "characters": {name: _count(part) for name, part in parts.items()},
-        "fingerprints": {
-            name: fingerprint(document.text for document in part) for name, part in parts.items()
-        },
     }
-    return Splits(train, dev, validation, record)
+    return SplitPlan(rest, kept, lengths, rules)
 
 
 def nanogpt_cut(length: int, fraction: float) -> int:
@@ -75,47 +141,48 @@ def bounded_cut(length: int, fraction: float) -> int:
     return length - int(fraction * length)
 
 
-Held = tuple[tuple[Document, ...], tuple[Document, ...], str]  # what is left, what is held out, by which rule
+Held = tuple[np.ndarray, str]  # how much of each document is left, and by which rule the rest is held out
 Cut = Callable[[int, float], int]
 
 
-def _hold_out(documents: tuple[Document, ...], fraction: float, many: bool, salt: str, cut: Cut) -> Held:
+def _hold_out(lengths: np.ndarray, fraction: float, salt: str, cut: Cut) -> Held:
+    """Documents of length 0 have been held out before, and play no part."""
     if fraction == 0:
-        return documents, (), "none"
-    if many:
-        target = round(fraction * _count(documents))
-        chosen = _draw(documents, target, salt)
-        if 2 * sum(len(documents[i].text) for i in chosen) >= target:
-            rest = tuple(document for i, document in enumerate(documents) if i not in chosen)
-            return rest, tuple(documents[i] for i in sorted(chosen)), "whole documents by seed"
-    return _cut_ends(documents, fraction, cut)
+        return lengths, "none"
+    if len(lengths) >= MANY_DOCUMENTS:
+        target = round(fraction * _total(lengths))
+        chosen = _draw(lengths, target, salt)
+        if 2 * _total(lengths[chosen]) >= target:
+            kept = lengths.copy()
+            kept[chosen] = 0
+            return kept, "whole documents by seed"
+    # a document of one character is too short to cut, and is trained on
+    ends = (cut(length, fraction) or length for length in _whole_numbers(lengths))
+    return np.fromiter(ends, lengths.dtype, len(lengths)), f"the last {fraction:.3g} of each document"
 
 
-def _draw(documents: tuple[Document, ...], target: int, salt: str) -> set[int]:
+def _draw(lengths: np.ndarray, target: int, salt: str) -> np.ndarray:
     """Documents that fit into `target` characters, in an order made by SHA-256, the same in every Python."""
-    order = sorted(
-        range(len(documents)), key=lambda index: hashlib.sha256(f"{salt} {index}".encode()).digest()
+    there = np.flatnonzero(lengths)
+    keys = (hashlib.sha256(f"{salt} {index}".encode()).digest()[:8] for index in range(len(there)))
+    order = np.argsort(
+        np.fromiter((int.from_bytes(key) for key in keys), np.uint64, len(there)), kind="stable"
     )
-    chosen, total = set[int](), 0
-    for index in order:
+    chosen, total = list[int](), 0
+    for index in _whole_numbers(there[order]):
         if total >= 0.95 * target:
             break  # near enough: going on would hold out only ever shorter documents
-        if total + len(documents[index].text) <= target:
-            chosen.add(index)
-            total += len(documents[index].text)
-    return chosen
+        if total + int(lengths[index]) <= target:
+            chosen.append(index)
+            total += int(lengths[index])
+    return np.array(chosen, dtype=np.int64)
 
 
-def _cut_ends(documents: tuple[Document, ...], fraction: float, cut: Cut) -> Held:
-    kept, held = list[Document](), list[Document]()
-    for document in documents:
-        # a document of one character is too short to cut, and is trained on
-        at = cut(len(document.text), fraction) or len(document.text)
-        kept.append(Document(document.text[:at], document.name))
-        if at < len(document.text):
-            held.append(Document(document.text[at:], document.name))
-    return tuple(kept), tuple(held), f"the last {fraction:.3g} of each document"
+def _whole_numbers(values: np.ndarray, at_once: int = 4096) -> Iterator[int]:
+    """Python's integers, a few at a time: as objects, those of a million documents would fill memory."""
+    for start in range(0, len(values), at_once):
+        yield from values[start : start + at_once].tolist()
 
 
-def _count(documents: Sequence[Document]) -> int:
-    return sum(len(document.text) for document in documents)
+def _total(lengths: np.ndarray) -> int:
+    return int(lengths.sum(dtype=np.uint64))

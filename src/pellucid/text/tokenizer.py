@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -75,6 +75,14 @@ class Tokenizer(ABC):
     @abstractmethod
     def encode_documents(self, texts: Iterable[str]) -> np.ndarray:
         """(T,) int32: all the texts, each followed by the end-of-text token."""
+
+    def pieces(self, chunks: Iterable[str]) -> Iterator[str]:
+        """One text that arrives in chunks, in pieces that encode, one by one, to what the whole would."""
+        yield "".join(chunks)
+
+    def encode_pieces(self, pieces: Sequence[str]) -> list[np.ndarray]:
+        """What `encode` gives for each of the pieces, on all cores where that is possible."""
+        return [self.encode(piece) for piece in pieces]
 
     @abstractmethod
     def to_json(self) -> str:
@@ -179,17 +187,19 @@ def default_vocab_size(n_characters: int) -> int:
 
 def build_tokenizer(
     spec: str | Path,
-    texts: Sequence[str],
+    texts: Iterable[str],
     vocab_size: int | None = None,
     *,
+    n_characters: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[Tokenizer, str]:
     """The tokenizer `spec` asks for, and one line that says what it is and why.
 
     Args:
         spec: `auto`, `char`, `bpe`, or the path of a tokenizer.json or of a run folder.
-        texts: what the model is trained on (the vocabulary must not see validation).
+        texts: what the model is trained on (the vocabulary must not see validation); iterated several times.
         vocab_size: for `bpe`, reserved tokens included; `auto` takes `bpe` if it is given.
+        n_characters: of all texts, where they have been counted.
 
     Raises:
         InputError: no such file, a size that does not fit, or no text.
@@ -218,8 +228,10 @@ def build_tokenizer(
         return tokenizer, f"{_describe(tokenizer)}: {reason}"
     from pellucid.text.bpe_tokenizer import train_bpe
 
-    asked = default_vocab_size(sum(map(len, texts))) if vocab_size is None else vocab_size
-    tokenizer = train_bpe(texts, asked, progress=progress)
+    if n_characters is None:
+        n_characters = sum(map(len, texts))
+    asked = default_vocab_size(n_characters) if vocab_size is None else vocab_size
+    tokenizer = train_bpe(texts, asked, n_characters=n_characters, progress=progress)
     short = (
         ""
         if tokenizer.vocab_size == asked

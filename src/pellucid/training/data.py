@@ -17,32 +17,50 @@ from pellucid.text.tokenizer import Tokenizer
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
-    """Token streams of the three splits, each (N,) integers, every document followed by end-of-text."""
+    """Token streams of the three splits, each (N,) integers, every document followed by end-of-text.
 
-    corpus: Corpus
-    splits: Splits
+    `record` is what config.json keeps of the text, enough to know it again.
+    """
+
+    record: dict[str, Any]
     tokenizer: Tokenizer
     train: np.ndarray
     dev: np.ndarray
     validation: np.ndarray
 
-    def record(self) -> dict[str, Any]:
-        """What config.json keeps of the text, enough to know it again."""
-        return {
-            "name": self.corpus.name,
-            "fingerprint": self.corpus.fingerprint,
-            "documents": len(self.corpus.documents),
-            "characters": self.corpus.n_characters,
-            "bytes": self.corpus.n_bytes,
-            "tokens": {"train": len(self.train), "dev": len(self.dev), "validation": len(self.validation)},
-            "splits": self.splits.record,
-            "tokenizer": {
-                "kind": self.tokenizer.kind,
-                "symbols": self.tokenizer.n_symbols,
-                "reserved": self.tokenizer.n_reserved,
-                "fingerprint": self.tokenizer.fingerprint,
-            },
-        }
+
+def text_record(
+    *,
+    name: str,
+    fingerprint: str,
+    documents: int,
+    characters: int,
+    n_bytes: int,
+    tokens: dict[str, int],
+    splits: dict[str, Any],
+    tokenizer: Tokenizer,
+) -> dict[str, Any]:
+    """The record of a text and its tokens, as JSON; `fingerprint` is `Corpus.fingerprint`."""
+    return {
+        "name": name,
+        "fingerprint": fingerprint,
+        "documents": documents,
+        "characters": characters,
+        "bytes": n_bytes,
+        "tokens": tokens,
+        "splits": splits,
+        "tokenizer": {
+            "kind": tokenizer.kind,
+            "symbols": tokenizer.n_symbols,
+            "reserved": tokenizer.n_reserved,
+            "fingerprint": tokenizer.fingerprint,
+        },
+    }
+
+
+def token_dtype(tokenizer: Tokenizer) -> np.dtype:
+    """The smaller of uint16 and int32 that holds every token."""
+    return np.dtype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.int32)
 
 
 def split_corpus(corpus: Corpus, seed: int, dev_fraction: float) -> Splits:
@@ -58,16 +76,30 @@ def tokenise(corpus: Corpus, splits: Splits, tokenizer: Tokenizer) -> TrainingDa
 
     def encode(documents: tuple[Document, ...]) -> np.ndarray:
         tokens = tokenizer.encode_documents([document.text for document in documents])
-        return tokens.astype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.int32)
+        return tokens.astype(token_dtype(tokenizer))
 
-    return TrainingData(
-        corpus, splits, tokenizer, encode(splits.train), encode(splits.dev), encode(splits.validation)
+    parts = {
+        "train": encode(splits.train),
+        "dev": encode(splits.dev),
+        "validation": encode(splits.validation),
+    }
+    record = text_record(
+        name=corpus.name,
+        fingerprint=corpus.fingerprint,
+        documents=len(corpus.documents),
+        characters=corpus.n_characters,
+        n_bytes=corpus.n_bytes,
+        tokens={part: len(tokens) for part, tokens in parts.items()},
+        splits=splits.record,
+        tokenizer=tokenizer,
     )
+    return TrainingData(record, tokenizer, **parts)
 
 
-def absolute_sources(sources: Sequence[str | Path]) -> list[str]:
+def absolute_sources(sources: str | Path | Sequence[str | Path]) -> list[str]:
     """Sources as config.json keeps them: paths made absolute, so a resume finds them from anywhere."""
+    listed = [sources] if isinstance(sources, str | Path) else list(sources)
     return [
         str(Path(source).expanduser().resolve()) if Path(source).expanduser().exists() else str(source)
-        for source in sources
+        for source in listed
     ]

@@ -18,6 +18,8 @@ from pellucid.text.windows import consecutive_windows
 from pellucid.training.machine import autocast
 
 TOKENS_AT_ONCE = 8192  # bounds the memory of the logits
+MOST_COUNTED = 20_000_000  # tokens whose pairs are counted
+COUNTED_AT_ONCE = 1 << 21  # of them, which bounds the memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,10 +92,11 @@ class Evaluator:
         """What counting pairs in `train` gives: the least a model has to beat.
 
         Rows are smoothed towards the unigram (Witten & Bell 1991, method C: a row's weight on what it saw is
-        its count over count plus number of different followers), and the unigram towards the uniform.
+        its count over count plus number of different followers), and the unigram towards the uniform. Of a
+        longer text the first 20 million tokens are counted.
         """
-        pairs = train[:-1].astype(np.int64) * vocab_size + train[1:]
-        seen, counts = np.unique(pairs, return_counts=True)
+        train = train[:MOST_COUNTED]
+        seen, counts = _count_pairs(train, vocab_size)
         rows = seen // vocab_size
         row_total = np.bincount(rows, weights=counts, minlength=vocab_size)
         row_kinds = np.bincount(rows, minlength=vocab_size)
@@ -111,3 +114,14 @@ class Evaluator:
             smoothed = (count + row_kinds[before] * unigram[after]) / denominator
         probability = np.where(denominator > 0, smoothed, unigram[after])
         return self._score(float(-np.log(probability).sum()), targets)
+
+
+def _count_pairs(tokens: np.ndarray, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbours in a stream as `first * vocab_size + second`, in order, and how often each pair occurs."""
+    parts = []
+    for start in range(0, max(1, len(tokens) - 1), COUNTED_AT_ONCE):
+        part = tokens[start : start + COUNTED_AT_ONCE + 1].astype(np.int64)
+        parts.append(np.unique(part[:-1] * vocab_size + part[1:], return_counts=True))
+    pairs, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
+    seen, places = np.unique(pairs, return_inverse=True)
+    return seen, np.bincount(places, weights=counts).astype(np.int64)

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pellucid.errors import InputError
 
@@ -42,6 +42,30 @@ def read_json(path: Path, limit: int = 1 << 26) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path} is damaged (it is no JSON object): restore it from a copy")
     return value
+
+
+def lock(folder: Path, work: str) -> IO[bytes]:
+    """Keep other processes from writing in a folder until the returned file is closed, or this process ends.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    file = (folder / ".lock").open("a+b")
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # pyright: ignore[reportAttributeAccessIssue]
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise InputError(
+            f"{folder} is in use by another {work}: wait for it, stop it, or choose another --out"
+        ) from None
+    return file
 
 
 def sync(path: Path) -> None:

@@ -44,6 +44,11 @@ class Forecast:
         return self.steps * self.seconds_per_step
 
     @property
+    def estimated(self) -> bool:
+        """Whether a step was too long to be measured."""
+        return self.seconds_per_step > LONGEST_MEASURED_STEP
+
+    @property
     def ability(self) -> str:
         """What a model that has read so much can be expected to write."""
         return next(words for limit, words in ABILITIES if self.tokens <= limit)

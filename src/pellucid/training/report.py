@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pellucid.model.accounting import n_params
 from pellucid.model.config import ModelConfig
-from pellucid.training.data import TrainingData
-from pellucid.training.evaluation import Score
-from pellucid.training.forecast import LONGEST_MEASURED_STEP, Forecast
-from pellucid.training.run_folder import RunFolder
+
+if TYPE_CHECKING:  # `duration` and `size` are for commands too that need no torch
+    from pellucid.training.data import TrainingData
+    from pellucid.training.evaluation import Score
+    from pellucid.training.forecast import Forecast
+    from pellucid.training.run_folder import RunFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,13 +59,20 @@ def forecast_text(model: ModelConfig, data: TrainingData, forecast: Forecast) ->
     """One paragraph: what is about to happen and what can be hoped of it."""
     seconds = forecast.seconds_per_step
     step = f"{1000 * seconds:.0f} ms" if seconds < 10 else duration(seconds)
-    if seconds > LONGEST_MEASURED_STEP:
+    if forecast.estimated:
         step += " (by the probe's speed: too long to measure)"
     return (
         f"Forecast: {parameters_text(model, data.tokenizer.n_reserved)}; about {size(forecast.memory)} of memory; "
         f"{forecast.steps:,} steps of {step}, about "
         f"{duration(forecast.seconds)}; {forecast.tokens:,} tokens, {forecast.epochs:.1f} times through the text. "
         f"A model that has read so much writes {forecast.ability}."
+    )
+
+
+def token_counts(data: TrainingData) -> str:
+    """How much there is of each split."""
+    return (
+        f"{len(data.train):,} tokens to train on, {len(data.dev):,} dev, {len(data.validation):,} validation"
     )
 
 

@@ -6,7 +6,6 @@ See docs/architecture.md, "A run folder", for what each file holds.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import IO, Any
 
 from pellucid.errors import InputError
 from pellucid.training.checkpoints import Checkpoints
-from pellucid.training.files import read_json, write_atomically, write_json
+from pellucid.training.files import lock, read_json, write_atomically, write_json
 from pellucid.training.journal import Journal
 
 FORMAT = 1  # of the run folder
@@ -125,22 +124,7 @@ class RunFolder:
         Raises:
             InputError: another process holds it.
         """
-        file = (self.path / ".lock").open("a+b")
-        try:
-            if os.name == "nt":
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # pyright: ignore[reportAttributeAccessIssue]
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise InputError(
-                f"{self.path} is in use by another training: wait for it, stop it, or choose another --out"
-            ) from None
-        self._lock = file
+        self._lock = lock(self.path, "training")
 
     def unlock(self) -> None:
         if self._lock is not None:

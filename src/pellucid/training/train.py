@@ -24,6 +24,7 @@ from pellucid.training.forecast import Forecast, check_memory, evaluation_tokens
 from pellucid.training.loop import EVALUATIONS, Trainer
 from pellucid.training.machine import Machine, attention_core, deterministic, probe
 from pellucid.training.observer import Observer
+from pellucid.training.prepared import find_prepared, keep_as_prepared, load_prepared
 from pellucid.training.report import Outcome
 from pellucid.training.run_folder import RunFolder, create_run
 from pellucid.training.schedules import Pace
@@ -47,7 +48,7 @@ def train(
     """Train a model on text and leave a run folder.
 
     Args:
-        sources: files, folders, globs, URLs or named corpora.
+        sources: files, folders, globs, URLs or named corpora; or one folder made by `pellucid prepare`.
         out: the run folder; default the next free `runs/<name>-<n>`.
         preset: "auto" or the name of a recipe.
         config: a recipe file laid over the preset.
@@ -64,8 +65,7 @@ def train(
     if asked.training.get("plain") and "precision" not in asked.training:
         machine = dataclasses.replace(machine, precision="float32")
     observer.note(f"Machine: {machine.describe()}.")
-    corpus = corpus or read(sources, progress=observer.note)
-    data = _prepare(corpus, asked, observer)
+    data = _data(sources, corpus, asked, observer)
     model_config, train_config, reasons = resolve(
         asked, data.tokenizer.vocab_size, data.tokenizer.kind, len(data.train), machine
     )
@@ -74,7 +74,7 @@ def train(
     memory = check_memory(model_config, train_config, machine.memory)
     Windows(data.train, model_config.context_length, train_config.seed)  # refuses a text that is too short
 
-    run = create_run(out, corpus.name, overwrite)
+    run = create_run(out, data.record["name"], overwrite)
     try:
         with deterministic(machine.device):
             model = _build(model_config, train_config, machine)
@@ -118,7 +118,7 @@ def resume(
     _refuse_changes(settings, stored)
     run.lock()
     try:
-        data = _known_data(run, stored, sources, train_config, observer)
+        data = _known_data(run, stored, sources, observer)
         machine = probe(train_config.device, train_config.precision, stored["machine"]["threads"])
         with deterministic(machine.device):
             model = _build(model_config, train_config, machine)
@@ -137,6 +137,19 @@ def resume(
 # ---------------------------------------------------------------------- steps of starting
 
 
+def _data(sources: Sources, corpus: Corpus | None, asked: Request, observer: Observer) -> TrainingData:
+    prepared = None if corpus else find_prepared(sources)
+    if prepared is None:
+        return _prepare(corpus or read(sources, progress=observer.note), asked, observer)
+    data = load_prepared(prepared)
+    keep_as_prepared(data, asked, prepared)
+    observer.note(
+        f"Tokens: from {prepared}, {data.tokenizer.kind} with {data.tokenizer.n_symbols:,} symbols; "
+        f"{report.token_counts(data)}."
+    )
+    return data
+
+
 def _prepare(corpus: Corpus, asked: Request, observer: Observer) -> TrainingData:
     for note in corpus.notes:
         observer.note(note)
@@ -148,10 +161,7 @@ def _prepare(corpus: Corpus, asked: Request, observer: Observer) -> TrainingData
         progress=observer.note,
     )
     data = tokenise(corpus, splits, tokenizer)
-    observer.note(
-        f"Tokens: {reason}; {len(data.train):,} tokens to train on, {len(data.dev):,} dev, "
-        f"{len(data.validation):,} validation."
-    )
+    observer.note(f"Tokens: {reason}; {report.token_counts(data)}.")
     if tokenizer.unknown is not None:
         unknown = sum(
             int((part == tokenizer.unknown).sum()) for part in (data.train, data.dev, data.validation)
@@ -196,7 +206,6 @@ def _write_config(
     config: TrainConfig,
     machine: Machine,
 ) -> None:
-    listed = [sources] if isinstance(sources, str | Path) else list(sources)
     data.tokenizer.save(run.tokenizer_path)
     run.write_config(
         {
@@ -204,7 +213,7 @@ def _write_config(
             "torch": torch.__version__,
             "model": model.to_dict(),
             "training": config.to_dict(),
-            "data": {"sources": absolute_sources(listed), **data.record()},
+            "data": {"sources": absolute_sources(sources), **data.record},
             "machine": dataclasses.asdict(machine),
         }
     )
@@ -243,21 +252,33 @@ def _refuse_changes(settings: dict[str, Any], stored: dict[str, Any]) -> None:
 
 
 def _known_data(
-    run: RunFolder, stored: dict[str, Any], sources: Sources | None, config: TrainConfig, observer: Observer
+    run: RunFolder, stored: dict[str, Any], sources: Sources | None, observer: Observer
 ) -> TrainingData:
     """The run's own text and tokenizer, or an InputError."""
-    corpus = read(sources or stored["data"]["sources"], progress=observer.note)
-    if corpus.fingerprint != stored["data"]["fingerprint"]:
+    known, text = stored["data"], sources or stored["data"]["sources"]
+    if prepared := find_prepared(text):
+        data = load_prepared(prepared)
+        if any(
+            data.record[name] != known.get(name) for name in ("fingerprint", "splits", "tokens", "tokenizer")
+        ):
+            raise InputError(
+                f"{prepared} is not what {run.path} was trained on: a run can only be resumed on the same text, split "
+                "and tokenised in the same way; restore it, or start a new run"
+            )
+        return data
+    corpus = read(text, progress=observer.note)
+    if corpus.fingerprint != known["fingerprint"]:
         raise InputError(
             f"the text is not what {run.path} was trained on: a run can only be resumed on the same text; "
             "restore it, or start a new run"
         )
     tokenizer = load_tokenizer(run.tokenizer_path)
-    if tokenizer.fingerprint != stored["data"]["tokenizer"]["fingerprint"]:
+    if tokenizer.fingerprint != known["tokenizer"]["fingerprint"]:
         raise InputError(
             f"{run.tokenizer_path} is not the tokenizer the run was trained with: the run is damaged"
         )
-    return tokenise(corpus, split_corpus(corpus, config.seed, config.dev_fraction), tokenizer)
+    splits = known["splits"]
+    return tokenise(corpus, split_corpus(corpus, splits["seed"], splits["dev_fraction"]), tokenizer)
 
 
 def _restore(trainer: Trainer, observer: Observer) -> None:

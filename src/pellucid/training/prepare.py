@@ -1,0 +1,404 @@
+"""Text of any size becomes a prepared folder, once: what `pellucid prepare` does. Memory stays bounded.
+
+A first pass counts the characters of every document; the split and the vocabulary follow; a second pass encodes. What
+is on disk is always enough to go on from, and whatever stops it, the files end up the same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any
+
+import numpy as np
+
+from pellucid.errors import InputError
+from pellucid.text.documents import Progress
+from pellucid.text.parts import Reading, TrainingPieces, changed, runs
+from pellucid.text.splits import PARTS, SplitPlan, plan_splits
+from pellucid.text.streaming import Survey, survey
+from pellucid.text.tokenizer import Tokenizer, build_tokenizer, load_tokenizer
+from pellucid.training.config import TrainConfig
+from pellucid.training.data import absolute_sources, text_record, token_dtype
+from pellucid.training.files import lock, read_json, sync, write_atomically, write_json
+from pellucid.training.prepared import FORMAT, PROGRESS, STATE, TOKENIZER, is_prepared, read_state, token_file
+
+BATCH = 1 << 19  # characters encoded at a time: the library needs about 50 bytes for each
+ENCODERS = 2  # batches being encoded: while one becomes numbers in Python, the cores work on the other
+WAITING = 4  # batches read, encoded and not yet written, at most
+SAVE_SECONDS = 5.0  # of work that a crash can cost, at most about
+
+Observe = Callable[
+    [str, int, int], object
+]  # hears what is done ("reading", "encoding"), how far, and of how much
+Piece = tuple[int, str, bool]  # index into PARTS, what to encode, and whether a document's part ends there
+
+
+class Stopped(RuntimeError):
+    """Preparing ended before it was done, and goes on when it is asked for again."""
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Hears what happens: `note` takes lines to be read, `advanced` how far the work has come."""
+
+    note: Progress = lambda _: None
+    advanced: Observe = lambda _what, _done, _total: None
+
+
+@dataclass
+class Position:
+    """How far the encoding has come; all of it is on disk."""
+
+    characters: int = 0
+    fingerprint: str = ""  # of the text that was read up to here
+    tokens: tuple[int, ...] = (0,) * len(PARTS)
+    unknown: int = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pieces to encode together, and how far the text was read when they were complete."""
+
+    pieces: list[Piece]
+    characters: int
+    fingerprint: str
+
+
+def prepare(
+    sources: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    tokenizer: str | Path = "auto",
+    vocab_size: int | None = None,
+    seed: int = TrainConfig.seed,
+    dev_fraction: float = TrainConfig.dev_fraction,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+) -> dict[str, Any]:
+    """Tokenise text into the folder `out`, or go on with it, and return what prepared.json says then.
+
+    Args:
+        sources: files of any size, folders, globs, addresses or named corpora.
+        tokenizer: `auto`, `char`, `bpe`, or the path of a tokenizer.json or of a run.
+        vocab_size: for `bpe`.
+        seed: of the split.
+        dev_fraction: share of the training text that chooses the best weights.
+
+    Raises:
+        InputError: bad text or settings; `out` is finished, or was begun with others; the text has changed.
+        Stopped: the disk is full.
+        KeyboardInterrupt: with a message that says how to go on.
+    """
+    TrainConfig(steps=1, seed=seed, dev_fraction=dev_fraction)  # refuses what no training takes
+    folder = Path(out).expanduser()
+    request = {
+        "sources": absolute_sources(sources),
+        "tokenizer": absolute_sources(tokenizer)[0] if is_path(tokenizer) else str(tokenizer),
+        "vocab_size": vocab_size,
+        "seed": seed,
+        "dev_fraction": dev_fraction,
+    }
+    _check(folder, request, overwrite)
+    with _locked(folder):
+        try:
+            return _Preparation(folder, request, observer or Observer()).run(sources, overwrite)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("stopped; the same command goes on from there") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise Stopped(
+                f"the disk of {folder} is full: free some space and give the same command again, which goes on"
+            ) from None
+
+
+def is_path(tokenizer: str | Path) -> bool:
+    return str(tokenizer) not in ("auto", "char", "bpe")
+
+
+def _check(folder: Path, request: dict[str, Any], overwrite: bool) -> None:
+    """Raises InputError unless `folder` is new, begun with the same request, or to be overwritten."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: --out names a folder")
+    if not is_prepared(folder):
+        if folder.is_dir() and any(item.name != ".lock" for item in folder.iterdir()):
+            raise InputError(f"{folder} holds other files: choose a new folder for --out")
+        return
+    if overwrite:
+        return
+    state = read_state(folder)
+    if state.get("finished"):
+        raise InputError(
+            f"{folder} is prepared already: train on it with `pellucid train {folder}`, or add --overwrite"
+        )
+    before = state.get("request")
+    if before != request:
+        names = sorted(
+            name for name in request if not isinstance(before, dict) or before.get(name) != request[name]
+        )
+        raise InputError(
+            f"{folder} was begun with other settings ({', '.join(names)}): give the same command as then, "
+            "or add --overwrite to start again"
+        )
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = lock(folder, "preparation")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made ({error.strerror}): choose another --out") from None
+    try:
+        yield
+    finally:
+        held.close()
+        if not is_prepared(folder):  # nothing was begun: leave nothing behind
+            (folder / ".lock").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+class _Preparation:
+    def __init__(self, folder: Path, request: dict[str, Any], observer: Observer) -> None:
+        self.folder, self.request, self.observer = folder, request, observer
+
+    def run(self, sources: str | Path | Sequence[str | Path], overwrite: bool) -> dict[str, Any]:
+        resumed = is_prepared(self.folder) and not overwrite
+        advanced = self.observer.advanced
+        text = survey(
+            sources, progress=self.observer.note, watch=lambda done, total: advanced("reading", done, total)
+        )
+        for note in text.notes:
+            self.observer.note(note)
+        plan = plan_splits(text.lengths, seed=self.request["seed"], dev_fraction=self.request["dev_fraction"])
+        state = {"format": FORMAT, "finished": False, "request": self.request, "sources": _stamps(text)}
+        if resumed:
+            self._refuse_changes(read_state(self.folder).get("sources"), state["sources"])
+        else:
+            self._clear()
+            write_json(self.folder / STATE, state)
+        tokenizer = self._tokenizer(text, plan)
+        record, unknown = self._encode(text, plan, tokenizer)
+        self._refuse_changes(state["sources"], _stamps(text))
+        dtype = token_dtype(tokenizer).newbyteorder("<").str
+        state |= {"finished": True, "dtype": dtype, "unknown": unknown, "record": record}
+        write_json(self.folder / STATE, state)
+        (self.folder / PROGRESS).unlink()
+        return state
+
+    def _clear(self) -> None:
+        """Remove an earlier preparation; one that is killed half-way leaves a state that fits no request."""
+        if is_prepared(self.folder):
+            write_json(self.folder / STATE, {"format": FORMAT, "finished": False, "request": {}})
+        for path in [self.folder / PROGRESS, self.folder / TOKENIZER, *self._token_files()]:
+            path.unlink(missing_ok=True)
+
+    def _token_files(self) -> list[Path]:
+        return [token_file(self.folder, part) for part in PARTS]
+
+    def _refuse_changes(self, before: Any, now: list[dict[str, Any]]) -> None:
+        if before == now:
+            return
+        known = {each["path"]: each for each in before} if isinstance(before, list) else {}
+        found = {each["path"]: each for each in now}
+        differ = [path for path in {**known, **found} if known.get(path) != found.get(path)]
+        raise InputError(
+            f"the text is not what it was when {self.folder} was begun ({', '.join(differ[:3]) or 'other order'}): "
+            "restore it, or add --overwrite to start again"
+        )
+
+    def _tokenizer(self, text: Survey, plan: SplitPlan) -> Tokenizer:
+        path = self.folder / TOKENIZER
+        if path.exists():
+            return load_tokenizer(path)
+        tokenizer, reason = build_tokenizer(
+            self.request["tokenizer"],
+            TrainingPieces(text, plan),
+            self.request["vocab_size"],
+            n_characters=int(plan.dev.sum(dtype=np.uint64)),
+            progress=self.observer.note,
+        )
+        self.observer.note(f"Tokens: {reason}.")
+        write_atomically(path, tokenizer.save)
+        return tokenizer
+
+    def _encode(self, text: Survey, plan: SplitPlan, tokenizer: Tokenizer) -> tuple[dict[str, Any], int]:
+        """Write the token files; returns the record of text and tokens, and how many of these are unknown."""
+        reading = Reading(text, plan)
+        position = self._saved_position()
+        with contextlib.ExitStack() as stack:
+            itemsize = token_dtype(tokenizer).itemsize
+            files = [
+                stack.enter_context(_open_at(path, count * itemsize))
+                for path, count in zip(self._token_files(), position.tokens, strict=True)
+            ]
+            batches = _batches(reading, tokenizer, text, position)
+            saved = monotonic()
+            for reached, tokens in _encoded(batches, tokenizer, position):
+                position = reached
+                for file, array in zip(files, tokens, strict=True):
+                    file.write(array.data)
+                self.observer.advanced("encoding", position.characters, text.n_characters)
+                if monotonic() - saved > SAVE_SECONDS:
+                    self._save(files, position)
+                    saved = monotonic()
+            self._save(files, position)
+        splits = plan.record(
+            {part: digest.hexdigest() for part, digest in zip(PARTS, reading.parts, strict=True)}
+        )
+        record = text_record(
+            name=text.name,
+            fingerprint=reading.corpus.hexdigest(),
+            documents=len(text.lengths),
+            characters=text.n_characters,
+            n_bytes=text.n_bytes,
+            tokens=dict(zip(PARTS, position.tokens, strict=True)),
+            splits=splits,
+            tokenizer=tokenizer,
+        )
+        return record, position.unknown
+
+    def _saved_position(self) -> Position:
+        path = self.folder / PROGRESS
+        if not path.exists():
+            return Position()
+        stored = read_json(path)
+        try:
+            tokens = tuple(int(stored["tokens"][part]) for part in PARTS)
+            position = Position(
+                int(stored["characters"]), str(stored["fingerprint"]), tokens, int(stored["unknown"])
+            )
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{path} is damaged: add --overwrite to start again") from None
+        self.observer.note(f"Going on after {position.characters:,} characters.")
+        return position
+
+    def _save(self, files: Sequence[IO[bytes]], position: Position) -> None:
+        """The tokens first, and only then the word that they are there."""
+        for file in files:
+            file.flush()
+            sync(Path(file.name))
+        write_json(
+            self.folder / PROGRESS,
+            {
+                "characters": position.characters,
+                "fingerprint": position.fingerprint,
+                "tokens": dict(zip(PARTS, position.tokens, strict=True)),
+                "unknown": position.unknown,
+            },
+        )
+
+
+def _stamps(text: Survey) -> list[dict[str, Any]]:
+    """What tells that a file was not touched."""
+    stamps = []
+    for path in text.files:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read any more ({error.strerror}): restore it") from None
+        stamps.append({"path": str(path.resolve()), "size": status.st_size, "mtime_ns": status.st_mtime_ns})
+    return stamps
+
+
+def _open_at(path: Path, size: int) -> IO[bytes]:
+    """A token file cut back to what is known to be sound."""
+    file = path.open("ab")
+    try:
+        if file.tell() < size:
+            raise InputError(f"{path} is shorter than it was: add --overwrite to start again")
+        file.truncate(size)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+# ---------------------------------------------------------------------- encoding
+
+
+def _pieces(reading: Reading, tokenizer: Tokenizer) -> Iterator[Piece]:
+    for part, chunks in runs(reading):
+        pieces = tokenizer.pieces(chunks)
+        last = next(pieces)
+        for piece in pieces:
+            yield part, last, False
+            last = piece
+        yield part, last, True
+
+
+def _batches(reading: Reading, tokenizer: Tokenizer, text: Survey, start: Position) -> Iterator[Batch]:
+    """What comes after `start`, in batches; what comes before is read all the same, for the fingerprints.
+
+    Raises:
+        InputError: what comes before is not what it was.
+    """
+    pieces = _pieces(reading, tokenizer)
+    characters = 0
+    if start.characters:
+        for _, piece, _ in pieces:
+            characters += len(piece)
+            if characters >= start.characters:
+                break
+    if start.characters and (characters, reading.corpus.hexdigest()) != (start.characters, start.fingerprint):
+        raise changed(text)
+    batch, size = list[Piece](), 0
+    for piece in pieces:
+        batch.append(piece)
+        size += len(piece[1])
+        if size >= BATCH:
+            characters += size
+            yield Batch(batch, characters, reading.corpus.hexdigest())
+            batch, size = [], 0
+    if batch:
+        yield Batch(batch, characters + size, reading.corpus.hexdigest())
+
+
+def _encoded(
+    batches: Iterator[Batch], tokenizer: Tokenizer, start: Position
+) -> Iterator[tuple[Position, list[np.ndarray]]]:
+    """The tokens of each batch by part, in order, and the position after it; reading and encoding overlap."""
+    position = start
+    waiting: deque[tuple[Batch, Future[list[np.ndarray]]]] = deque()
+    with ThreadPoolExecutor(ENCODERS, "encoder") as encoders:
+        try:
+            for batch in itertools.chain(batches, [None] * WAITING):
+                if batch:
+                    waiting.append((batch, encoders.submit(_encode_batch, tokenizer, batch.pieces)))
+                if waiting and (batch is None or len(waiting) >= WAITING):
+                    done, future = waiting.popleft()
+                    tokens = future.result()
+                    position = _after(position, done, tokens, tokenizer)
+                    yield position, tokens
+        finally:
+            encoders.shutdown(cancel_futures=True)
+
+
+def _encode_batch(tokenizer: Tokenizer, pieces: list[Piece]) -> list[np.ndarray]:
+    """The tokens of each part, an end-of-text token after each document's."""
+    parts: list[list[np.ndarray]] = [[np.empty(0, np.int32)] for _ in PARTS]
+    end = np.array([tokenizer.end_of_text], dtype=np.int32)
+    encoded = tokenizer.encode_pieces([text for _, text, _ in pieces])
+    for (part, _, ends_document), ids in zip(pieces, encoded, strict=True):
+        parts[part].append(ids)
+        if ends_document:
+            parts[part].append(end)
+    dtype = token_dtype(tokenizer).newbyteorder("<")
+    return [np.concatenate(part).astype(dtype) for part in parts]
+
+
+def _after(position: Position, batch: Batch, tokens: list[np.ndarray], tokenizer: Tokenizer) -> Position:
+    unknown = (
+        sum(int((part == tokenizer.unknown).sum()) for part in tokens) if tokenizer.unknown is not None else 0
+    )
+    counts = tuple(before + len(part) for before, part in zip(position.tokens, tokens, strict=True))
+    return Position(batch.characters, batch.fingerprint, counts, position.unknown + unknown)
