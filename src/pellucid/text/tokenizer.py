@@ -20,6 +20,7 @@ END_OF_TEXT, PAD, UNKNOWN = "<|endoftext|>", "<|pad|>", "<|unk|>"
 CHAT_MARKERS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 RESERVED = (END_OF_TEXT, PAD, UNKNOWN, *CHAT_MARKERS)
 
+KINDS = {"char": "characters", "bpe": "byte-level BPE", "wordpiece": "byte-level WordPiece"}
 FILE_NAME = "tokenizer.json"
 MOST_FILE_BYTES = 64 << 20  # the largest published tokenizer.json, with 262,000 entries, has 33 MB
 
@@ -183,19 +184,21 @@ def build_tokenizer(
     vocab_size: int | None = None,
     *,
     progress: Progress | None = None,
+    keep: bool = True,
 ) -> tuple[Tokenizer, str]:
     """The tokenizer `spec` asks for, and one line that says what it is and why.
 
     Args:
-        spec: `auto`, `char`, `bpe`, or the path of a tokenizer.json or of a run folder.
+        spec: `auto`, `char`, `bpe`, `wordpiece`, or the path of a tokenizer.json or of a run folder.
         texts: what the model is trained on (the vocabulary must not see validation).
-        vocab_size: for `bpe`, reserved tokens included; `auto` takes `bpe` if it is given.
+        vocab_size: for `bpe` and `wordpiece`, reserved tokens included; `auto` takes `bpe` if it is given.
+        keep: put a learned tokenizer into the cache, for the next time.
 
     Raises:
         InputError: no such file, a size that does not fit, or no text.
     """
     spec = str(spec)
-    if spec not in ("auto", "char", "bpe"):
+    if spec not in ("auto", *KINDS):
         tokenizer = load_tokenizer(spec)
         if vocab_size not in (None, tokenizer.vocab_size):
             raise InputError(
@@ -216,10 +219,8 @@ def build_tokenizer(
             )
         tokenizer = CharTokenizer.from_texts(texts)
         return tokenizer, f"{_describe(tokenizer)}: {reason}"
-    from pellucid.text.bpe_tokenizer import train_bpe
-
     asked = default_vocab_size(sum(map(len, texts))) if vocab_size is None else vocab_size
-    tokenizer = train_bpe(texts, asked, progress=progress)
+    tokenizer = _learned(spec, texts, asked, progress, keep)
     short = (
         ""
         if tokenizer.vocab_size == asked
@@ -228,9 +229,36 @@ def build_tokenizer(
     return tokenizer, f"{_describe(tokenizer)}{short}: {reason}"
 
 
+def _learned(
+    kind: str, texts: Sequence[str], vocab_size: int, progress: Progress | None, keep: bool
+) -> Tokenizer:
+    """The tokenizer of `texts`, from the cache if they were learned from before."""
+    from pellucid.text import tokenizer_cache
+    from pellucid.text.bpe_tokenizer import train_bpe
+    from pellucid.text.wordpiece_tokenizer import train_wordpiece
+
+    train = {"bpe": train_bpe, "wordpiece": train_wordpiece}[kind]
+    if not tokenizer_cache.enabled():
+        return train(texts, vocab_size, progress=progress)
+    key = tokenizer_cache.key(texts, kind, vocab_size)
+    if tokenizer := tokenizer_cache.load(key, kind):
+        if progress:
+            progress(f"a vocabulary of {tokenizer.vocab_size:,} tokens was learned from this text before")
+        return tokenizer
+    tokenizer = train(texts, vocab_size, progress=progress)
+    if keep:
+        try:
+            tokenizer_cache.keep(key, tokenizer)
+        except InputError as error:  # a slower next time is no reason to stop
+            if progress:
+                progress(str(error))
+    return tokenizer
+
+
 def _describe(tokenizer: Tokenizer) -> str:
-    kind = {"char": "characters", "bpe": "byte-level BPE"}[tokenizer.kind]
-    return f"{kind}, {tokenizer.n_symbols:,} symbols and {tokenizer.n_reserved} reserved tokens"
+    return (
+        f"{KINDS[tokenizer.kind]}, {tokenizer.n_symbols:,} symbols and {tokenizer.n_reserved} reserved tokens"
+    )
 
 
 # ---------------------------------------------------------------------- loading
@@ -239,7 +267,7 @@ def _describe(tokenizer: Tokenizer) -> str:
 def load_tokenizer(path: str | Path) -> Tokenizer:
     """The tokenizer in a tokenizer.json, or in a folder that holds one, such as a run.
 
-    Read are those saved here, and byte-level BPE ones of others that have all reserved tokens but unknown.
+    Read are those saved here, and byte-level ones of others that have all reserved tokens but unknown.
 
     Raises:
         InputError: no such file, too large, damaged, or of a kind that is not read.
@@ -250,7 +278,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         file = path / FILE_NAME if path.is_dir() else path
         if not file.is_file():
             raise InputError(
-                f"{file} is no tokenizer: give auto, char or bpe, or the path of a tokenizer.json or of a run"
+                f"{file} is no tokenizer: give auto, {', '.join(KINDS)}, or the path of a tokenizer.json or of a run"
             )
         if file.stat().st_size > MOST_FILE_BYTES:
             raise InputError(f"{file} is larger than {MOST_FILE_BYTES >> 20} MiB, so it is no tokenizer.json")
@@ -280,7 +308,11 @@ def parse_tokenizer(data: bytes, name: str) -> Tokenizer:
         from pellucid.text.bpe_tokenizer import BPETokenizer
 
         return BPETokenizer.from_json(content, text, name)
-    raise InputError(f"{name} holds a {kind} tokenizer: character and byte-level BPE ones are read so far")
+    if kind == "WordPiece":
+        from pellucid.text.wordpiece_tokenizer import WordPieceTokenizer
+
+        return WordPieceTokenizer.from_json(content, text, name)
+    raise InputError(f"{name} holds a {kind} tokenizer: those that are read are {', '.join(KINDS.values())}")
 
 
 def reserved_ids(content: Any, name: str, wanted: Sequence[str]) -> dict[str, int]:
