@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in the processes tests start
+os.environ["PELLUCID_NO_CACHE"] = "1"  # what tests learn from is not for the user's cache
 
 import dataclasses
 import random
@@ -14,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("pellucid", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("pellucid")
 
 TINY: dict[str, Any] = {
     "steps": 24,

@@ -74,6 +74,18 @@ def test_runs_are_numbered(cli: Cli, farm: Path, here: Path):
         assert parse_json(cli("train", "farm.txt", *SMALL, "--json"))["run"].endswith(f"farm-{number}")
 
 
+def test_train_with_wordpiece_and_resume(cli: Cli, farm: Path):
+    result = cli("train", "farm.txt", *SMALL, "--tokenizer", "wordpiece", "--vocab-size", 560, "--json")
+    assert result.code == 0, result.err
+    assert "byte-level WordPiece, 554 symbols and 6 reserved tokens: as asked" in result.err
+    again = cli("train", "--resume", "--steps", 8, "--tokenizer", "wordpiece")
+    assert again.code == 0, again.err
+    refused = cli("train", "--resume", "--steps", 9, "--tokenizer", "bpe")
+    assert refused.code == 2
+    assert "'wordpiece', not 'bpe'" in refused.err
+    assert cli("sample", "--prompt", "The ", "--max-tokens", 5).out.startswith("The ")
+
+
 def test_overwrite_replaces_a_run(cli: Cli, farm: Path, finished_run: Path):
     before = (finished_run / "model.safetensors").read_bytes()
     assert cli("train", "farm.txt", *SMALL, "--out", finished_run, "--overwrite").code == 0
@@ -214,6 +226,25 @@ def test_runs_does_not_delete_unasked_without_a_terminal(cli: Cli, finished_run:
     assert finished_run.exists(), "all are found before any is removed"
     assert cli("runs", "--delete", "farm-1", "--yes").code == 0
     assert not finished_run.exists()
+
+
+def test_runs_empties_the_cache_of_tokenizers(
+    cli: Cli, farm: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PELLUCID_CACHE", str(here / "cache"))
+    monkeypatch.delenv("PELLUCID_NO_CACHE")
+    assert cli("train", "farm.txt", *SMALL, "--tokenizer", "bpe", "--vocab-size", 300).code == 0
+    (kept,) = (here / "cache" / "tokenizers").iterdir()
+    n_bytes = kept.stat().st_size
+    result = cli("runs", "--clear-cache", "--json")
+    assert result.code == 0, result.err
+    assert parse_json(result) == {"removed": 1, "bytes": n_bytes}
+    assert "Removed 1 learned tokenizer" in result.err
+    assert not kept.exists()
+    assert (here / RUN).exists()
+    parse_next(result)
+    assert parse_json(cli("runs", "--clear-cache", "--json")) == {"removed": 0, "bytes": 0}
+    assert cli("runs", "--clear-cache", "--delete", "farm-1").code == 2
 
 
 def test_doctor(cli: Cli):

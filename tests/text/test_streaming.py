@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pellucid.errors import InputError
 from pellucid.text import streaming
-from pellucid.text.bpe_tokenizer import LONGEST, PIECE, cut_at_seams, cut_stream
+from pellucid.text.byte_level import LONGEST, PIECE, cut_at_seams, cut_stream
 from pellucid.text.documents import Fingerprint, count_bytes, fingerprint
 from pellucid.text.parts import Reading, TrainingPieces, runs
 from pellucid.text.sources import read
@@ -89,7 +89,7 @@ def test_any_bytes_are_decoded_as_the_whole_file_is(
     try:
         assert streamed(path) == expected
     except InputError as error:
-        assert "control characters" in str(error)  # noqa: PT017
+        assert "control characters" in str(error)
 
 
 @pytest.mark.parametrize(

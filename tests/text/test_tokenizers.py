@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.errors import InputError
-from pellucid.text import bpe_tokenizer
-from pellucid.text.bpe_tokenizer import BPETokenizer, cut_at_seams, train_bpe
+from pellucid.text import bpe_tokenizer, byte_level
+from pellucid.text.bpe_tokenizer import BPETokenizer, train_bpe
+from pellucid.text.byte_level import ByteLevelTokenizer, cut_at_seams
 from pellucid.text.char_tokenizer import CharTokenizer
 from pellucid.text.tokenizer import (
     RESERVED,
@@ -23,6 +24,7 @@ from pellucid.text.tokenizer import (
     load_tokenizer,
     parse_tokenizer,
 )
+from pellucid.text.wordpiece_tokenizer import WordPieceTokenizer, train_wordpiece
 
 PROSE = (
     "It was a bright cold day in April, and the clocks were striking thirteen. Don't they've 1234 naïve cafés?\n\n"
@@ -30,7 +32,23 @@ PROSE = (
 )
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.lists(
     st.sampled_from(
-        [*RESERVED, "<|", "|>", " ", "\n", "\0", "the", "👩‍🚀", "e\u0301", "\r\n", "\u2028", "\x1c"]
+        [
+            *RESERVED,
+            "<|",
+            "|>",
+            " ",
+            "\n",
+            "\0",
+            "the",
+            "👩‍🚀",
+            "e\u0301",
+            "\r\n",
+            "\u2028",
+            "\x1c",
+            "#",
+            "##",
+            "##—",
+        ]
     )
 ).map("".join)
 
@@ -45,17 +63,27 @@ def char() -> CharTokenizer:
     return CharTokenizer.from_texts([PROSE])
 
 
-@pytest.fixture(scope="module", params=["char", "bpe"])
-def either(request: pytest.FixtureRequest, char: CharTokenizer, bpe: BPETokenizer) -> Tokenizer:
-    return char if request.param == "char" else bpe
+@pytest.fixture(scope="module")
+def wordpiece() -> WordPieceTokenizer:
+    return train_wordpiece([PROSE * 3], 600)
+
+
+@pytest.fixture(scope="module", params=["char", "bpe", "wordpiece"])
+def either(request: pytest.FixtureRequest) -> Tokenizer:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module", params=["bpe", "wordpiece"])
+def byte_tokenizer(request: pytest.FixtureRequest) -> ByteLevelTokenizer:
+    return request.getfixturevalue(request.param)
 
 
 # ---------------------------------------------------------------------- round trips
 
 
 @given(ANY_TEXT)
-def test_bpe_gives_any_text_back(bpe: BPETokenizer, text: str):
-    assert bpe.decode(bpe.encode(text)) == text
+def test_bytes_give_any_text_back(byte_tokenizer: ByteLevelTokenizer, text: str):
+    assert byte_tokenizer.decode(byte_tokenizer.encode(text)) == text
 
 
 @given(st.text(st.sampled_from(sorted(set(PROSE)))))
@@ -105,13 +133,13 @@ def test_reserved_tokens_come_first_and_are_silent(either: Tokenizer):
     assert either.decode(ids, keep_special=True) == "".join(name for name in names if name != "<|unk|>")
 
 
-def test_unknown_is_for_characters_only(char: CharTokenizer, bpe: BPETokenizer):
+def test_unknown_is_for_characters_only(char: CharTokenizer, byte_tokenizer: ByteLevelTokenizer):
     assert char.unknown == 2
     assert char.token_bytes(2) == "\ufffd".encode()
-    assert bpe.unknown is None
-    assert bpe.count_unknown("漢") == 0
+    assert byte_tokenizer.unknown is None
+    assert byte_tokenizer.count_unknown("漢") == 0
     with pytest.raises(InputError, match=r"no <\|unk\|>"):
-        bpe.special_id("<|unk|>")
+        byte_tokenizer.special_id("<|unk|>")
 
 
 def test_tokens_can_be_shown(either: Tokenizer):
@@ -119,8 +147,10 @@ def test_tokens_can_be_shown(either: Tokenizer):
     assert either.token_text(int(either.encode("t")[0])) == "t"
 
 
-def test_a_byte_that_is_no_character_is_shown_escaped(bpe: BPETokenizer):
-    shown = [bpe.token_text(int(id)) for id in bpe.encode("\u0416")]  # two bytes, not in the training text
+def test_a_byte_that_is_no_character_is_shown_escaped(byte_tokenizer: ByteLevelTokenizer):
+    shown = [
+        byte_tokenizer.token_text(int(id)) for id in byte_tokenizer.encode("\u0416")
+    ]  # two bytes, not in the training text
     assert shown == ["\\xd0", "\\x96"]
 
 
@@ -168,20 +198,22 @@ def test_a_character_file_resaved_by_the_library_loads(char: CharTokenizer):
     assert parse_tokenizer(resaved.encode(), "resaved").encode(PROSE).tolist() == char.encode(PROSE).tolist()
 
 
-# ---------------------------------------------------------------------- byte pairs
+# ---------------------------------------------------------------------- bytes
 
 
-def test_bpe_compresses(bpe: BPETokenizer):
-    assert len(bpe.encode(PROSE)) < 0.7 * len(PROSE.encode())
+def test_learned_pieces_compress(byte_tokenizer: ByteLevelTokenizer):
+    assert len(byte_tokenizer.encode(PROSE)) < 0.7 * len(PROSE.encode())
 
 
-def test_bpe_is_the_same_every_time(bpe: BPETokenizer):
+def test_learning_gives_the_same_every_time(bpe: BPETokenizer, wordpiece: WordPieceTokenizer):
     assert train_bpe([PROSE * 3], 330).fingerprint == bpe.fingerprint
+    assert train_wordpiece([PROSE * 3], 600).fingerprint == wordpiece.fingerprint
 
 
-def test_too_little_text_gives_a_smaller_vocabulary():
-    tokenizer, reason = build_tokenizer("bpe", ["ab ab ab"], 5000)
-    assert 262 < tokenizer.vocab_size < 270
+@pytest.mark.parametrize(("kind", "least"), [("bpe", 262), ("wordpiece", 518)])
+def test_too_little_text_gives_a_smaller_vocabulary(kind: str, least: int):
+    tokenizer, reason = build_tokenizer(kind, ["ab ab ab"], 5000)
+    assert least < tokenizer.vocab_size < least + 8
     assert "5,000 were asked" in reason
 
 
@@ -189,18 +221,25 @@ def test_too_little_text_gives_a_smaller_vocabulary():
 def test_impossible_vocabularies(size: int):
     with pytest.raises(InputError, match="262"):
         train_bpe(["text"], size)
+    with pytest.raises(InputError, match="518"):
+        train_wordpiece(["text"], size)
 
 
 @settings(max_examples=30, deadline=None)
-@given(text=st.lists(st.sampled_from([*PROSE.split(" "), " ", "\n", "\n\n", "  ", "a", "。"])).map(" ".join))
-def test_long_texts_are_cut_where_cutting_changes_nothing(bpe: BPETokenizer, text: str):
-    whole = bpe._engine.encode(text, add_special_tokens=False).ids
+@given(
+    text=st.lists(
+        st.sampled_from([*PROSE.split(" "), " ", "\n", "\n\n", "  ", "a", "。", "##", "x" * 60, " " * 60])
+    ).map(" ".join)
+)
+def test_long_texts_are_cut_where_cutting_changes_nothing(byte_tokenizer: ByteLevelTokenizer, text: str):
+    whole = byte_tokenizer._engine.encode(text, add_special_tokens=False).ids
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bpe_tokenizer, "PIECE", 7)
-        patch.setattr(bpe_tokenizer, "BATCH", 20)
+        patch.setattr(byte_level, "PIECE", 7)
+        patch.setattr(byte_level, "BATCH", 20)
         assert "".join(cut_at_seams(text)) == text
-        assert bpe.encode(text).tolist() == whole
-        assert bpe.encode_documents([text, "x"]).tolist() == [*whole, 0, *bpe.encode("x").tolist(), 0]
+        assert byte_tokenizer.encode(text).tolist() == whole
+        expected = [*whole, 0, *byte_tokenizer.encode("x").tolist(), 0]
+        assert byte_tokenizer.encode_documents([text, "x"]).tolist() == expected
 
 
 def test_a_long_text_is_in_many_pieces():
@@ -209,7 +248,7 @@ def test_a_long_text_is_in_many_pieces():
 
 def test_more_text_than_is_learned_from(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bpe_tokenizer, "MOST_TRAINING", 20_000)
-    monkeypatch.setattr(bpe_tokenizer, "PIECE", 1000)
+    monkeypatch.setattr(byte_level, "PIECE", 1000)
     tokenizer = train_bpe(["the first part of it " * 2000, "zyxwv " * 3000], 300)
     assert len(tokenizer.encode(" zyxwv")) == 1  # the end of the text was learned from too
 
@@ -247,7 +286,7 @@ def test_asking_for_a_size_takes_bpe():
         build_tokenizer("char", [PROSE], 300)
     with pytest.raises(InputError, match="no text"):
         build_tokenizer("auto", ["", ""])
-    with pytest.raises(InputError, match="auto, char or bpe"):
+    with pytest.raises(InputError, match="auto, char, bpe, wordpiece, or"):
         build_tokenizer("wordpieces", [PROSE])
 
 
@@ -271,17 +310,18 @@ def test_saved_and_loaded(either: Tokenizer, tmp_path: Path):
         build_tokenizer(tmp_path, ["anything"], 9999)
 
 
-def test_a_foreign_file_with_our_reserved_tokens_elsewhere(bpe: BPETokenizer):
-    content = json.loads(bpe.to_json())
-    names, vocabulary = list(content["model"]["vocab"]), content["model"]["vocab"]
+def test_a_foreign_file_with_our_reserved_tokens_elsewhere(byte_tokenizer: ByteLevelTokenizer):
+    content = json.loads(byte_tokenizer.to_json())
+    vocabulary = content["model"]["vocab"]
+    names = sorted(vocabulary, key=vocabulary.__getitem__)
     order = names[6:] + names[:6]  # reserved tokens last, as GPT-2 has them
     vocabulary.update({name: id for id, name in enumerate(order)})
     for token in content["added_tokens"]:
         token["id"] = vocabulary[token["content"]]
     loaded = parse_tokenizer(json.dumps(content).encode(), "foreign")
-    assert loaded.end_of_text == bpe.vocab_size - 6
+    assert loaded.end_of_text == byte_tokenizer.vocab_size - 6
     assert loaded.decode(loaded.encode(PROSE)) == PROSE
-    assert (loaded.encode(PROSE) == bpe.encode(PROSE) - 6).all()
+    assert (loaded.encode(PROSE) == byte_tokenizer.encode(PROSE) - 6).all()
 
 
 def edit(tokenizer: Tokenizer, change: Any) -> bytes:
@@ -364,14 +404,14 @@ def test_files_that_are_no_tokenizer(data: bytes):
         parse_tokenizer(data, "the file")
 
 
-def test_a_file_that_lacks_the_chat_markers_says_which(bpe: BPETokenizer):
+def test_a_file_that_lacks_the_chat_markers_says_which(byte_tokenizer: ByteLevelTokenizer):
     def remove(content: Any) -> None:
         content["added_tokens"] = [
             t for t in content["added_tokens"] if t["content"] in ("<|endoftext|>", "<|pad|>")
         ]
 
     with pytest.raises(InputError, match=r"<\|system\|>, <\|user\|>, <\|assistant\|>, <\|end\|>:"):
-        parse_tokenizer(edit(bpe, remove), "gpt2.json")
+        parse_tokenizer(edit(byte_tokenizer, remove), "gpt2.json")
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""`pellucid runs`: list, size and delete runs."""
+"""`pellucid runs`: list, size and delete runs; empty the cache of learned tokenizers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,21 @@ def parser() -> argparse.ArgumentParser:
         "runs", "List the runs under runs/, with their size; delete some.", "pellucid runs --delete book-1"
     )
     made.add_argument("--delete", nargs="+", metavar="RUN", help="remove whole run folders")
+    made.add_argument(
+        "--clear-cache",
+        action="store_true",
+        help="remove the tokenizers kept for texts learned from before (they hold frequent words)",
+    )
     made.add_argument("--yes", action="store_true", help="do not ask before deleting")
     return made
 
 
 def main(args: argparse.Namespace) -> None:
-    if args.delete:
+    if args.delete and args.clear_cache:
+        raise InputError("--delete removes runs and --clear-cache tokenizers: give one of them")
+    if args.clear_cache:
+        _clear_cache(args.json)
+    elif args.delete:
         _delete(args.delete, args.yes, args.json)
     else:
         _list(args.json)
@@ -85,4 +94,15 @@ def _delete(names: list[str], sure: bool, as_json: bool) -> None:
         shutil.rmtree(run.path)
         console.say(f"Deleted {run.path}.")
     console.result({"deleted": [str(run.path) for run in runs]}, as_json)
+    console.next_step("pellucid runs")
+
+
+def _clear_cache(as_json: bool) -> None:
+    from pellucid.text import tokenizer_cache
+    from pellucid.training.report import size
+
+    n_files, n_bytes = tokenizer_cache.clear()
+    kept = "1 learned tokenizer" if n_files == 1 else f"{n_files:,} learned tokenizers"
+    console.say(f"Removed {kept} ({size(n_bytes)}) from {tokenizer_cache.folder()}.")
+    console.result({"removed": n_files, "bytes": n_bytes}, as_json)
     console.next_step("pellucid runs")

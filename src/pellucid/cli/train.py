@@ -25,8 +25,8 @@ GROUPS: dict[str, dict[str, tuple[Any, str]]] = {
         "train-tokens": (whole, "tokens to read"),
     },
     "tokens": {
-        "tokenizer": (str, "auto, char, bpe, a tokenizer.json, or a run whose tokenizer to use"),
-        "vocab-size": (whole, "tokens of a BPE vocabulary"),
+        "tokenizer": (str, "auto, char, bpe, wordpiece, a tokenizer.json, or a run whose tokenizer to use"),
+        "vocab-size": (whole, "tokens of a BPE or WordPiece vocabulary"),
     },
     "the model": {
         "context-length": (whole, "tokens it sees at once"),

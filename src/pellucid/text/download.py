@@ -73,7 +73,7 @@ def download(
         if attempt:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
-            with _new_file(path) as partial:
+            with new_file(path) as partial:
                 _fetch(url, partial, max_bytes, timeout)
             return path
         except httpx.HTTPStatusError as error:
@@ -133,7 +133,7 @@ def _is_html(beginning: bytes, content_type: str) -> bool:
 
 
 @contextlib.contextmanager
-def _new_file(path: Path) -> Iterator[Path]:
+def new_file(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside `path`, which becomes `path` if all goes well, and is removed if not."""
     partial = None
     try:
@@ -180,7 +180,7 @@ def fetch_wheel(name: str, version: str, sha256: str, *, progress: Progress | No
                         f"The package index gave a {name} {version} that is not the one expected (its "
                         "SHA-256 differs), so it is not used: check which index pip is configured for"
                     )
-                with _new_file(path) as partial:
+                with new_file(path) as partial:
                     shutil.copyfile(wheels[0], partial)
                 return path
             reason = failure or "it gave no wheel"

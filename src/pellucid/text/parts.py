@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from pellucid.errors import InputError
-from pellucid.text.bpe_tokenizer import cut_stream
+from pellucid.text.byte_level import cut_stream
 from pellucid.text.documents import Fingerprint, count_bytes
 from pellucid.text.splits import PARTS, SplitPlan
 from pellucid.text.streaming import Survey
@@ -60,7 +60,7 @@ class Reading:
 class TrainingPieces:
     """The training part of all documents, in pieces that vocabularies are learned from; iterated as often as need be.
 
-    Learning from these is learning from the whole documents: see `bpe_tokenizer.cut_stream`.
+    Learning from these is learning from the whole documents: see `byte_level.cut_stream`.
     """
 
     def __init__(self, survey: Survey, plan: SplitPlan) -> None:

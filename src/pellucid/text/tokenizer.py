@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +20,7 @@ END_OF_TEXT, PAD, UNKNOWN = "<|endoftext|>", "<|pad|>", "<|unk|>"
 CHAT_MARKERS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 RESERVED = (END_OF_TEXT, PAD, UNKNOWN, *CHAT_MARKERS)
 
+KINDS = {"char": "characters", "bpe": "byte-level BPE", "wordpiece": "byte-level WordPiece"}
 FILE_NAME = "tokenizer.json"
 MOST_FILE_BYTES = 64 << 20  # the largest published tokenizer.json, with 262,000 entries, has 33 MB
 
@@ -192,20 +193,22 @@ def build_tokenizer(
     *,
     n_characters: int | None = None,
     progress: Progress | None = None,
+    keep: bool = True,
 ) -> tuple[Tokenizer, str]:
     """The tokenizer `spec` asks for, and one line that says what it is and why.
 
     Args:
-        spec: `auto`, `char`, `bpe`, or the path of a tokenizer.json or of a run folder.
+        spec: `auto`, `char`, `bpe`, `wordpiece`, or the path of a tokenizer.json or of a run folder.
         texts: what the model is trained on (the vocabulary must not see validation); iterated several times.
-        vocab_size: for `bpe`, reserved tokens included; `auto` takes `bpe` if it is given.
-        n_characters: of all texts, where they have been counted.
+        vocab_size: for `bpe` and `wordpiece`, reserved tokens included; `auto` takes `bpe` if it is given.
+        n_characters: of all texts, where they stream by and have been counted; the cache is then left alone.
+        keep: put a learned tokenizer into the cache, for the next time.
 
     Raises:
         InputError: no such file, a size that does not fit, or no text.
     """
     spec = str(spec)
-    if spec not in ("auto", "char", "bpe"):
+    if spec not in ("auto", *KINDS):
         tokenizer = load_tokenizer(spec)
         if vocab_size not in (None, tokenizer.vocab_size):
             raise InputError(
@@ -226,12 +229,12 @@ def build_tokenizer(
             )
         tokenizer = CharTokenizer.from_texts(texts)
         return tokenizer, f"{_describe(tokenizer)}: {reason}"
-    from pellucid.text.bpe_tokenizer import train_bpe
-
+    counted = sum(map(len, texts)) if n_characters is None else n_characters
+    asked = default_vocab_size(counted) if vocab_size is None else vocab_size
     if n_characters is None:
-        n_characters = sum(map(len, texts))
-    asked = default_vocab_size(n_characters) if vocab_size is None else vocab_size
-    tokenizer = train_bpe(texts, asked, n_characters=n_characters, progress=progress)
+        tokenizer = _learned(spec, texts, asked, progress, keep)
+    else:
+        tokenizer = _train(spec)(texts, asked, n_characters=n_characters, progress=progress)
     short = (
         ""
         if tokenizer.vocab_size == asked
@@ -240,9 +243,41 @@ def build_tokenizer(
     return tokenizer, f"{_describe(tokenizer)}{short}: {reason}"
 
 
+def _train(kind: str) -> Callable[..., Tokenizer]:
+    from pellucid.text.bpe_tokenizer import train_bpe
+    from pellucid.text.wordpiece_tokenizer import train_wordpiece
+
+    return {"bpe": train_bpe, "wordpiece": train_wordpiece}[kind]
+
+
+def _learned(
+    kind: str, texts: Iterable[str], vocab_size: int, progress: Progress | None, keep: bool
+) -> Tokenizer:
+    """The tokenizer of `texts`, from the cache if they were learned from before."""
+    from pellucid.text import tokenizer_cache
+
+    train = _train(kind)
+    if not tokenizer_cache.enabled():
+        return train(texts, vocab_size, progress=progress)
+    key = tokenizer_cache.key(texts, kind, vocab_size)
+    if tokenizer := tokenizer_cache.load(key, kind):
+        if progress:
+            progress(f"a vocabulary of {tokenizer.vocab_size:,} tokens was learned from this text before")
+        return tokenizer
+    tokenizer = train(texts, vocab_size, progress=progress)
+    if keep:
+        try:
+            tokenizer_cache.keep(key, tokenizer)
+        except InputError as error:  # a slower next time is no reason to stop
+            if progress:
+                progress(str(error))
+    return tokenizer
+
+
 def _describe(tokenizer: Tokenizer) -> str:
-    kind = {"char": "characters", "bpe": "byte-level BPE"}[tokenizer.kind]
-    return f"{kind}, {tokenizer.n_symbols:,} symbols and {tokenizer.n_reserved} reserved tokens"
+    return (
+        f"{KINDS[tokenizer.kind]}, {tokenizer.n_symbols:,} symbols and {tokenizer.n_reserved} reserved tokens"
+    )
 
 
 # ---------------------------------------------------------------------- loading
@@ -251,7 +286,7 @@ def _describe(tokenizer: Tokenizer) -> str:
 def load_tokenizer(path: str | Path) -> Tokenizer:
     """The tokenizer in a tokenizer.json, or in a folder that holds one, such as a run.
 
-    Read are those saved here, and byte-level BPE ones of others that have all reserved tokens but unknown.
+    Read are those saved here, and byte-level ones of others that have all reserved tokens but unknown.
 
     Raises:
         InputError: no such file, too large, damaged, or of a kind that is not read.
@@ -262,7 +297,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         file = path / FILE_NAME if path.is_dir() else path
         if not file.is_file():
             raise InputError(
-                f"{file} is no tokenizer: give auto, char or bpe, or the path of a tokenizer.json or of a run"
+                f"{file} is no tokenizer: give auto, {', '.join(KINDS)}, or the path of a tokenizer.json or of a run"
             )
         if file.stat().st_size > MOST_FILE_BYTES:
             raise InputError(f"{file} is larger than {MOST_FILE_BYTES >> 20} MiB, so it is no tokenizer.json")
@@ -292,7 +327,11 @@ def parse_tokenizer(data: bytes, name: str) -> Tokenizer:
         from pellucid.text.bpe_tokenizer import BPETokenizer
 
         return BPETokenizer.from_json(content, text, name)
-    raise InputError(f"{name} holds a {kind} tokenizer: character and byte-level BPE ones are read so far")
+    if kind == "WordPiece":
+        from pellucid.text.wordpiece_tokenizer import WordPieceTokenizer
+
+        return WordPieceTokenizer.from_json(content, text, name)
+    raise InputError(f"{name} holds a {kind} tokenizer: those that are read are {', '.join(KINDS.values())}")
 
 
 def reserved_ids(content: Any, name: str, wanted: Sequence[str]) -> dict[str, int]:

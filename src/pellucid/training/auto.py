@@ -65,7 +65,7 @@ def choose(
 
     Args:
         n_tokens: of the training split.
-        kind: of tokens, "char" or "bpe".
+        kind: of tokens, "char", "bpe" or "wordpiece".
     """
     if minutes:
         flops = 60 * minutes * machine.flops * SHARE_OF_PEAK

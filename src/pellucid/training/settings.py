@@ -93,7 +93,7 @@ def resolve(
     """The full configuration of a run, and the reasons for what `auto` chose.
 
     Args:
-        kind: of the tokenizer, "char" or "bpe".
+        kind: of the tokenizer, "char", "bpe" or "wordpiece".
         n_tokens: of the training split.
     """
     model, training, reasons = dict(asked.model), dict(asked.training), []

@@ -15,7 +15,7 @@ from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
-from pellucid.text.tokenizer import build_tokenizer, load_tokenizer
+from pellucid.text.tokenizer import KINDS, build_tokenizer, load_tokenizer
 from pellucid.text.windows import Windows
 from pellucid.training import report
 from pellucid.training.config import BUDGETS, TrainConfig
@@ -239,7 +239,7 @@ def _refuse_changes(settings: dict[str, Any], stored: dict[str, Any]) -> None:
             continue
         if name == "tokenizer":
             known[name] = stored["data"]["tokenizer"]["kind"]
-            if value not in ("char", "bpe"):
+            if value not in KINDS:
                 same = load_tokenizer(value).fingerprint == stored["data"]["tokenizer"]["fingerprint"]
                 value = known[name] if same else value
         if name not in known:
