@@ -104,11 +104,10 @@ def _alone_with(path: Path, wanted: Wanted, progress: Progress | None) -> Iterat
 def _fetch(wanted: Wanted, partial: Partial, progress: Progress | None) -> None:
     """Puts the file in its place; where it cannot, leaves what a later call can go on with."""
     failures, furthest = 0, partial.size
+    if progress:
+        progress(f"fetching {wanted.shown}")
     try:
         while True:
-            if progress:
-                tries = f" (try {failures + 1} of {TRIES})" if failures else ""
-                progress(f"fetching {wanted.shown}{tries}")
             try:
                 _try(wanted, partial, progress)
                 return
@@ -119,7 +118,10 @@ def _fetch(wanted: Wanted, partial: Partial, progress: Progress | None) -> None:
                 if failures == TRIES or (cut.wait or 0) > MOST_PAUSE:
                     raise InputError(_why_given_up(wanted, partial, cut)) from None
                 pause = PAUSE * 2 ** (failures - 1) * random.uniform(0.5, 1.5)  # not all who wait at once
-                time.sleep(max(pause, cut.wait or 0))
+                pause = max(pause, cut.wait or 0)
+                if progress:
+                    progress(f"{cut}: asking again in {pause:.0f} s (try {failures + 1} of {TRIES})")
+                time.sleep(pause)
     finally:
         partial.leave()
 
