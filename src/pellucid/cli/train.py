@@ -83,6 +83,8 @@ SWITCHES = {
 
 
 def parser() -> argparse.ArgumentParser:
+    from pellucid.text.corpora import list_of_corpora
+
     made = make_parser(
         "train",
         "Train a model on text, by default for five minutes, into runs/<name>-<n>. Everything not given is chosen "
@@ -93,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
         "text",
         nargs="*",
         metavar="TEXT",
-        help="files, folders, globs, http(s) addresses, or the named corpora shakespeare and tinyshakespeare",
+        help=f"files, folders, globs, http(s) addresses, or named corpora: {list_of_corpora()}",
     )
     made.add_argument("--out", metavar="FOLDER", help="the run folder; default runs/<name>-<n>")
     made.add_argument(
@@ -129,7 +131,11 @@ def main(args: argparse.Namespace) -> None:
     names += [name.replace("-", "_") for name in SWITCHES] + ["plain", "sample_prompt", "device"]
     settings = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if not args.text and not args.resume:
-        raise InputError("no text to train on: name files, a folder, an address, or `shakespeare`")
+        from pellucid.text.corpora import names_of_corpora
+
+        raise InputError(
+            f"no text to train on: name files, a folder, an address, or one of {names_of_corpora()}"
+        )
     if args.resume and args.overwrite:
         raise InputError("--resume goes on with a run and --overwrite replaces it: give one of them")
     console.say("Loading…")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 Progress = Callable[[str], None]
 """Takes one short line a person may want to see while waiting."""
+
+# on a line of its own, as in TinyStories
+SEPARATOR = re.compile(r"^[ \t]*<\|endoftext\|>[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,17 @@ class Corpus:
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, of the texts and the boundaries between them (not of their names)."""
         return fingerprint(document.text for document in self.documents)
+
+
+def split_documents(text: str, name: str) -> list[Document]:
+    """The documents that lines of `<|endoftext|>` divide `text` into, numbered; without such lines, one."""
+    pieces = SEPARATOR.split(text)
+    if len(pieces) == 1:
+        return [Document(text, name)]
+    if not pieces[-1].strip():
+        pieces.pop()  # the marker ends documents: nothing comes after the last
+    texts = [piece.strip("\n") + "\n" for piece in pieces]
+    return [Document(piece, f"{name} #{number}") for number, piece in enumerate(texts, 1)]
 
 
 def count_bytes(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 
-from pellucid.text.documents import Corpus, Document, Progress
+from pellucid.text.documents import Corpus, Document
 
 SUBJECTS = ("ant", "cat", "dog", "goat", "hen", "rat")
 VERBS = ("hid", "ran", "rested", "sat", "stood")
@@ -13,7 +13,7 @@ PLACES = ("at", "in", "near", "on")
 THINGS = ("the garden", "the inn", "the log", "the mat", "the road")
 
 
-def lesson(progress: Progress | None = None) -> Corpus:
+def lesson() -> Corpus:
     """Every sentence that the words give, once each, in an order that does not change."""
     sentences = [
         f"the {subject} {verb} {place} {thing}."

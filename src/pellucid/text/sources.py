@@ -15,11 +15,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pellucid.errors import InputError
+from pellucid.text.corpora import CORPORA, is_named, names_of_corpora
 from pellucid.text.decoding import decode
-from pellucid.text.documents import Corpus, Document, Progress
+from pellucid.text.documents import Corpus, Document, Progress, split_documents
 from pellucid.text.download import cached_path, download
 from pellucid.text.gutenberg import strip_gutenberg
-from pellucid.text.shakespeare import NAMED
+from pellucid.text.named import read_named
 
 TEXT_SUFFIXES = (".txt", ".md", ".markdown", ".text")
 OTHER_FORMATS = frozenset(
@@ -31,9 +32,6 @@ OTHER_FORMATS = frozenset(
     )
 )
 MOST_BYTES = 2 << 30  # a file is held in memory several times over while it is read
-SEPARATOR = re.compile(
-    r"^[ \t]*<\|endoftext\|>[ \t]*$", re.MULTILINE
-)  # on a line of its own, as in TinyStories
 WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 MOST_NAMED = 5  # file names a note spells out
 
@@ -41,7 +39,7 @@ MOST_NAMED = 5  # file names a note spells out
 def read(sources: str | Path | Sequence[str | Path], *, progress: Progress | None = None) -> Corpus:
     """The corpus that `sources` name, one or several of:
 
-    - a named corpus, `shakespeare` or `tinyshakespeare` (a file of that name: write `./shakespeare`);
+    - a named corpus, such as `shakespeare` or `gutenberg:84` (a file of that name: write `./shakespeare`);
     - an http(s) address of plain text, kept in the cache once fetched;
     - a text file of any suffix, in UTF-8, UTF-16 with a byte order mark, or Windows-1252;
     - a folder: its .txt, .md, .markdown and .text files at any depth, hidden ones left out;
@@ -102,7 +100,7 @@ class _Reading:
         sources = [sources] if isinstance(sources, str | Path) else list(sources)
         if not sources:
             raise InputError(
-                f"Nothing to read: give a text file, a folder, a web address, or {' or '.join(NAMED)}"
+                f"Nothing to read: give a text file, a folder, a web address, or one of {names_of_corpora()}"
             )
         names = [self.add(source) for source in sources]
         return _slug(names[0]) + (f"-plus-{len(names) - 1}" if len(names) > 1 else "")
@@ -112,9 +110,9 @@ class _Reading:
         text = str(source)
         if not text.strip() or "\0" in text:
             raise InputError(
-                f"{text!r} names no text: give a file, a folder, a web address, or {' or '.join(NAMED)}"
+                f"{text!r} names no text: give a file, a folder, a web address, or one of {names_of_corpora()}"
             )
-        if text in NAMED:  # a file of that name has a separator or a suffix, or it is not what is meant
+        if is_named(text):  # a file of that name has a separator or a suffix, or it is not what is meant
             return self._add_named(text)
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
             return self._add_address(text)
@@ -136,8 +134,16 @@ class _Reading:
             self.notes.append(f"{name} is named twice and read once")
             return name
         self.seen.add(Path(name))  # files are absolute in there
-        corpus = NAMED[name](self.progress)
-        self.documents += corpus.documents
+        if os.path.lexists(name):
+            self.notes.append(f"{name} is the named corpus; for what is called so here, write ./{name}")
+        corpus = read_named(name, self.progress)
+        before = set(self.documents)  # a book can be named by its number and be part of a list too
+        kept = [document for document in corpus.documents if document not in before]
+        if len(kept) < len(corpus.documents):
+            self.notes.append(
+                f"{name}: {_plural(len(corpus.documents) - len(kept), 'document')} already read"
+            )
+        self.documents += kept
         self.notes += corpus.notes
         return corpus.name
 
@@ -201,7 +207,7 @@ class _Reading:
         self.seen.add(path.resolve())
         text, decoding_note = decode(_read_bytes(path, name), name)
         text, book_note = strip_gutenberg(text)
-        documents = _split_documents(text, name)
+        documents = split_documents(text, name)
         kept = [document for document in documents if document.text.strip()]
         if not kept:
             raise InputError(f"{name} is empty: there is no text in it to learn from")
@@ -237,16 +243,6 @@ class _Listing(_Reading):
             return
         self.seen.add(key)
         self.named.append(named)
-
-
-def _split_documents(text: str, name: str) -> list[Document]:
-    pieces = SEPARATOR.split(text)
-    if len(pieces) == 1:
-        return [Document(text, name)]
-    if not pieces[-1].strip():
-        pieces.pop()  # the marker ends documents: nothing comes after the last
-    texts = [piece.strip("\n") + "\n" for piece in pieces]
-    return [Document(piece, f"{name} #{number}") for number, piece in enumerate(texts, 1)]
 
 
 def _read_bytes(path: Path, name: str) -> bytes:
@@ -307,7 +303,7 @@ def _suggestion(path: Path) -> str:
         beside = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
     except OSError:
         beside = []
-    names = beside + ([] if path.parent.parts else list(NAMED))
+    names = beside + ([] if path.parent.parts else list(CORPORA))
     lowered = {name.lower(): name for name in reversed(names)}
     near = difflib.get_close_matches(path.name.lower(), lowered, n=1, cutoff=0.6)
     return f"; did you mean {path.parent / lowered[near[0]]}?" if near else ""

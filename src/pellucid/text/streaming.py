@@ -20,8 +20,8 @@ import numpy as np
 
 from pellucid.errors import InputError
 from pellucid.text.decoding import BYTE_ORDER_MARKS, encoding_note, refuse_binary
-from pellucid.text.documents import Progress, count_bytes
-from pellucid.text.sources import MOST_NAMED, SEPARATOR, Named, list_files, read
+from pellucid.text.documents import SEPARATOR, Progress, count_bytes
+from pellucid.text.sources import MOST_NAMED, Named, list_files, read
 
 CHUNK = 1 << 20  # characters: longer documents come in chunks of exactly this, others whole
 BLOCK = 1 << 20  # bytes read from a file at a time

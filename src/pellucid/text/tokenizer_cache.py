@@ -16,8 +16,8 @@ from pathlib import Path
 import tokenizers
 
 from pellucid.errors import InputError
+from pellucid.text.cache import cache_dir, new_file
 from pellucid.text.documents import fingerprint
-from pellucid.text.download import cache_dir, new_file
 from pellucid.text.tokenizer import RESERVED, Tokenizer, parse_tokenizer
 
 MOST_KEPT = 50
@@ -62,7 +62,8 @@ def keep(key: str, tokenizer: Tokenizer) -> None:
     """
     data = tokenizer.to_json().encode()
     with new_file(folder() / f"{key}-{_checksum(data)}.json") as partial:  # made for this user's eyes alone
-        partial.parent.chmod(0o700)
+        folder().chmod(0o700)
+        partial.touch(0o600)
         partial.write_bytes(data)
     for path in _files()[:-MOST_KEPT]:
         path.unlink(missing_ok=True)

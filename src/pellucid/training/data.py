@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import InputError
+from pellucid.text.corpora import is_named
 from pellucid.text.documents import Corpus, Document
 from pellucid.text.splits import Splits, split
 from pellucid.text.tokenizer import Tokenizer
@@ -99,7 +100,10 @@ def tokenise(corpus: Corpus, splits: Splits, tokenizer: Tokenizer) -> TrainingDa
 def absolute_sources(sources: str | Path | Sequence[str | Path]) -> list[str]:
     """Sources as config.json keeps them: paths made absolute, so a resume finds them from anywhere."""
     listed = [sources] if isinstance(sources, str | Path) else list(sources)
-    return [
-        str(Path(source).expanduser().resolve()) if Path(source).expanduser().exists() else str(source)
-        for source in listed
-    ]
+
+    def absolute(source: str | Path) -> str:
+        path = Path(source).expanduser()
+        # a named corpus stays one where a folder has the same name: `read` takes the corpus
+        return str(path.resolve()) if not is_named(str(source)) and path.exists() else str(source)
+
+    return [absolute(source) for source in listed]

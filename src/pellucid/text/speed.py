@@ -1,0 +1,53 @@
+"""How far a long download has come: a line now and then, none for a short one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pellucid.text.documents import Progress
+
+SECONDS = 2.0  # before the first line, and between two at least
+MOST_SECONDS = 30.0  # between two: the longer it takes, the rarer the lines
+
+
+class SpeedLines:
+    """`fetching NAME: 12.3 of 22.5 MB, 4.1 MB/s, 3 s left`."""
+
+    def __init__(self, name: str, progress: Progress | None, n_bytes: int, total: int | None) -> None:
+        """`n_bytes` are here already, of `total` if that is known."""
+        self.name, self.progress, self.total = name, progress, total
+        self.n_bytes_before = n_bytes
+        self.started = time.monotonic()
+        self.next_line = self.started + SECONDS
+
+    def say(self, n_bytes: int) -> None:
+        """`n_bytes` are here now."""
+        now = time.monotonic()
+        if self.progress is None or now < self.next_line:
+            return
+        elapsed = now - self.started
+        self.next_line = now + max(SECONDS, min(elapsed / 10, MOST_SECONDS))
+        speed = (n_bytes - self.n_bytes_before) / elapsed
+        line = f"fetching {self.name}: {size_text(n_bytes, self.total)}, {size_text(speed)}/s"
+        if self.total and speed:
+            line += f", {_time_text((self.total - n_bytes) / speed)} left"
+        self.progress(line)
+
+
+def size_text(n_bytes: float, total: float | None = None) -> str:
+    """`12.3 MB`, or with a total `12.3 of 22.5 MB`; kilobytes and gigabytes where they fit better."""
+    scale, unit, digits = next(
+        row
+        for row in ((1e9, "GB", 2), (1e6, "MB", 1), (1e3, "kB", 0), (1, "bytes", 0))
+        if (total or n_bytes) >= row[0] or row[0] == 1
+    )
+    amount = f"{n_bytes / scale:.{digits}f}"
+    return f"{amount} of {total / scale:.{digits}f} {unit}" if total else f"{amount} {unit}"
+
+
+def _time_text(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

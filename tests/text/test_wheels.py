@@ -1,0 +1,83 @@
+"""Wheels: through pip or uv, checked, kept; the installers here are made up."""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pellucid.errors import InputError
+from pellucid.text import wheels as wheels_module
+from pellucid.text.cache import cache_dir
+from pellucid.text.wheels import fetch_wheel
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder to be in, and an empty cache."""
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def installer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes `pip` a Python program that gets the arguments of pip."""
+
+    def install(program: str) -> None:
+        Path("pip.py").write_text(f"import sys, pathlib\nfolder = pathlib.Path(sys.argv[-1])\n{program}\n")
+        command = [sys.executable, str(Path("pip.py").resolve())]
+        monkeypatch.setattr(wheels_module, "_installers", lambda: iter([command]))
+
+    return install
+
+
+GOOD = "(folder / 'x-1-py3-none-any.whl').write_bytes(b'wheel')"
+
+
+def test_a_wheel_is_kept(installer: Callable[[str], None]):
+    sha256 = hashlib.sha256(b"wheel").hexdigest()
+    installer(GOOD)
+    path = fetch_wheel("x", "1", sha256)
+    assert path.read_bytes() == b"wheel"
+    installer("sys.exit(9)")
+    assert fetch_wheel("x", "1", sha256) == path  # not asked again
+    path.write_bytes(b"spoilt")
+    with pytest.raises(InputError, match="pip ended with 9"):
+        fetch_wheel("x", "1", sha256)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (GOOD, "SHA-256 differs"),
+        (
+            "print('ERROR: No matching distribution\\nwarn', file=sys.stderr); sys.exit(1)",
+            "No matching distribution",
+        ),
+        ("print('No module named pip', file=sys.stderr); sys.exit(1)", "No module named pip"),
+        ("import time; time.sleep(30)", "no answer within 1 s"),
+        ("pass", "it gave no wheel"),
+    ],
+)
+def test_wheels_that_cannot_be_had(
+    installer: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, program: str, reason: str
+):
+    monkeypatch.setattr(wheels_module, "INSTALLER_TIMEOUT", 1.0)
+    installer(program)
+    with pytest.raises(InputError, match=reason):
+        fetch_wheel("x", "1", "0" * 64)
+    assert not [path for path in cache_dir().rglob("*") if path.is_file()]
+
+
+def test_neither_pip_nor_uv(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(wheels_module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(wheels_module.shutil, "which", lambda name: None)
+    with pytest.raises(InputError, match="neither pip nor uv"):
+        fetch_wheel("x", "1", "0" * 64)
+
+
+def test_uv_is_asked_where_there_is_no_pip(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(wheels_module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(wheels_module.shutil, "which", lambda name: "/bin/uv")
+    assert list(wheels_module._installers()) == [["/bin/uv", "tool", "run", "pip"]]
