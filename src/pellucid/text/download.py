@@ -45,7 +45,12 @@ def cached_path(url: str) -> Path:
 
 
 def download(
-    url: str, *, max_bytes: int = MOST_BYTES, progress: Progress | None = None, timeout: float = TIMEOUT
+    url: str,
+    *,
+    max_bytes: int = MOST_BYTES,
+    progress: Progress | None = None,
+    timeout: float = TIMEOUT,
+    html: bool = False,
 ) -> Path:
     """The path of a cached copy of `url`, fetched if there is none yet.
 
@@ -54,9 +59,10 @@ def download(
     Args:
         max_bytes: more than this is refused, whether announced or not.
         timeout: seconds to wait for a connection, and for each next piece.
+        html: whether HTML pages are wanted too.
 
     Raises:
-        InputError: no http(s) address, no network, an error or an HTML page, too large, disk full.
+        InputError: no http(s) address, no network, an error or an unwanted HTML page, too large, disk full.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -74,7 +80,7 @@ def download(
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
             with _new_file(path) as partial:
-                _fetch(url, partial, max_bytes, timeout)
+                _fetch(url, partial, max_bytes, timeout, html)
             return path
         except httpx.HTTPStatusError as error:
             status = error.response.status_code
@@ -95,7 +101,7 @@ def download(
     )
 
 
-def _fetch(url: str, path: Path, max_bytes: int, timeout: float) -> None:
+def _fetch(url: str, path: Path, max_bytes: int, timeout: float, html: bool) -> None:
     import httpx
 
     from pellucid import __version__
@@ -114,7 +120,7 @@ def _fetch(url: str, path: Path, max_bytes: int, timeout: float) -> None:
             raise too_large
         n_bytes = 0
         for piece in response.iter_bytes():  # unpacked, so a small archive cannot become a huge file
-            if n_bytes == 0 and _is_html(piece, response.headers.get("content-type", "")):
+            if n_bytes == 0 and not html and _is_html(piece, response.headers.get("content-type", "")):
                 raise InputError(
                     f"{url} is an HTML page, not plain text: give the address of its text version, "
                     "or save the page as text and give that file"

@@ -16,23 +16,38 @@ END = re.compile(
     r"^\*{3} ?END OF (?:THIS|THE) PROJECT GUTENBERG E(?:BOOK|TEXT)|^End of (?:the |this )?Project Gutenberg",
     re.IGNORECASE | re.MULTILINE,
 )
+NOT_CUT = "Project Gutenberg's {} marker is missing, so its header and licence are kept"
 LEAST_KEPT = 0.5  # Sleepy Hollow, the shortest of the course's books, keeps 0.78
 
 
 def strip_gutenberg(text: str) -> tuple[str, str | None]:
     """The book between Project Gutenberg's markers, and a note; any other text as it is, without a note.
 
-    Where one marker is missing, or the cut would leave less than half, all is kept and the note says so.
+    Several books in one text, each between markers of its own, are all kept. Where a marker is missing, or
+    the cut would leave less than half, all is kept and the note says so.
     """
-    starts = list(START.finditer(text))
-    start = starts[-1] if starts else None  # books of the 1990s have the small print after the first
-    end = END.search(text, start.end() if start else 0)
-    if start is None and end is None:
+    books, n_markers, opened = list[str](), 0, None
+    for is_end, left, right in _markers(text):
+        n_markers += 1
+        if not is_end:  # books of the 1990s have the small print after the first marker: the last one counts
+            opened = right
+        elif opened is not None:
+            books.append(text[opened:left].strip("\n") + "\n")
+            opened = None
+        elif not books:
+            return text, NOT_CUT.format("START")
+    if opened is not None:
+        return text, NOT_CUT.format("END")
+    if not n_markers:
         return text, None
-    if start is None or end is None:
-        missing = "START" if start is None else "END"
-        return text, f"Project Gutenberg's {missing} marker is missing, so its header and licence are kept"
-    book = text[start.end() : end.start()].strip("\n") + "\n"
+    book = "\n\n".join(books)
     if len(book) < LEAST_KEPT * len(text):
         return text, "kept whole, since less than half lies between Project Gutenberg's markers"
     return book, "Project Gutenberg's header and licence left out"
+
+
+def _markers(text: str) -> list[tuple[bool, int, int]]:
+    """Whether it ends a book, its start and its end, for each marker in order."""
+    starts = [(False, *marker.span()) for marker in START.finditer(text)]
+    ends = [(True, *marker.span()) for marker in END.finditer(text)]
+    return sorted(starts + ends, key=lambda marker: marker[1])
