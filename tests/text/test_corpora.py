@@ -142,7 +142,9 @@ def test_every_name_is_explained():
     for name, corpus in CORPORA.items():
         assert corpus.about
         assert corpus.licence, name
-        assert corpus.address.startswith("https://") or name == "lesson", name
+        if name == "lesson":  # made here
+            continue
+        assert corpus.address.startswith("https://"), name
         assert re.fullmatch(r"[0-9a-f]{64}", corpus.sha256) or corpus.address == corpora.BOOK_ADDRESS, name
         assert all(number in BOOK_FILES for number in corpus.books)
     assert len(COURSE) == 11

@@ -251,7 +251,7 @@ def test_other_mistakes(monkeypatch: pytest.MonkeyPatch):
         empty_txt="",
         blank_txt=" \n\t\n",
         binary_txt=b"a\0b",
-        paper_pdf=b"%PDF-",
+        book_mobi=b"BOOKMOBI",
         page_html="<html>",
         code__a_py="x",
         hidden___x_txt="x",
@@ -264,8 +264,8 @@ def test_other_mistakes(monkeypatch: pytest.MonkeyPatch):
     refused("empty.txt", "empty.txt is empty")
     refused("blank.txt", "blank.txt is empty")
     refused("binary.txt", "binary.txt is not text", "UTF-8")
-    refused("paper.pdf", "paper.pdf cannot be read", ".txt", "plain text")
-    refused("page.html", "page.html cannot be read")
+    refused("book.mobi", "book.mobi cannot be read", ".txt", "plain text")
+    refused("page.html", "page.html is empty")
     refused("code", "code holds no text", ".md")
     refused("hidden", "hidden holds no text")
     refused("bad", "bad holds no text that can be read", "bad/x.txt is not text")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 
 from pellucid.errors import InputError
 
@@ -38,7 +39,7 @@ MOST_CONTROLS = (
 )
 
 
-def decode(data: bytes, name: str) -> tuple[str, str | None]:
+def decode(data: bytes, name: str, declared: str | None = None) -> tuple[str, str | None]:
     """The text in `data`, with `\\n` for newlines and no lone surrogates, and a note if anything was guessed.
 
     UTF-8 that is broken in fewer places than it is right is read as UTF-8, since reading it as Windows-1252
@@ -47,6 +48,7 @@ def decode(data: bytes, name: str) -> tuple[str, str | None]:
 
     Args:
         name: what errors call the source of `data`.
+        declared: the codec that `data` says it is in, used where there is no byte order mark and it fits.
 
     Raises:
         InputError: the bytes are not text.
@@ -59,10 +61,11 @@ def decode(data: bytes, name: str) -> tuple[str, str | None]:
         )
     refuse_binary(data, name)
     data = data.removeprefix(codecs.BOM_UTF8)
-    try:
+    with contextlib.suppress(UnicodeDecodeError):
+        if encoding is None and declared is not None:
+            return newlines(data.decode(declared)), None
+    with contextlib.suppress(UnicodeDecodeError):
         return newlines(data.decode("utf-8")), None
-    except UnicodeDecodeError:
-        pass
     text, right = data.decode("utf-8", "replace"), data.decode("utf-8", "ignore")
     broken = _replaced(text, right)
     if encoding == "utf-8" or sum(not character.isascii() for character in right) > broken:
@@ -74,6 +77,15 @@ def decode(data: bytes, name: str) -> tuple[str, str | None]:
 def newlines(text: str) -> str:
     """`text` with `\\n` for the line ends of Windows and of old Macs."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with halves of pairs put together, and lone ones, which no file can hold, as U+FFFD."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def refuse_binary(data: bytes, name: str) -> None:

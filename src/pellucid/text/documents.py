@@ -30,6 +30,8 @@ class Corpus:
     name: str  # a slug: can be the name of a folder on every system
     documents: tuple[Document, ...]
     notes: tuple[str, ...] = ()  # what the reader should be told: encodings guessed, files skipped and why
+    unreadable: tuple[tuple[str, str], ...] = ()  # files that could not be read: name, and why as a sentence
+    n_files: int = 0  # files, pages and members of archives that the documents came from
 
     @cached_property
     def n_characters(self) -> int:

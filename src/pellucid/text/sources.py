@@ -10,39 +10,43 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from pellucid.errors import InputError
 from pellucid.text.corpora import CORPORA, is_named, names_of_corpora
-from pellucid.text.decoding import decode
-from pellucid.text.documents import Corpus, Document, Progress, split_documents
+from pellucid.text.documents import Corpus, Document, Progress
 from pellucid.text.download import cached_path, download
-from pellucid.text.gutenberg import strip_gutenberg
+from pellucid.text.files import expand_home, file_mode, read_bytes, walk
 from pellucid.text.named import read_named
-
-TEXT_SUFFIXES = (".txt", ".md", ".markdown", ".text")
-OTHER_FORMATS = frozenset(
-    (
-        *(".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".mobi", ".azw3", ".html", ".htm", ".xhtml"),
-        *(".ppt", ".pptx", ".xls", ".xlsx", ".zip", ".gz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".parquet"),
-        *(".png", ".jpg", ".jpeg", ".gif", ".webp", ".mp3", ".mp4", ".wav", ".safetensors", ".gguf", ".pt"),
-        *(".pth", ".bin", ".npy", ".npz", ".exe", ".dll", ".so"),
-    )
+from pellucid.text.readers import (
+    MOST_BYTES,
+    TEXT_SUFFIXES,
+    Entry,
+    Extract,
+    extract,
+    read_tree,
+    refuse_other_formats,
 )
-MOST_BYTES = 2 << 30  # a file is held in memory several times over while it is read
+from pellucid.text.readers.extract import plural
+from pellucid.text.readers.html import looks_like_html
+from pellucid.text.website import read_site
+
 WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-MOST_NAMED = 5  # file names a note spells out
+MOST_NAMED = 5  # files that could not be read that the notes spell out
 
 
 def read(sources: str | Path | Sequence[str | Path], *, progress: Progress | None = None) -> Corpus:
     """The corpus that `sources` name, one or several of:
 
     - a named corpus, such as `shakespeare` or `gutenberg:84` (a file of that name: write `./shakespeare`);
-    - an http(s) address of plain text, kept in the cache once fetched;
-    - a text file of any suffix, in UTF-8, UTF-16 with a byte order mark, or Windows-1252;
-    - a folder: its .txt, .md, .markdown and .text files at any depth, hidden ones left out;
+    - an http(s) address of a text in any format below, or of a post or a blog (its posts are read, politely);
+      what is fetched is kept in the cache;
+    - a file: plain text of any suffix, in UTF-8, UTF-16 with a byte order mark, or Windows-1252; Markdown;
+      HTML, EPUB, .docx, PDF; .json, .jsonl and .parquet with a text an entry; a .zip of such, or a .gz of one;
+    - a folder: its files of those formats at any depth, hidden ones left out; also an Obsidian vault, or what
+      Substack exports;
     - a pattern such as `books/*.txt` or `books/**/*.md`, expanded here since Windows shells do not.
 
     A file is one document, or one for each story where lines of `<|endoftext|>` stand between them; a file
@@ -52,249 +56,188 @@ def read(sources: str | Path | Sequence[str | Path], *, progress: Progress | Non
     Raises:
         InputError: a source is missing, empty, not text, too large, or of a format that is not read.
     """
-    reading = _Reading(progress)
-    name = reading.add_sources(sources)
-    notes = list(dict.fromkeys(reading.notes))
-    for what, files in reading.file_notes.items():
-        notes.append(f"{files[0] if len(files) == 1 else _plural(len(files), 'file')}: {what}")
-    if reading.n_empty:
-        notes.append(f"left out {_plural(reading.n_empty, 'empty document')}")
-    return Corpus(name, tuple(reading.documents), tuple(notes))
+    reading = stream(sources, progress=progress)
+    documents = tuple(reading)
+    return Corpus(
+        reading.name, documents, reading.notes, tuple(reading.summary.unreadable), reading.summary.n_files
+    )
 
 
-@dataclass(frozen=True)
-class Named:
-    """One thing that a source names: `read(what)` gives its documents."""
+def stream(sources: str | Path | Sequence[str | Path], *, progress: Progress | None = None) -> Reading:
+    """The documents that `read` would give, one after the other, for corpora that memory does not hold.
 
-    what: str | Path
-    name: str  # what errors and notes call it
-    path: Path | None = None  # the file on this machine, also of an address; None for a named corpus
-    group: str | None = None  # the folder or pattern it is of: what cannot be read of that is left out
-
-
-def list_files(
-    sources: str | Path | Sequence[str | Path], *, progress: Progress | None = None
-) -> tuple[str, list[Named], list[str]]:
-    """What `read` would read of `sources`, in order, without reading it: the corpus's name, files, notes.
+    One file is in memory at a time. What there is to say is in the result once all documents were taken.
 
     Raises:
-        InputError: a source is missing, or names no text.
+        InputError: as `read`; some documents may have been given before.
     """
-    listing = _Listing(progress)
-    return listing.add_sources(sources), listing.named, list(dict.fromkeys(listing.notes))
+    sources = [sources] if isinstance(sources, str | Path) else list(sources)
+    if not sources:
+        raise InputError(
+            f"Nothing to read: give a text file, a folder, a web address, or one of {names_of_corpora()}"
+        )
+    return Reading(sources, progress)
 
 
-@dataclass
-class _Reading:
-    """What has been read so far."""
+class Reading:
+    """An iterator of documents, which gathers what there is to say about them."""
 
-    progress: Progress | None
-    documents: list[Document] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    file_notes: dict[str, list[str]] = field(default_factory=dict)  # what there is to say, and of which files
-    n_empty: int = 0
-    seen: set[Path] = field(default_factory=set)
+    def __init__(self, sources: Sequence[str | Path], progress: Progress | None) -> None:
+        self.summary = Extract()  # all but the documents
+        self._progress = progress
+        self._names: list[str] = []
+        self._seen: set[Path] = set()
+        self._named_documents: set[Document] = set()
+        self._documents = itertools.chain.from_iterable(map(self._add, sources))
 
-    def add_sources(self, sources: str | Path | Sequence[str | Path]) -> str:
-        """Reads them all; returns the corpus's name."""
-        sources = [sources] if isinstance(sources, str | Path) else list(sources)
-        if not sources:
-            raise InputError(
-                f"Nothing to read: give a text file, a folder, a web address, or one of {names_of_corpora()}"
-            )
-        names = [self.add(source) for source in sources]
-        return _slug(names[0]) + (f"-plus-{len(names) - 1}" if len(names) > 1 else "")
+    def __iter__(self) -> Iterator[Document]:
+        """The documents not taken yet."""
+        return self._documents
 
-    def add(self, source: str | Path) -> str:
-        """Reads `source`; returns what to name the corpus after."""
+    @property
+    def name(self) -> str:
+        """What to name the corpus after: a slug, which can be the name of a folder on every system."""
+        return _slug(self._names[0]) + (f"-plus-{len(self._names) - 1}" if len(self._names) > 1 else "")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should be told, in whole sentences."""
+        notes = list(dict.fromkeys(self.summary.notes))
+        unreadable = self.summary.unreadable
+        notes += [f"skipped: {reason}" for _, reason in unreadable[:MOST_NAMED]]
+        if len(unreadable) > MOST_NAMED:
+            notes.append(f"skipped: {plural(len(unreadable) - MOST_NAMED, 'more file')}")
+        for what, files in self.summary.file_notes.items():
+            notes.append(f"{files[0] if len(files) == 1 else plural(len(files), 'file')}: {what}")
+        if self.summary.n_empty:
+            notes.append(f"left out {plural(self.summary.n_empty, 'empty document')}")
+        return tuple(notes)
+
+    def _take(self, extracts: Iterator[Extract]) -> Iterator[Document]:
+        for found in extracts:
+            documents, found.documents = found.documents, []
+            self.summary.add(found)
+            yield from documents
+
+    def _add(self, source: str | Path) -> Iterator[Document]:
         text = str(source)
         if not text.strip() or "\0" in text:
             raise InputError(
                 f"{text!r} names no text: give a file, a folder, a web address, or one of {names_of_corpora()}"
             )
         if is_named(text):  # a file of that name has a separator or a suffix, or it is not what is meant
-            return self._add_named(text)
+            return self._take(self._read_named(text))
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
-            return self._add_address(text)
-        path = _expand_home(Path(source))
-        kind = _kind(path)
-        if kind is not None and stat.S_ISDIR(kind):
-            return self._add_folder(path)
-        if kind is not None:
-            self._add_file(path, path.name)
-            return path.stem
+            return self._take(self._read_address(text))
+        path = expand_home(Path(source))
+        mode = file_mode(path)
+        if mode is not None and stat.S_ISDIR(mode):
+            return self._take(self._read_folder(path))
+        if mode is not None:
+            self._names.append(path.stem)
+            return self._take(self._read_file(path, path.name))
         if glob.has_magic(text):
-            return self._add_pattern(str(path))
+            return self._take(self._read_pattern(str(path)))
         raise InputError(
             f"{text} does not exist{_suggestion(path)}: check the spelling and the folder you are in"
         )
 
-    def _add_named(self, name: str) -> str:
-        if Path(name) in self.seen:
-            self.notes.append(f"{name} is named twice and read once")
-            return name
-        self.seen.add(Path(name))  # files are absolute in there
+    def _read_named(self, name: str) -> Iterator[Extract]:
+        if Path(name) in self._seen:
+            self._names.append(name)
+            yield Extract(notes=[f"{name} is named twice and read once"])
+            return
+        self._seen.add(Path(name))  # files are absolute in there
+        notes = list[str]()
         if os.path.lexists(name):
-            self.notes.append(f"{name} is the named corpus; for what is called so here, write ./{name}")
-        corpus = read_named(name, self.progress)
-        before = set(self.documents)  # a book can be named by its number and be part of a list too
-        kept = [document for document in corpus.documents if document not in before]
-        if len(kept) < len(corpus.documents):
-            self.notes.append(
-                f"{name}: {_plural(len(corpus.documents) - len(kept), 'document')} already read"
-            )
-        self.documents += kept
-        self.notes += corpus.notes
-        return corpus.name
+            notes.append(f"{name} is the named corpus; for what is called so here, write ./{name}")
+        corpus = read_named(name, self._progress)
+        self._names.append(corpus.name)
+        # a book can be named by its number and be part of a list too
+        kept = [document for document in corpus.documents if document not in self._named_documents]
+        self._named_documents.update(kept)
+        if n_known := len(corpus.documents) - len(kept):
+            notes.append(f"{name}: {plural(n_known, 'document')} already read")
+        yield Extract(kept, [*notes, *corpus.notes])
 
-    def _add_address(self, url: str) -> str:
+    def _read_address(self, url: str) -> Iterator[Extract]:
+        self._names.append(address_stem(url))
         was_cached = cached_path(url).is_file()
-        path = download(url, max_bytes=MOST_BYTES, progress=self.progress)
-        if was_cached:
-            self.notes.append(f"{url}: the copy fetched earlier; delete {path} to fetch it again")
-        stem = Path(unquote(urlsplit(url).path)).name or urlsplit(url).hostname or "web"
-        self._add_file(path, url)
-        return stem.split(".")[0] or "web"
-
-    def _add_folder(self, folder: Path) -> str:
-        paths, others = list[Path](), list[str]()
-        for path in _walk(folder, self.notes):
-            if path.suffix.lower() in TEXT_SUFFIXES:
-                paths.append(path)
+        path = download(url, max_bytes=MOST_BYTES, progress=self._progress, html=True)
+        if self._is_new(path):
+            if was_cached:
+                note = f"{url}: the copy fetched earlier; delete {path} to fetch it again"
+                self.summary.notes.append(note)
+            data = read_bytes(path, url, MOST_BYTES)
+            if looks_like_html(data):
+                yield read_site(url, data, is_new=not was_cached, progress=self._progress)
             else:
-                others.append(path.suffix or path.name)
-        if not paths:
-            raise InputError(f"{folder} holds no text: files ending in {', '.join(TEXT_SUFFIXES)} are read")
-        if others:
-            kinds = ", ".join(sorted(set(others))[:MOST_NAMED])
-            self.notes.append(f"{folder}: {_plural(len(others), 'file')} of other kinds left alone ({kinds})")
-        root = folder.resolve()
-        self._add_all(
-            paths, [f"{root.name}/{path.relative_to(folder).as_posix()}" for path in paths], str(folder)
-        )
-        return root.name or "folder"
+                yield extract(data, url)
+        else:
+            yield Extract(notes=[f"{url} is named twice and read once"])
 
-    def _add_pattern(self, pattern: str) -> str:
+    def _read_file(self, path: Path, name: str) -> Iterator[Extract]:
+        if self._is_new(path):
+            refuse_other_formats(name)
+            yield extract(read_bytes(path, name, MOST_BYTES), name)
+        else:
+            yield Extract(notes=[f"{name} is named twice and read once"])
+
+    def _is_new(self, path: Path) -> bool:
+        known = path.resolve() in self._seen
+        self._seen.add(path.resolve())
+        return not known
+
+    def _read_folder(self, folder: Path) -> Iterator[Extract]:
+        root = folder.resolve()
+        self._names.append(root.name or "folder")
+        entries, n_twice, n_documents = list[Entry](), 0, 0
+        for path in walk(folder, self.summary.notes):
+            inside = PurePosixPath(path.relative_to(folder).as_posix())
+            name = f"{root.name}/{inside}"
+            if self._is_new(path):
+                entries.append(Entry(name, inside, partial(read_bytes, path, name, MOST_BYTES)))
+            elif path.suffix.lower() in TEXT_SUFFIXES:
+                n_twice += 1
+                self.summary.notes.append(f"{name} is named twice and read once")
+        reasons = list[str]()
+        for found in read_tree(entries, str(folder)):
+            n_documents += len(found.documents)
+            reasons += [reason for _, reason in found.unreadable]
+            yield found
+        if reasons and not n_documents:
+            raise InputError(f"{folder} holds no text that can be read. {reasons[0]}")
+        if not n_documents and not n_twice:
+            raise InputError(f"{folder} holds no text: files ending in {', '.join(TEXT_SUFFIXES)} are read")
+
+    def _read_pattern(self, pattern: str) -> Iterator[Extract]:
         matches = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
         paths = sorted(path for path in map(Path, matches) if path.is_file())
         if not paths:
             raise InputError(f"{pattern} matches no file: check it, and write ** for folders of any depth")
-        self._add_all(paths, [path.as_posix() for path in paths], pattern)
-        if len(paths) == 1:
-            return paths[0].stem
-        fixed = itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
-        return Path(*fixed).resolve().name or "texts"
-
-    def _add_all(self, paths: Sequence[Path], names: Sequence[str], source: str) -> None:
-        """Reads the files of a folder or pattern; those that cannot be read are skipped, unless all are."""
-        skipped = list[str]()
-        for path, name in zip(paths, names, strict=True):
+        self._names.append(_pattern_name(pattern, paths))
+        reasons = list[str]()
+        for path in paths:
             try:
-                self._add_file(path, name)
+                yield from self._read_file(path, path.as_posix())
             except InputError as error:
-                skipped.append(str(error))
-        if len(skipped) == len(paths):
-            raise InputError(f"{source} holds no text that can be read. {skipped[0]}")
-        self.notes += [f"skipped: {reason}" for reason in skipped[:MOST_NAMED]]
-        if len(skipped) > MOST_NAMED:
-            self.notes.append(f"skipped: {_plural(len(skipped) - MOST_NAMED, 'more file')}")
-
-    def _add_file(self, path: Path, name: str) -> None:
-        """Raises InputError if `path` is not a file of text that holds any."""
-        if path.resolve() in self.seen:
-            self.notes.append(f"{name} is named twice and read once")
-            return
-        self.seen.add(path.resolve())
-        text, decoding_note = decode(_read_bytes(path, name), name)
-        text, book_note = strip_gutenberg(text)
-        documents = split_documents(text, name)
-        kept = [document for document in documents if document.text.strip()]
-        if not kept:
-            raise InputError(f"{name} is empty: there is no text in it to learn from")
-        self.n_empty += len(documents) - len(kept)
-        self.documents += kept
-        for note in filter(None, (decoding_note, book_note)):
-            self.file_notes.setdefault(note, []).append(name)
+                reasons.append(str(error))
+                yield Extract(unreadable=[(path.as_posix(), str(error))])
+        if len(reasons) == len(paths):
+            raise InputError(f"{pattern} holds no text that can be read. {reasons[0]}")
 
 
-@dataclass
-class _Listing(_Reading):
-    """Notes down what there is to read instead of reading it."""
-
-    named: list[Named] = field(default_factory=list)
-    group: str | None = None
-
-    def _add_named(self, name: str) -> str:
-        self._note_down(Path(name), Named(name, name))
-        return name
-
-    def _add_all(self, paths: Sequence[Path], names: Sequence[str], source: str) -> None:
-        self.group = source
-        super()._add_all(paths, names, source)
-        self.group = None
-
-    def _add_file(self, path: Path, name: str) -> None:
-        is_address = "://" in name
-        self._note_down(path.resolve(), Named(name if is_address else path, name, path, self.group))
-
-    def _note_down(self, key: Path, named: Named) -> None:
-        if key in self.seen:
-            self.notes.append(f"{named.name} is named twice and read once")
-            return
-        self.seen.add(key)
-        self.named.append(named)
+def address_stem(url: str) -> str:
+    """What to name a corpus after that comes from `url`."""
+    stem = Path(unquote(urlsplit(url).path)).name or urlsplit(url).hostname or "web"
+    return stem.split(".")[0] or "web"
 
 
-def _read_bytes(path: Path, name: str) -> bytes:
-    if path.suffix.lower() in OTHER_FORMATS:
-        raise InputError(
-            f"{name} cannot be read: so far texts are, such as {', '.join(TEXT_SUFFIXES)}; "
-            f"export the {path.suffix.lower()} file as plain text"
-        )
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(
-                f"{name} is not a file (but a pipe or a device): save the text to a file and give that"
-            )
-        if status.st_size > MOST_BYTES:
-            raise InputError(
-                f"{name} has {status.st_size / 2**30:.1f} GiB, and files of up to {MOST_BYTES >> 30} GiB "
-                "are read: split it into several files"
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{name} cannot be read ({error.strerror or error}): check its permissions"
-        ) from error
-
-
-def _expand_home(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # `~name` where nobody has that name: a file may
-        return path
-
-
-def _kind(path: Path) -> int | None:
-    """The file mode of `path`, or None if nothing is there."""
-    try:
-        return path.stat().st_mode
-    except PermissionError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
-    except (OSError, ValueError):  # also names that are too long, or that the system does not allow
-        return None
-
-
-def _walk(folder: Path, notes: list[str]) -> Iterator[Path]:
-    """The files below `folder` that are not hidden, in order; links to folders are not followed."""
-
-    def unreadable(error: OSError) -> None:
-        notes.append(f"{error.filename} cannot be read ({error.strerror}) and is left out")
-
-    for parent, folders, files in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(files) if not name.startswith("."))
+def _pattern_name(pattern: str, paths: Sequence[Path]) -> str:
+    if len(paths) == 1:
+        return paths[0].stem
+    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
+    return Path(*fixed).resolve().name or "texts"
 
 
 def _suggestion(path: Path) -> str:
@@ -314,7 +257,3 @@ def _slug(name: str) -> str:
     text = unicodedata.normalize("NFC", name).lower()
     text = re.sub(r"[^\w.-]+", "-", text)[:60].strip("-._") or "text"
     return f"{text}-text" if WINDOWS_RESERVED.fullmatch(text) else text
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -2,12 +2,13 @@
 
 Large files of plain text are decoded, cut into documents and tidied as they are read, to the same characters as if
 they were read whole. All else (small files, other formats, named corpora, books of Project Gutenberg) is read whole by
-`sources.read`, one file at a time.
+`sources.stream`, one file at a time.
 """
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import itertools
 import stat
@@ -21,7 +22,8 @@ import numpy as np
 from pellucid.errors import InputError
 from pellucid.text.decoding import BYTE_ORDER_MARKS, encoding_note, refuse_binary
 from pellucid.text.documents import SEPARATOR, Progress, count_bytes
-from pellucid.text.sources import MOST_NAMED, Named, list_files, read
+from pellucid.text.listing import Listed, list_sources
+from pellucid.text.sources import MOST_NAMED, Reading, stream
 
 CHUNK = 1 << 20  # characters: longer documents come in chunks of exactly this, others whole
 BLOCK = 1 << 20  # bytes read from a file at a time
@@ -58,13 +60,13 @@ class TextFile:
 
 @dataclass(frozen=True)
 class WholeSource:
-    """What `sources.read` reads."""
+    """What `sources.stream` reads."""
 
     what: str | Path
 
     def chunks(self, watch: Watch | None = None) -> Iterator[Chunk]:
         """One chunk a document."""
-        for document in read(self.what).documents:
+        for document in stream(self.what):
             yield document.text, True
 
 
@@ -108,15 +110,15 @@ def survey(
     Raises:
         InputError: a source is missing, empty or not text.
     """
-    name, listed, notes = list_files(sources, progress=progress)
-    counting = _Counting(sum(2 * _size(named) for named in listed), watch)
-    for named in listed:
-        counting.add(named)
+    name, listed, notes = list_sources(sources, _is_large_text, progress=progress)
+    counting = _Counting(sum(2 * _size(item) for item in listed), watch)
+    for item in listed:
+        counting.add(item)
     counting.refuse_empty_groups()
     return Survey(
         name,
         tuple(counting.sources),
-        tuple(named.path for named in counting.read if named.path is not None),
+        tuple(path for item in counting.read for path in item.paths),
         tuple(dict.fromkeys([*notes, *counting.notes()])),
         _compact(counting.lengths),
         counting.n_bytes,
@@ -129,35 +131,42 @@ class _Counting:
 
     def __init__(self, total: int, watch: Callable[[int, int], object] | None) -> None:
         self.total, self.done, self.watch = total, 0, watch
-        self.read = list[Named]()
+        self.read = list[Listed]()
         self.sources = list[TextFile | WholeSource]()
         self.skipped = list[tuple[str, str]]()  # group, reason
+        self.said = list[str]()  # whole sentences
         self.file_notes: dict[str, list[str]] = {}  # what there is to say, and of which files
         self.lengths = array("Q")
         self.long_bytes: dict[int, int] = {}
         self.n_bytes = 0
 
-    def add(self, named: Named) -> None:
+    def add(self, item: Listed) -> None:
         try:
-            source, note = inspect(named, self._advance)
+            source, note = inspect(item, self._advance)
             if isinstance(source, TextFile):
-                said = [note] if note else []
+                if note:
+                    self.file_notes.setdefault(note, []).append(item.name)
                 self._count(source.chunks(self._advance))
             else:
-                corpus = read(source.what)
-                said = corpus.notes
-                self._count((document.text, True) for document in corpus.documents)
-                self._advance(2 * _size(named))
+                reading = stream(source.what)
+                self._count((document.text, True) for document in reading)
+                self._note(item, reading)
+                self._advance(2 * _size(item))
         except InputError as error:
-            if named.group is None:
+            if item.group is None:
                 raise
-            self.skipped.append((named.group, str(error)))
+            self.skipped.append((item.group, str(error)))
             return
         self.sources.append(source)
-        self.read.append(named)
-        for note in said:
-            about = note.removeprefix(f"{named.name}: ").removeprefix(f"{Path(named.what).name}: ")
-            self.file_notes.setdefault(about, []).append(named.name)
+        self.read.append(item)
+
+    def _note(self, item: Listed, reading: Reading) -> None:
+        if len(item.paths) != 1:  # a folder or a named corpus speaks for itself
+            self.said += reading.notes
+            return
+        for about, files in reading.summary.file_notes.items():
+            self.file_notes.setdefault(about, []).extend([item.name] * len(files))
+        self.said += reading.summary.notes
 
     def _count(self, chunks: Iterable[Chunk]) -> None:
         length = n_bytes = n_chunks = 0
@@ -179,13 +188,13 @@ class _Counting:
 
     def refuse_empty_groups(self) -> None:
         """Raises InputError where nothing of a folder or pattern could be read."""
-        groups = {named.group for named in self.read}
+        groups = {item.group for item in self.read}
         for group, reason in self.skipped:
             if group not in groups:
                 raise InputError(f"{group} holds no text that can be read. {reason}")
 
     def notes(self) -> list[str]:
-        said = [
+        said = self.said + [
             f"{files[0] if len(files) == 1 else f'{len(files):,} files'}: {what}"
             for what, files in self.file_notes.items()
         ]
@@ -198,15 +207,15 @@ class _Counting:
 # ---------------------------------------------------------------------- inspecting a file
 
 
-def inspect(named: Named, watch: Watch | None = None) -> tuple[TextFile | WholeSource, str | None]:
+def inspect(item: Listed, watch: Watch | None = None) -> tuple[TextFile | WholeSource, str | None]:
     """How to read a file, and a note of its encoding; large ones are gone through once, in bounded memory.
 
     Raises:
         InputError: it is not text, or cannot be read.
     """
-    path, name = named.path, named.name
-    if path is None or not _is_large_text(path):
-        return WholeSource(named.what), None
+    path, name = item.paths[0] if len(item.paths) == 1 else None, item.name
+    if path is None or Path(item.what).is_dir() or not _is_large_text(path):
+        return WholeSource(item.what), None
     mark = _mark(path, name)
     wide = mark in ("utf-16", "utf-32")
     encoding, errors = (mark, "replace") if mark and wide else ("utf-8-sig", "strict")
@@ -220,7 +229,7 @@ def inspect(named: Named, watch: Watch | None = None) -> tuple[TextFile | WholeS
         errors = "replace"
         separated, is_book = _scan(_decoded(_raw_blocks(path, name), encoding, errors))
     if is_book and path.stat().st_size <= MOST_BOOK:
-        return WholeSource(named.what), None
+        return WholeSource(item.what), None
     return TextFile(path, name, encoding, errors, separated), note
 
 
@@ -345,11 +354,12 @@ def _last_chunk(text: str, begun: bool, separated: bool) -> Iterator[Chunk]:
         yield text, True
 
 
-def _size(named: Named) -> int:
-    try:
-        return named.path.stat().st_size if named.path else 0
-    except OSError:
-        return 0
+def _size(item: Listed) -> int:
+    total = 0
+    for path in item.paths:
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total
 
 
 def _compact(lengths: array[int]) -> np.ndarray:
