@@ -88,7 +88,9 @@ def _alone_with(path: Path, wanted: Wanted, progress: Progress | None) -> Iterat
     """Only one process at a time is in here with `path`; when one is killed, the system lets the next in."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path.with_name(path.name + ".lock"))
+    place = path.with_name(path.name + ".lock")
+    place.touch()  # where nothing may be written this fails; on Windows the lock would wait for ever
+    lock = FileLock(place)
     try:
         lock.acquire(blocking=False)
     except Timeout:

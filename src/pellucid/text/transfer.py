@@ -57,7 +57,7 @@ class Wanted:
 
     def not_it(self, why: str) -> str:
         """The message that what came is another file."""
-        return f"{self.shown} is not the file expected ({why}), so it is not used: {self.remedy}"
+        return f"{self.shown} is not the file expected ({why}), so it is not used: check the address, {self.remedy}"
 
 
 def without_credentials(url: str) -> str:
@@ -96,7 +96,7 @@ def transfer(wanted: Wanted, partial: Partial, progress: Progress | None) -> int
             return start
     except httpx.TimeoutException:
         raise CutOff(f"no answer within {wanted.timeout:g} s") from None
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, UnicodeError):  # the latter: a host with a part that is empty or too long
         raise InputError(f"{wanted.shown} is not a web address that can be read: check it") from None
     except (httpx.UnsupportedProtocol, httpx.TooManyRedirects):
         raise InputError(
@@ -133,6 +133,7 @@ def _check_status(wanted: Wanted, response: httpx.Response, partial: Partial) ->
     status = response.status_code
     going_on = "range" in response.request.headers
     if status in (200, 203) or (status == 206 and going_on):
+        _check_packing(wanted, response)
         return
     answer = f"it answered {status} {response.reason_phrase}".rstrip()
     if status == 416 and going_on:  # what is here is not the beginning of what is there
@@ -143,13 +144,21 @@ def _check_status(wanted: Wanted, response: httpx.Response, partial: Partial) ->
     raise InputError(f"{wanted.shown} could not be fetched ({answer}): check the address, {wanted.remedy}")
 
 
+def _check_packing(wanted: Wanted, response: httpx.Response) -> None:
+    if (packing := _packing(response)) not in ("identity", "gzip", "deflate"):
+        raise InputError(
+            f"{wanted.shown} could not be fetched (it comes packed as {packing}, unasked): "
+            f"check the address, {wanted.remedy}"
+        )
+
+
 def _retry_after(text: str) -> float | None:
     """The seconds to wait that the server names, as a number or as a date."""
     if text.isdecimal():
         return float(text)
     try:
         until = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
 
@@ -161,7 +170,9 @@ def _begin(response: httpx.Response, partial: Partial) -> tuple[int, int | None]
     """
     announced = response.headers.get("content-length", "")
     if response.status_code != 206:
-        if _is_packed(response):  # of the size and the places in what is unpacked, nothing is known
+        if (
+            _packing(response) != "identity"
+        ):  # of the size and the places in what is unpacked, nothing is known
             partial.begin(None)
             return 0, None
         whole = int(announced) if re.fullmatch(r"\d{1,18}", announced) else None
@@ -176,7 +187,7 @@ def _begin(response: httpx.Response, partial: Partial) -> tuple[int, int | None]
         or int(part[1]) != partial.size
         or version.total not in (None, int(part[2]))
         or (etag and version.validator.startswith('"') and etag != version.validator)
-        or _is_packed(response)
+        or _packing(response) != "identity"
     ):
         partial.discard()
         raise CutOff("it sent another part than the one asked for")
@@ -189,8 +200,8 @@ def _validator(response: httpx.Response) -> str | None:
     return etag if etag.startswith('"') else response.headers.get("last-modified")
 
 
-def _is_packed(response: httpx.Response) -> bool:
-    return response.headers.get("content-encoding", "identity").strip().lower() != "identity"
+def _packing(response: httpx.Response) -> str:
+    return response.headers.get("content-encoding", "").strip().lower() or "identity"
 
 
 def _receive(
