@@ -1,15 +1,19 @@
 """Splits: nanoGPT's numbers, and every character in exactly one part."""
 
+import hashlib
 import json
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.errors import InputError
 from pellucid.text.documents import Document
-from pellucid.text.splits import MOST_DEV, split
+from pellucid.text.splits import MOST_DEV, plan_splits, split
 
 TINYSHAKESPEARE = Path(__file__).parents[3] / "shared" / "data" / "tinyshakespeare.txt"
 
@@ -119,3 +123,84 @@ def test_the_record_is_json_and_notices_another_split():
 def test_fractions_out_of_range(fraction: float):
     with pytest.raises(InputError, match="dev_fraction"):
         split(make(100), seed=1, dev_fraction=fraction)
+
+
+# The rules as they were first written, on texts and one document at a time: `plan_splits` must give the same.
+
+
+def reference_split(
+    documents: list[Document], seed: int, dev_fraction: float, validation_fraction: float
+) -> list[list[Document]]:
+    many = len(documents) >= 20
+    rest, validation = reference_hold_out(
+        documents, validation_fraction, many, f"validation {seed}", lambda n, share: int((1 - share) * n)
+    )
+    bounded = min(dev_fraction, MOST_DEV / max(1, sum(len(d.text) for d in rest)))
+    train, dev = reference_hold_out(rest, bounded, many, f"dev {seed}", lambda n, share: n - int(share * n))
+    return [train, dev, validation]
+
+
+def reference_hold_out(
+    documents: list[Document], fraction: float, many: bool, salt: str, cut: Callable[[int, float], int]
+) -> tuple[list[Document], list[Document]]:
+    if fraction == 0:
+        return documents, []
+    if many:
+        target = round(fraction * sum(len(d.text) for d in documents))
+        order = sorted(
+            range(len(documents)), key=lambda index: hashlib.sha256(f"{salt} {index}".encode()).digest()
+        )
+        chosen, total = set[int](), 0
+        for index in order:
+            if total >= 0.95 * target:
+                break
+            if total + len(documents[index].text) <= target:
+                chosen.add(index)
+                total += len(documents[index].text)
+        if 2 * total >= target:
+            rest = [document for index, document in enumerate(documents) if index not in chosen]
+            return rest, [documents[index] for index in sorted(chosen)]
+    kept, held = list[Document](), list[Document]()
+    for document in documents:
+        at = cut(len(document.text), fraction) or len(document.text)
+        kept.append(Document(document.text[:at], document.name))
+        if at < len(document.text):
+            held.append(Document(document.text[at:], document.name))
+    return kept, held
+
+
+lengths = st.one_of(
+    st.lists(st.integers(1, 60), min_size=1, max_size=60),
+    st.lists(st.sampled_from([1, 2, 3, 10, 5000]), min_size=15, max_size=60),
+)
+shares = st.sampled_from([0.0, 0.01, 0.05, 0.1, 0.3, 0.5, 0.9])
+
+
+@settings(deadline=None)
+@given(lengths, st.integers(0, 9), shares, shares)
+def test_planning_on_lengths_splits_as_the_rules_on_texts_did(
+    lengths: list[int], seed: int, dev_fraction: float, validation_fraction: float
+):
+    documents = make(*lengths)
+    splits = split(documents, seed=seed, dev_fraction=dev_fraction, validation_fraction=validation_fraction)
+    expected = reference_split(documents, seed, dev_fraction, validation_fraction)
+    assert [list(part) for part in (splits.train, splits.dev, splits.validation)] == expected
+
+
+def test_a_million_documents_are_planned_in_bounded_memory():
+    lengths = np.full(1_000_000, 800, dtype=np.uint32)
+    tracemalloc.start()
+    plan = plan_splits(lengths, seed=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60 * len(lengths)  # bytes: a few NumPy integers a document
+    record = plan.record({})
+    assert (
+        record["documents"]["train"] + record["documents"]["dev"] + record["documents"]["validation"] == 10**6
+    )
+    assert record["characters"]["validation"] == pytest.approx(80_000_000, rel=0.06)
+
+
+def test_more_than_four_thousand_million_characters():
+    plan = plan_splits([5 << 32, 100], seed=0)
+    assert plan.bounds(0) == (0, (5 << 32) * 9 // 10 - 100_000 + 1, (5 << 32) * 9 // 10, 5 << 32)

@@ -33,6 +33,7 @@ from pellucid.training.prepared import FORMAT, PROGRESS, STATE, TOKENIZER, is_pr
 BATCH = 1 << 19  # characters encoded at a time: the library needs about 50 bytes for each
 ENCODERS = 2  # batches being encoded: while one becomes numbers in Python, the cores work on the other
 WAITING = 4  # batches read, encoded and not yet written, at most
+NOT_BEGUN = (".lock", f".{STATE}.tmp")  # what is left where preparing was killed as it began
 SAVE_SECONDS = 5.0  # of work that a crash can cost, at most about
 
 Observe = Callable[
@@ -129,13 +130,13 @@ def _check(folder: Path, request: dict[str, Any], overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: --out names a folder")
     if not is_prepared(folder):
-        if folder.is_dir() and any(item.name != ".lock" for item in folder.iterdir()):
+        if folder.is_dir() and any(item.name not in NOT_BEGUN for item in folder.iterdir()):
             raise InputError(f"{folder} holds other files: choose a new folder for --out")
         return
     if overwrite:
         return
     state = read_state(folder)
-    if state.get("finished"):
+    if state.get("finished") and not (folder / PROGRESS).exists():
         raise InputError(
             f"{folder} is prepared already: train on it with `pellucid train {folder}`, or add --overwrite"
         )
@@ -173,6 +174,11 @@ class _Preparation:
 
     def run(self, sources: str | Path | Sequence[str | Path], overwrite: bool) -> dict[str, Any]:
         resumed = is_prepared(self.folder) and not overwrite
+        if resumed and (state := read_state(self.folder)).get(
+            "finished"
+        ):  # it was killed at its very last step
+            (self.folder / PROGRESS).unlink()
+            return state
         advanced = self.observer.advanced
         text = survey(
             sources, progress=self.observer.note, watch=lambda done, total: advanced("reading", done, total)

@@ -1,0 +1,270 @@
+"""A prepared folder holds what reading and tokenising in memory gives, and trains to the same bits."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid.errors import InputError
+from pellucid.text import streaming
+from pellucid.text.sources import read
+from pellucid.text.tokenizer import build_tokenizer
+from pellucid.training import evaluation, prepare
+from pellucid.training.data import split_corpus, tokenise
+from pellucid.training.evaluation import Evaluator
+from pellucid.training.prepare import Stopped
+from pellucid.training.prepared import load_prepared
+from pellucid.training.run_folder import RunFolder
+from pellucid.training.train import resume
+
+Cli = Callable[..., Any]
+Train = Callable[..., Any]
+FILES = ("prepared.json", "tokenizer.json", "train.bin", "dev.bin", "validation.bin")
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Every file is streamed, in many chunks and batches, and saved after each."""
+    for name, value in {"LARGE": 0, "CHUNK": 700, "BLOCK": 999}.items():
+        monkeypatch.setattr(streaming, name, value)
+    monkeypatch.setattr(prepare, "BATCH", 500)
+    monkeypatch.setattr(prepare, "SAVE_SECONDS", 0.0)
+    return monkeypatch
+
+
+@pytest.fixture
+def stories(tmp_path: Path, grammar: Callable[..., str]) -> Path:
+    """Sixty documents, long and short, some with characters of several bytes."""
+    path = tmp_path / "stories.txt"
+    texts = [grammar(1 + 3 * (seed % 7), seed) + "Ëntchen 🦆.\n" * (seed % 2) for seed in range(60)]
+    path.write_text("\n<|endoftext|>\n".join(texts), encoding="utf-8")
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "bpe", "auto"])
+@pytest.mark.parametrize("kind", ["one", "many", "wide"])
+def test_tokens_and_record_are_those_of_training_in_memory(
+    kind: str,
+    tokenizer: str,
+    stories: Path,
+    text_file: Path,
+    tmp_path: Path,
+    small_chunks: pytest.MonkeyPatch,
+):
+    source = text_file if kind == "one" else stories
+    if kind == "wide":
+        source = tmp_path / "wide.txt"
+        source.write_bytes(
+            stories.read_text(encoding="utf-8").replace("\n<|endoftext|>", "").encode("utf-16")
+        )
+    corpus = read(source)
+    splits = split_corpus(corpus, 3, 0.1)
+    built, _ = build_tokenizer(tokenizer, [document.text for document in splits.train])
+    expected = tokenise(corpus, splits, built)
+    prepare.prepare(source, tmp_path / "out", tokenizer=tokenizer, seed=3, dev_fraction=0.1)
+    data = load_prepared(tmp_path / "out")
+    assert data.record == expected.record
+    assert data.tokenizer.fingerprint == built.fingerprint
+    for part in ("train", "dev", "validation"):
+        found = getattr(data, part)
+        assert found.dtype == getattr(expected, part).dtype
+        assert np.array_equal(found, getattr(expected, part))
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "bpe"])
+def test_training_gives_the_same_run_bit_for_bit(
+    tokenizer: str, stories: Path, tmp_path: Path, train_tiny: Train, small_chunks: pytest.MonkeyPatch
+):
+    prepare.prepare(stories, tmp_path / "prepared", tokenizer=tokenizer)
+    train_tiny(tmp_path / "a", stories, tokenizer=tokenizer, dropout=0.1)
+    train_tiny(tmp_path / "b", str(tmp_path / "prepared"), dropout=0.1)
+    a, b = RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b")
+    assert a.model_path.read_bytes() == b.model_path.read_bytes()
+    assert a.tokenizer_path.read_bytes() == b.tokenizer_path.read_bytes()
+    losses = [[r.get("loss", r.get("dev_loss")) for r in run.metrics()] for run in (a, b)]
+    assert losses[0] == losses[1]
+    scores = [run.journal.of("finished")[-1]["validation_loss"] for run in (a, b)]
+    assert scores[0] == scores[1]
+    stored = [{**run.config()["data"], "sources": None} for run in (a, b)]
+    assert stored[0] == stored[1]
+    assert a.config()["training"] == b.config()["training"]
+
+
+def test_a_run_is_resumed_from_its_prepared_folder_and_no_other(
+    stories: Path, text_file: Path, tmp_path: Path, train_tiny: Train
+):
+    prepare.prepare(stories, tmp_path / "prepared", seed=5)
+    prepare.prepare(text_file, tmp_path / "other")
+    prepare.prepare(stories, tmp_path / "split", seed=6)
+    run = train_tiny(tmp_path / "run", tmp_path / "prepared").run
+    expected = run.model_path.read_bytes()
+    shutil.rmtree(run.checkpoints.path(run.checkpoints.steps()[-1]))
+    shutil.copytree(run.path, tmp_path / "from-text")
+    for wrong in ("other", "split"):
+        with pytest.raises(InputError, match="is not what"):
+            resume(RunFolder(run.path), tmp_path / wrong)
+    resume(RunFolder(run.path))
+    assert run.model_path.read_bytes() == expected
+    resume(RunFolder(tmp_path / "from-text"), stories)  # the split's seed is not the run's
+    assert (tmp_path / "from-text" / "model.safetensors").read_bytes() == expected
+
+
+def test_the_command_line(stories: Path, tmp_path: Path, cli: Cli, tiny: dict[str, Any]):
+    result = cli("prepare", stories, "--out", tmp_path / "out", "--tokenizer", "char", "--json")
+    assert result.code == 0
+    assert f"Next:  pellucid train {tmp_path / 'out'}" in result.err
+    assert json.loads(result.out)["documents"] == 60
+    del tiny["sample_tokens"]
+    flags = [part for name, value in tiny.items() for part in (f"--{name.replace('_', '-')}", value)]
+    assert cli("train", tmp_path / "out", *flags, "--out", tmp_path / "run").code == 0
+    evaluated = cli("eval", tmp_path / "run", stories)
+    assert evaluated.code == 0
+    assert "overlap with this text was not checked" in evaluated.err
+    again = cli("prepare", stories, "--out", tmp_path / "out", "--tokenizer", "char")
+    assert again.code == 2
+    assert "is prepared already" in again.err
+    before = contents(tmp_path / "out")
+    assert cli("prepare", stories, "--out", tmp_path / "out", "--tokenizer", "char", "--overwrite").code == 0
+    assert contents(tmp_path / "out") == before
+    by_run = cli("prepare", stories, "--out", tmp_path / "by-run", "--tokenizer", tmp_path / "run")
+    assert by_run.code == 0
+    assert (tmp_path / "by-run" / "train.bin").read_bytes() == before["train.bin"]
+
+
+class Trouble:
+    """Fails in the encoding of the n-th batch, with what it is told."""
+
+    def __init__(self, error: BaseException, after: int = 6) -> None:
+        self.error, self.left, self.real = error, after, prepare._after
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+        return self.real(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt, "the same command goes on"),
+        (OSError(errno.ENOSPC, "full"), Stopped, "free some space and give the same command again"),
+    ],
+)
+def test_what_stops_it_says_how_to_go_on_and_it_goes_on(
+    error: BaseException, kind: type[BaseException], words: str, stories: Path, tmp_path: Path,
+    small_chunks: pytest.MonkeyPatch, train_tiny: Train,
+):  # fmt: skip
+    prepare.prepare(stories, tmp_path / "straight")
+    with small_chunks.context() as patch:
+        patch.setattr(prepare, "_after", Trouble(error))
+        with pytest.raises(kind, match=words):
+            prepare.prepare(stories, tmp_path / "out")
+    stopped = json.loads((tmp_path / "out" / "progress.json").read_text())
+    assert 0 < stopped["characters"] < len(stories.read_text(encoding="utf-8"))
+    with pytest.raises(InputError, match="is not finished"):
+        train_tiny(tmp_path / "run", tmp_path / "out")
+    with pytest.raises(InputError, match="other settings \\(seed\\)"):
+        prepare.prepare(stories, tmp_path / "out", seed=1)
+    notes = list[str]()
+    prepare.prepare(stories, tmp_path / "out", observer=prepare.Observer(notes.append))
+    assert any(note.startswith("Going on after") for note in notes)
+    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+
+
+def test_sources_that_changed_are_refused(stories: Path, tmp_path: Path, small_chunks: pytest.MonkeyPatch):
+    with small_chunks.context() as patch:
+        patch.setattr(prepare, "_after", Trouble(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            prepare.prepare(stories, tmp_path / "out")
+    text, status = stories.read_text(encoding="utf-8"), stories.stat()
+    stories.write_text(text + "More.\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"is not what it was .*stories\.txt"):
+        prepare.prepare(stories, tmp_path / "out")
+    stories.write_text(text.replace("moon", "noon", 1), encoding="utf-8")  # of the same size and time
+    os.utime(stories, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(InputError, match="changed while it was read"):
+        prepare.prepare(stories, tmp_path / "out")
+    prepare.prepare(stories, tmp_path / "out", overwrite=True)
+    assert load_prepared(tmp_path / "out").record["fingerprint"] == read(stories).fingerprint
+
+
+def test_bad_requests(stories: Path, tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "train.bin").write_bytes(b"somebody's")
+    for out, words in ((stories, "is a file"), (tmp_path / "mine", "holds other files")):
+        with pytest.raises(InputError, match=words):
+            prepare.prepare(stories, out, overwrite=True)
+    new = tmp_path / "new"
+    for settings, words in (
+        ({"dev_fraction": 0.7}, "dev-fraction"),
+        ({"dev_fraction": float("nan")}, "dev-fraction"),
+        ({"seed": -1}, "seed"),
+        ({"tokenizer": tmp_path / "none.json"}, "is no tokenizer"),
+        ({"tokenizer": "char", "vocab_size": 300}, "leave out --vocab-size"),
+        ({"vocab_size": 10}, "256 bytes"),
+    ):
+        with pytest.raises(InputError, match=words):
+            prepare.prepare(stories, new, **settings)
+        assert not (new / "train.bin").exists()
+        shutil.rmtree(new, ignore_errors=True)
+    with pytest.raises(InputError, match="does not exist"):
+        prepare.prepare(tmp_path / "nothing.txt", new)
+    assert not new.exists()
+
+
+def test_damaged_and_mismatched_folders_are_refused(stories: Path, tmp_path: Path, train_tiny: Train):
+    prepare.prepare(stories, tmp_path / "sound", tokenizer="char")
+
+    def damaged(change: Callable[[Path], object], words: str) -> None:
+        folder = Path(shutil.copytree(tmp_path / "sound", tmp_path / "damaged"))
+        change(folder)
+        with pytest.raises(InputError, match=words):
+            train_tiny(tmp_path / "run", folder)
+        shutil.rmtree(folder)
+
+    def state(**values: Any) -> Callable[[Path], object]:
+        def change(folder: Path) -> None:
+            content = json.loads((folder / "prepared.json").read_text())
+            (folder / "prepared.json").write_text(json.dumps({**content, **values}))
+
+        return change
+
+    damaged(lambda folder: (folder / "train.bin").write_bytes(b"12"), "has 2 bytes, not the")
+    damaged(lambda folder: (folder / "dev.bin").unlink(), "cannot be read")
+    damaged(lambda folder: (folder / "prepared.json").write_text("{"), "is damaged")
+    damaged(lambda folder: (folder / "tokenizer.json").unlink(), "is no tokenizer")
+    damaged(state(format=2), "update pellucid")
+    for broken in ({"dtype": "|O"}, {"record": None}, {"record": {"tokens": []}}, {"dtype": ["<u2"]}):
+        damaged(state(**broken), "is damaged")
+    for settings, words in (
+        ({"tokenizer": "bpe"}, "with a char tokenizer"),
+        ({"vocab_size": 9}, "with a char tokenizer"),
+        ({"dev_fraction": 0.2}, "--dev-fraction 0.05"),
+    ):
+        with pytest.raises(InputError, match=words):
+            train_tiny(tmp_path / "run", tmp_path / "sound", **settings)
+    with pytest.raises(InputError, match="is trained on alone"):
+        train_tiny(tmp_path / "run", [tmp_path / "sound", stories])
+
+
+def test_the_bigram_is_the_same_however_it_is_counted(data: Any, monkeypatch: pytest.MonkeyPatch):
+    evaluator, size = Evaluator(data.tokenizer, 16), data.tokenizer.vocab_size
+    whole = evaluator.bigram_score(data.train, data.validation, size)
+    monkeypatch.setattr(evaluation, "COUNTED_AT_ONCE", 37)
+    assert evaluator.bigram_score(data.train, data.validation, size) == whole
+    monkeypatch.setattr(evaluation, "MOST_COUNTED", 500)
+    first = evaluator.bigram_score(data.train[:500], data.validation, size)
+    assert evaluator.bigram_score(data.train, data.validation, size) == first
