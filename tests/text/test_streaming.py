@@ -62,7 +62,7 @@ def same_as_read(path: Path) -> None:
 
 
 @quick
-@given(separated, st.integers(1, 40), st.integers(1, 40), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+@given(separated, st.integers(4, 40), st.integers(1, 40), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
 def test_any_chunk_size_gives_the_documents_of_the_whole_file(
     tmp_path: Path, tiny_chunks: pytest.MonkeyPatch, text: str, block: int, chunk: int, encoding: str
 ):
