@@ -41,18 +41,6 @@ def test_killed_while_saving(tokenizer: str, stories: Path, tmp_path: Path, laun
         assert contents(out) == expected
 
 
-def test_killed_at_the_very_end(stories: Path, tmp_path: Path, launch: Launch):
-    command = ("prepare", stories, "--tokenizer", "char", "--out")
-    assert launch(*command, tmp_path / "straight").wait() == 0
-    out, calls = tmp_path / "killed", 5
-    while launch(
-        *command, out, die_at=calls
-    ).wait():  # further each time, and at last just before its last call
-        calls += 1
-        assert calls < 99
-    assert contents(out) == contents(tmp_path / "straight")
-
-
 def test_killed_at_random_moments(stories: Path, tmp_path: Path, launch: Launch):
     command = ("prepare", stories, "--tokenizer", "bpe", "--out")
     assert launch(*command, tmp_path / "straight").wait() == 0

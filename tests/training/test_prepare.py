@@ -184,6 +184,15 @@ def test_what_stops_it_says_how_to_go_on_and_it_goes_on(
     assert contents(tmp_path / "out") == contents(tmp_path / "straight")
 
 
+def test_killed_at_its_very_last_step(stories: Path, tmp_path: Path):
+    state = prepare.prepare(stories, tmp_path / "out")
+    (tmp_path / "out" / "progress.json").write_text("{}")
+    before = contents(tmp_path / "out")
+    assert prepare.prepare(stories, tmp_path / "out") == state
+    assert not (tmp_path / "out" / "progress.json").exists()
+    assert contents(tmp_path / "out") == before
+
+
 def test_sources_that_changed_are_refused(stories: Path, tmp_path: Path, small_chunks: pytest.MonkeyPatch):
     with small_chunks.context() as patch:
         patch.setattr(prepare, "_after", Trouble(KeyboardInterrupt()))
