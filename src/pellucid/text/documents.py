@@ -26,6 +26,8 @@ class Corpus:
     name: str  # a slug: can be the name of a folder on every system
     documents: tuple[Document, ...]
     notes: tuple[str, ...] = ()  # what the reader should be told: encodings guessed, files skipped and why
+    unreadable: tuple[tuple[str, str], ...] = ()
+    n_files: int = 0
 
     @cached_property
     def n_characters(self) -> int:
