@@ -81,7 +81,7 @@ STARTING = {
     "unequal parts": ((*TRAIN, "--accumulate", 3), ["3 equal parts", "--accumulate"]),
     "activation": ((*TRAIN, "--activation", "tanh"), ["choose one of relu"]),
     "schedule": ((*TRAIN, "--schedule", "step"), ["cosine or wsd or constant"]),
-    "tokenizer": ((*TRAIN, "--tokenizer", "words"), ["give auto, char, bpe, wordpiece"]),
+    "tokenizer": ((*TRAIN, "--tokenizer", "words"), ["give auto, char, bpe, wordpiece, or"]),
     "character vocabulary": ((*TRAIN, "--tokenizer", "char", "--vocab-size", 90), ["leave out --vocab-size"]),
     "tiny vocabulary": ((*TRAIN, "--vocab-size", 9), ["9"]),
     "device": ((*TRAIN, "--device", "tpu"), ["choose auto, cpu, cuda or mps"]),

@@ -31,6 +31,11 @@ def result(value: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
+def printable(text: str) -> str:
+    """`text` with control characters escaped, so that no text can command the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def quoted(path: object) -> str:
     """A path as it can be typed into a shell."""
     text = str(path)

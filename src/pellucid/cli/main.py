@@ -19,6 +19,7 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 VERBS = {
     "demo": "Shakespeare's plays to a trained model and a scene, in about two minutes",
     "train": "train a model on your text",
+    "preview": "what a text holds, and what training on it would take: a dry run",
     "prepare": "tokenise a text larger than memory once, for train to map",
     "sample": "let a model write",
     "chat": "take turns with a model",

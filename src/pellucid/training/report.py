@@ -55,15 +55,18 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.1f} GB"
 
 
+def step_text(forecast: Forecast) -> str:
+    """How long a step takes, and whether that was measured."""
+    seconds = forecast.seconds_per_step
+    text = f"{1000 * seconds:.0f} ms" if seconds < 10 else duration(seconds)
+    return f"{text} (by the probe's speed: too long to measure)" if forecast.estimated else text
+
+
 def forecast_text(model: ModelConfig, data: TrainingData, forecast: Forecast) -> str:
     """One paragraph: what is about to happen and what can be hoped of it."""
-    seconds = forecast.seconds_per_step
-    step = f"{1000 * seconds:.0f} ms" if seconds < 10 else duration(seconds)
-    if forecast.estimated:
-        step += " (by the probe's speed: too long to measure)"
     return (
         f"Forecast: {parameters_text(model, data.tokenizer.n_reserved)}; about {size(forecast.memory)} of memory; "
-        f"{forecast.steps:,} steps of {step}, about "
+        f"{forecast.steps:,} steps of {step_text(forecast)}, about "
         f"{duration(forecast.seconds)}; {forecast.tokens:,} tokens, {forecast.epochs:.1f} times through the text. "
         f"A model that has read so much writes {forecast.ability}."
     )

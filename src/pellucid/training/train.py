@@ -12,23 +12,22 @@ import torch
 import pellucid
 from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig
-from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
-from pellucid.text.tokenizer import KINDS, build_tokenizer, load_tokenizer
-from pellucid.text.windows import Windows
+from pellucid.text.tokenizer import KINDS, load_tokenizer
 from pellucid.training import report
 from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.data import TrainingData, absolute_sources, split_corpus, tokenise
-from pellucid.training.forecast import Forecast, check_memory, evaluation_tokens, seconds_per_step
+from pellucid.training.forecast import Forecast, evaluation_tokens, seconds_per_step
 from pellucid.training.loop import EVALUATIONS, Trainer
-from pellucid.training.machine import Machine, attention_core, deterministic, probe
+from pellucid.training.machine import Machine, deterministic, probe
 from pellucid.training.observer import Observer
+from pellucid.training.plan import build, choose_machine, forecast, make_plan, prepare_data
 from pellucid.training.prepared import find_prepared, keep_as_prepared, load_prepared
 from pellucid.training.report import Outcome
 from pellucid.training.run_folder import RunFolder, create_run
 from pellucid.training.schedules import Pace
-from pellucid.training.settings import Request, request, resolve
+from pellucid.training.settings import Request, request
 from pellucid.training.weights import load_weights
 
 Sources = str | Path | Sequence[str | Path]
@@ -61,28 +60,21 @@ def train(
     """
     observer = observer or Observer()
     asked = request(preset, config, **settings)
-    machine = probe(asked.training.get("device", "auto"), asked.training.get("precision", "auto"))
-    if asked.training.get("plain") and "precision" not in asked.training:
-        machine = dataclasses.replace(machine, precision="float32")
+    machine = choose_machine(asked)
     observer.note(f"Machine: {machine.describe()}.")
     data = _data(sources, corpus, asked, observer)
-    model_config, train_config, reasons = resolve(
-        asked, data.tokenizer.vocab_size, data.tokenizer.kind, len(data.train), machine
-    )
-    for reason in reasons:
-        observer.note(f"Auto chose {reason}.")
-    memory = check_memory(model_config, train_config, machine.memory)
-    Windows(data.train, model_config.context_length, train_config.seed)  # refuses a text that is too short
+    plan = make_plan(data, asked, machine, observer.note)
+    model_config, train_config = plan.model, plan.training
 
     run = create_run(out, data.record["name"], overwrite)
     try:
         with deterministic(machine.device):
-            model = _build(model_config, train_config, machine)
+            model = build(model_config, train_config, machine)
             trainer = Trainer(run, model, data, train_config, machine, 1, observer)
-            forecast = _forecast(trainer, memory)
-            observer.note(report.forecast_text(model_config, data, forecast))
-            train_config = _with_eval_tokens(train_config, forecast, data)
-            trainer = Trainer(run, model, data, train_config, machine, forecast.steps, observer)
+            expected = forecast(trainer, plan.memory)
+            observer.note(report.forecast_text(model_config, data, expected))
+            train_config = _with_eval_tokens(train_config, expected, data)
+            trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
             _write_config(run, sources, data, model_config, train_config, machine)
             trainer.start()
             trainer.train()
@@ -121,7 +113,7 @@ def resume(
         data = _known_data(run, stored, sources, observer)
         machine = probe(train_config.device, train_config.precision, stored["machine"]["threads"])
         with deterministic(machine.device):
-            model = _build(model_config, train_config, machine)
+            model = build(model_config, train_config, machine)
             trainer = Trainer(run, model, data, train_config, machine, 1, observer)
             _restore(trainer, observer)
             if train_config.budget != before.budget:
@@ -140,7 +132,8 @@ def resume(
 def _data(sources: Sources, corpus: Corpus | None, asked: Request, observer: Observer) -> TrainingData:
     prepared = None if corpus else find_prepared(sources)
     if prepared is None:
-        return _prepare(corpus or read(sources, progress=observer.note), asked, observer)
+        corpus = corpus or read(sources, progress=observer.note)
+        return prepare_data(corpus, asked, note=observer.note, progress=observer.note)[0]
     data = load_prepared(prepared)
     keep_as_prepared(data, asked, prepared)
     observer.note(
@@ -150,51 +143,12 @@ def _data(sources: Sources, corpus: Corpus | None, asked: Request, observer: Obs
     return data
 
 
-def _prepare(corpus: Corpus, asked: Request, observer: Observer) -> TrainingData:
-    for note in corpus.notes:
-        observer.note(note)
-    splits = split_corpus(corpus, asked.seed, asked.dev_fraction)
-    tokenizer, reason = build_tokenizer(
-        asked.tokenizer,
-        [document.text for document in splits.train],
-        asked.text.get("vocab_size"),
-        progress=observer.note,
-    )
-    data = tokenise(corpus, splits, tokenizer)
-    observer.note(f"Tokens: {reason}; {report.token_counts(data)}.")
-    if tokenizer.unknown is not None:
-        unknown = sum(
-            int((part == tokenizer.unknown).sum()) for part in (data.train, data.dev, data.validation)
-        )
-        if unknown:
-            observer.note(
-                f"{unknown:,} characters are unknown to the tokenizer and become one unknown token."
-            )
-    return data
-
-
-def _build(model: ModelConfig, config: TrainConfig, machine: Machine) -> LanguageModel:
-    torch.manual_seed(config.seed)
-    core = attention_core(machine.device, model.context_length, model.dropout, config.plain)
-    return build_model(model, core).to(machine.device)
-
-
-def _forecast(trainer: Trainer, memory: int) -> Forecast:
-    config, length = trainer.config, trainer.windows.context_length
-    seconds = seconds_per_step(trainer)
-    steps = config.planned_steps(trainer.windows.per_epoch, length)
-    if steps is None:
-        steps = max(1, int(60 * config.minutes / seconds))
-    tokens = steps * config.batch_size * length
-    return Forecast(seconds, steps, tokens, tokens / len(trainer.data.train), memory)
-
-
-def _with_eval_tokens(config: TrainConfig, forecast: Forecast, data: TrainingData) -> TrainConfig:
+def _with_eval_tokens(config: TrainConfig, expected: Forecast, data: TrainingData) -> TrainConfig:
     """Evaluations must not eat the run; bounded by minutes, the number hangs on the clock, so it is recorded."""
     if config.eval_tokens:
         return config
-    evaluations = 1 + (forecast.steps // config.eval_every if config.eval_every else EVALUATIONS)
-    affordable = evaluation_tokens(forecast.tokens, evaluations)
+    evaluations = 1 + (expected.steps // config.eval_every if config.eval_every else EVALUATIONS)
+    affordable = evaluation_tokens(expected.tokens, evaluations)
     return dataclasses.replace(config, eval_tokens=0 if affordable >= len(data.dev) > 0 else affordable)
 
 
@@ -284,7 +238,7 @@ def _known_data(
 def _restore(trainer: Trainer, observer: Observer) -> None:
     if not trainer.run.checkpoints.steps():
         observer.note("The run stopped before its first checkpoint: starting it again.")
-        trainer.pace = Pace(_forecast(trainer, 0).steps)
+        trainer.pace = Pace(forecast(trainer, 0).steps)
         trainer.start()
         return
     checkpoint, problems = trainer.run.checkpoints.newest_sound()

@@ -1,0 +1,126 @@
+"""What a training will be, before anything is written: data, model, recipe, the reasons, memory, and a forecast."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from pellucid.model.config import ModelConfig
+from pellucid.model.transformer import LanguageModel, build_model
+from pellucid.text.documents import Corpus
+from pellucid.text.tokenizer import build_tokenizer
+from pellucid.text.windows import Windows
+from pellucid.training.config import TrainConfig
+from pellucid.training.data import TrainingData, split_corpus, tokenise
+from pellucid.training.forecast import Forecast, check_memory, seconds_per_step
+from pellucid.training.loop import Trainer
+from pellucid.training.machine import Machine, attention_core, deterministic, probe
+from pellucid.training.observer import Observer
+from pellucid.training.report import token_counts
+from pellucid.training.run_folder import RunFolder
+from pellucid.training.settings import Request, resolve
+
+Tell = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All that is decided of a training; `memory` is in bytes."""
+
+    data: TrainingData
+    machine: Machine
+    model: ModelConfig
+    training: TrainConfig
+    reasons: tuple[str, ...]  # for what `auto` chose
+    memory: int
+
+
+def choose_machine(asked: Request) -> Machine:
+    """Raises: InputError when the device is not there, or cannot do the precision."""
+    machine = probe(asked.training.get("device", "auto"), asked.training.get("precision", "auto"))
+    if asked.training.get("plain") and "precision" not in asked.training:
+        machine = dataclasses.replace(machine, precision="float32")
+    return machine
+
+
+def prepare_data(
+    corpus: Corpus, asked: Request, *, note: Tell, progress: Tell, keep: bool = True
+) -> tuple[TrainingData, str]:
+    """Split and tokenise; returns also what the tokenizer is and why.
+
+    Args:
+        note: hears what was decided.
+        progress: hears how far learning a tokenizer is.
+        keep: whether a learned tokenizer is put into the cache.
+
+    Raises:
+        InputError: nothing to train on, or no such tokenizer.
+    """
+    for line in corpus.notes:
+        note(line)
+    splits = split_corpus(corpus, asked.seed, asked.dev_fraction)
+    tokenizer, reason = build_tokenizer(
+        asked.tokenizer,
+        [document.text for document in splits.train],
+        asked.text.get("vocab_size"),
+        progress=progress,
+        keep=keep,
+    )
+    data = tokenise(corpus, splits, tokenizer)
+    note(f"Tokens: {reason}; {token_counts(data)}.")
+    if unknown := count_unknown(data):
+        note(f"{unknown:,} characters are unknown to the tokenizer and become one unknown token.")
+    return data, reason
+
+
+def count_unknown(data: TrainingData) -> int:
+    """Characters of the splits that the vocabulary lacks."""
+    unknown = data.tokenizer.unknown
+    if unknown is None:
+        return 0
+    return sum(int((part == unknown).sum()) for part in (data.train, data.dev, data.validation))
+
+
+def make_plan(data: TrainingData, asked: Request, machine: Machine, note: Tell) -> Plan:
+    """Decide on model and recipe; `note` hears what was chosen.
+
+    Raises:
+        InputError: a setting is wrong, the text is too short, or memory too small.
+    """
+    kind, size = data.tokenizer.kind, data.tokenizer.vocab_size
+    model, training, reasons = resolve(asked, size, kind, len(data.train), machine)
+    for reason in reasons:
+        note(f"Auto chose {reason}.")
+    memory = check_memory(model, training, machine.memory)
+    Windows(data.train, model.context_length, training.seed)  # refuses a text that is too short
+    return Plan(data, machine, model, training, tuple(reasons), memory)
+
+
+def build(model: ModelConfig, config: TrainConfig, machine: Machine) -> LanguageModel:
+    """The model with the weights that `config.seed` starts it with."""
+    torch.manual_seed(config.seed)
+    core = attention_core(machine.device, model.context_length, model.dropout, config.plain)
+    return build_model(model, core).to(machine.device)
+
+
+def forecast(trainer: Trainer, memory: int) -> Forecast:
+    """What training will take, from a measured step."""
+    config, length = trainer.config, trainer.windows.context_length
+    seconds = seconds_per_step(trainer)
+    steps = config.planned_steps(trainer.windows.per_epoch, length)
+    if steps is None:
+        steps = max(1, int(60 * config.minutes / seconds))
+    tokens = steps * config.batch_size * length
+    return Forecast(seconds, steps, tokens, tokens / len(trainer.data.train), memory)
+
+
+def forecast_without_a_run(plan: Plan) -> Forecast:
+    """The same of a plan; nothing is written."""
+    nowhere = RunFolder(Path("nowhere"))  # a trainer that only measures does not touch its folder
+    with deterministic(plan.machine.device):
+        model = build(plan.model, plan.training, plan.machine)
+        trainer = Trainer(nowhere, model, plan.data, plan.training, plan.machine, 1, Observer())
+        return forecast(trainer, plan.memory)
