@@ -93,6 +93,7 @@ def parse_html(markup: str, drop: frozenset[str] = frozenset()) -> HtmlText:
             page.read_tag(name, piece)
         else:
             page.handle_data(html.unescape(piece))
+    page.finish()
     return page
 
 
@@ -150,6 +151,11 @@ class HtmlText(HTMLParser):
                 self.handle_starttag(name, [])
         if name in RAW:
             self.clear_cdata_mode()  # `tokens` leaves out what is in these
+
+    def finish(self) -> None:
+        """Closes what is still open."""
+        while self._open:
+            self._close(self._open[-1][0])
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Opens an element."""
