@@ -26,6 +26,7 @@ MOST_BYTES = 16 << 20  # a page
 ARCHIVE_STEP = 12  # posts a page of Substack's archive has
 # The last part of the path where a site lists its posts; any other path is one post.
 LISTS = ("", "archive", "articles", "blog", "essays", "index.html", "journal", "notes", "posts", "writing")
+AROUND_POSTS = frozenset(("aside", "footer"))
 LEAST_IN_FEED = 600  # characters; a shorter entry is taken for a summary, and its page is read
 
 
@@ -233,7 +234,7 @@ def _read_post(site: _Site, post: Post) -> Extract:
 
 
 def _parse(data: bytes, url: str) -> HtmlText:
-    return parse_html(decode_html(data, url)[0])
+    return parse_html(decode_html(data, url)[0], drop=AROUND_POSTS)
 
 
 def _article(url: str, page: HtmlText, post: Post | None = None) -> Extract:

@@ -41,6 +41,7 @@ from pellucid.text.sources import read
         ("a<nav><ul><li>menu</ul></nav><template>t</template><noscript>n</noscript>b", "ab\n"),
         ("soft&shy;hyphen", "softhyphen\n"),
         ('one<span class="pagenum">[Pg 7]</span> two', "one two\n"),
+        ('one <span epub:type="pagebreak">169</span>two<i role="doc-pagebreak">170</i>', "one two\n"),
         ("<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>字", "漢字\n"),
         ('<p title="a > b" data-x=\'"\'>c</p>', "c\n"),
         ("1 < 2 and 3 <4 & 5", "1 < 2 and 3 <4 & 5\n"),

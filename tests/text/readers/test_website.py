@@ -87,8 +87,10 @@ def test_one_article(serve: Callable[[Site], str]):
 
 
 def test_a_page_of_an_older_kind(serve: Callable[[Site], str]):
-    root = serve({"/a.html": "<html><title>Old page</title><body>" + LONG})
-    assert read(f"{root}/a.html").documents[0].text.startswith("Old page\n\nIt was a dark")
+    root = serve({"/a.html": f"<html><title>Old page</title><body>{LONG}<footer>Legal</footer>"})
+    text = read(f"{root}/a.html").documents[0].text
+    assert text.startswith("Old page\n\nIt was a dark")
+    assert text.endswith("stormy night.\n")
 
 
 STEP = 3  # posts a page of the archive, in these tests

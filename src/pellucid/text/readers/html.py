@@ -170,7 +170,11 @@ class HtmlText(HTMLParser):
             self._void(tag)
             return
         classes = attributes.get("class", "")
-        is_dropped = tag in self._drop or bool(classes and DROPPED_CLASS.search(classes))
+        is_dropped = (
+            tag in self._drop
+            or bool(classes and DROPPED_CLASS.search(classes))
+            or "pagebreak" in (attributes.get("epub:type"), attributes.get("role", "").removeprefix("doc-"))
+        )
         kind = self._article_kind(tag, attributes.get("role", ""), classes)
         self._open.append((tag, is_dropped, kind))
         self._n_open[tag] = self._n_open.get(tag, 0) + 1
