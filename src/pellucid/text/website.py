@@ -42,12 +42,8 @@ def read_site(url: str, data: bytes, *, is_new: bool, progress: Progress | None 
         InputError: robots.txt forbids it, or there is no text.
     """
     site = _Site(url, progress)
-    if is_new and not site.allows(url):
-        cached_path(url).unlink(missing_ok=True)
-        raise InputError(
-            f"{url} may not be read by programs, says the site's robots.txt: save the page with a browser, "
-            "and give the file"
-        )
+    if is_new:
+        _ask_robots(site, url)
     page = _parse(data, url)
     posts = _list_posts(site, url, data, page) if _is_list(url) else None
     if posts is None:
@@ -132,8 +128,7 @@ def _robots(root: str) -> RobotFileParser:
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise InputError(
-            f"{root} could not be asked what programs may read there ({str(error) or type(error).__name__}): "
-            "check the network"
+            f"{root} could not be asked what programs may read there ({str(error) or type(error).__name__})"
         ) from None
     status = response.status_code
     is_closed = status in (401, 403) or status >= 500  # RFC 9309, 2.3.1.4, for 500 and more
@@ -141,6 +136,18 @@ def _robots(root: str) -> RobotFileParser:
     robots = RobotFileParser()
     robots.parse(rules.splitlines())
     return robots
+
+
+def _ask_robots(site: _Site, url: str) -> None:
+    """Takes the page at `url` out of the cache again, and raises InputError, unless it may be read."""
+    try:
+        if site.allows(url):
+            return
+        reason = f"{url} may not be read by programs, says the site's robots.txt"
+    except InputError as error:
+        reason = str(error)
+    cached_path(url).unlink(missing_ok=True)
+    raise InputError(f"{reason}: save the page with a browser, and give the file")
 
 
 def _is_list(url: str) -> bool:
