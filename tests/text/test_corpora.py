@@ -273,7 +273,7 @@ def test_offline(monkeypatch: pytest.MonkeyPatch):
         refused(
             "grimm",
             f"{address}/2591.txt could not be fetched (",
-            "check the network, or save that page with a browser as 2591.txt in a folder, "
+            "check the network, or save that address with a browser as 2591.txt in a folder, "
             "and set PELLUCID_CORPORA to the folder",
         )
 

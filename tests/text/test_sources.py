@@ -198,9 +198,15 @@ def test_a_book_of_the_nineties():
     assert strip_gutenberg(text)[0] == BOOK + "\n"
 
 
+def test_several_books_in_one_text_are_all_kept():
+    one, two = f"{HEADER}{START}\n\n{BOOK}\n{END}\nlicence\n\n", f"{HEADER}{START}\nSecond. {BOOK}\n{END}\n"
+    assert strip_gutenberg(one + two)[0] == f"{BOOK}\n\n\nSecond. {BOOK}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "note"),
     [
+        (f"{HEADER}{START}\n{BOOK}\n{END}\n{START}\n{BOOK}", "END marker is missing"),
         (BOOK, None),
         (f"{BOOK}\nSTART: FULL LICENSE\n", None),
         (f"{HEADER}{START}\n{BOOK}", "END marker is missing"),
@@ -219,10 +225,19 @@ def test_real_books():
         pytest.skip("no copies of Gutenberg's books in ../shared/data")
     corpus = read(DATA / "gutenberg")
     assert corpus.notes == ("12 files: Project Gutenberg's header and licence left out",)
+    assert corpus.n_files == 12
+    shares = dict[str, float]()
     for document in corpus.documents:
-        assert "PROJECT GUTENBERG EBOOK" not in document.text
         whole = (DATA / document.name).read_text("utf-8-sig")
-        assert len(document.text) > 0.77 * len(whole), document.name
+        lines = whole.split("\n")  # the cut once more, line by line
+        start = next(n for n, line in enumerate(lines) if line.startswith("*** START OF"))
+        ends = ("*** END OF", "End of Project Gutenberg")
+        end = next(n for n, line in enumerate(lines) if line.startswith(ends))
+        assert document.text == "\n".join(lines[start + 1 : end]).strip("\n") + "\n"
+        shares[document.name.rpartition("/")[2]] = len(document.text) / len(whole)
+    assert shares["sleepy_hollow.txt"] == pytest.approx(0.78, abs=0.005)
+    assert min(shares, key=shares.__getitem__) == "sleepy_hollow.txt"
+    assert shares["elements_of_style.txt"] == pytest.approx(0.82, abs=0.005)
 
 
 # ---------------------------------------------------------------------- mistakes

@@ -197,7 +197,7 @@ def _local(files: Sequence[str]) -> Path | None:
 
 
 def _remedy(file: str) -> str:
-    return f"or save that page with a browser as {file} in a folder, and set {FOLDER} to the folder"
+    return f"or save that address with a browser as {file} in a folder, and set {FOLDER} to the folder"
 
 
 def _read_bytes(path: Path, most: int) -> bytes:

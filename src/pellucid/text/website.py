@@ -26,6 +26,7 @@ MOST_BYTES = 16 << 20  # a page
 ARCHIVE_STEP = 12  # posts a page of Substack's archive has
 # The last part of the path where a site lists its posts; any other path is one post.
 LISTS = ("", "archive", "articles", "blog", "essays", "index.html", "journal", "notes", "posts", "writing")
+AROUND_POSTS = frozenset(("aside", "footer"))
 LEAST_IN_FEED = 600  # characters; a shorter entry is taken for a summary, and its page is read
 
 
@@ -41,12 +42,8 @@ def read_site(url: str, data: bytes, *, is_new: bool, progress: Progress | None 
         InputError: robots.txt forbids it, or there is no text.
     """
     site = _Site(url, progress)
-    if is_new and not site.allows(url):
-        cached_path(url).unlink(missing_ok=True)
-        raise InputError(
-            f"{url} may not be read by programs, says the site's robots.txt: save the page with a browser, "
-            "and give the file"
-        )
+    if is_new:
+        _ask_robots(site, url)
     page = _parse(data, url)
     posts = _list_posts(site, url, data, page) if _is_list(url) else None
     if posts is None:
@@ -131,8 +128,7 @@ def _robots(root: str) -> RobotFileParser:
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise InputError(
-            f"{root} could not be asked what programs may read there ({str(error) or type(error).__name__}): "
-            "check the network"
+            f"{root} could not be asked what programs may read there ({str(error) or type(error).__name__})"
         ) from None
     status = response.status_code
     is_closed = status in (401, 403) or status >= 500  # RFC 9309, 2.3.1.4, for 500 and more
@@ -140,6 +136,18 @@ def _robots(root: str) -> RobotFileParser:
     robots = RobotFileParser()
     robots.parse(rules.splitlines())
     return robots
+
+
+def _ask_robots(site: _Site, url: str) -> None:
+    """Takes the page at `url` out of the cache again, and raises InputError, unless it may be read."""
+    try:
+        if site.allows(url):
+            return
+        reason = f"{url} may not be read by programs, says the site's robots.txt"
+    except InputError as error:
+        reason = str(error)
+    cached_path(url).unlink(missing_ok=True)
+    raise InputError(f"{reason}: save the page with a browser, and give the file")
 
 
 def _is_list(url: str) -> bool:
@@ -233,7 +241,7 @@ def _read_post(site: _Site, post: Post) -> Extract:
 
 
 def _parse(data: bytes, url: str) -> HtmlText:
-    return parse_html(decode_html(data, url)[0])
+    return parse_html(decode_html(data, url)[0], drop=AROUND_POSTS)
 
 
 def _article(url: str, page: HtmlText, post: Post | None = None) -> Extract:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 
 from pellucid.errors import InputError
+from pellucid.text.readers.archive import Archive
 from pellucid.text.readers.docx import read_docx
 from pellucid.text.readers.epub import read_epub
 from pellucid.text.readers.extract import Extract, NotTextSource
@@ -79,7 +80,8 @@ def extract(data: bytes, name: str) -> Extract:
         InputError: it cannot be read, or holds no text.
     """
     refuse_other_formats(name)
-    found = READERS.get(PurePath(name).suffix.lower(), _by_content(data))(data, name)
+    reader = READERS.get(PurePath(name).suffix.lower()) or _by_content(data, name)
+    found = reader(data, name)
     kept = [document for document in found.documents if document.text.strip()]
     if not kept:
         raise InputError(f"{name} is empty: there is no text in it to learn from")
@@ -105,11 +107,17 @@ def read_tree(entries: Sequence[Entry], where: str) -> Iterator[Extract]:
     yield from read_entries(entries, where, TEXT_SUFFIXES, extract)
 
 
-def _by_content(data: bytes) -> Reader:
+def _by_content(data: bytes, name: str) -> Reader:
     """For a file whose name does not say, as addresses often do not."""
     if data.startswith(b"%PDF-"):
         return read_pdf
-    if data.startswith(b"PK\x03\x04"):
-        start = data[:4096]
-        return read_epub if b"application/epub+zip" in start else read_docx if b"word/" in start else read_zip
-    return read_text
+    if not data.startswith(b"PK\x03\x04"):
+        return read_text
+    archive = Archive(data, name)
+    return (
+        read_epub
+        if "META-INF/container.xml" in archive
+        else read_docx
+        if "word/document.xml" in archive
+        else read_zip
+    )

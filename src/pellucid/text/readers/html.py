@@ -93,6 +93,7 @@ def parse_html(markup: str, drop: frozenset[str] = frozenset()) -> HtmlText:
             page.read_tag(name, piece)
         else:
             page.handle_data(html.unescape(piece))
+    page.finish()
     return page
 
 
@@ -151,6 +152,11 @@ class HtmlText(HTMLParser):
         if name in RAW:
             self.clear_cdata_mode()  # `tokens` leaves out what is in these
 
+    def finish(self) -> None:
+        """Closes what is still open."""
+        while self._open:
+            self._close(self._open[-1][0])
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Opens an element."""
         attributes = {key: value or "" for key, value in attrs}
@@ -164,7 +170,11 @@ class HtmlText(HTMLParser):
             self._void(tag)
             return
         classes = attributes.get("class", "")
-        is_dropped = tag in self._drop or bool(classes and DROPPED_CLASS.search(classes))
+        is_dropped = (
+            tag in self._drop
+            or bool(classes and DROPPED_CLASS.search(classes))
+            or "pagebreak" in (attributes.get("epub:type"), attributes.get("role", "").removeprefix("doc-"))
+        )
         kind = self._article_kind(tag, attributes.get("role", ""), classes)
         self._open.append((tag, is_dropped, kind))
         self._n_open[tag] = self._n_open.get(tag, 0) + 1

@@ -8,8 +8,8 @@ from pellucid.text.decoding import decode
 from pellucid.text.readers.extract import Extract, one_document
 from pellucid.text.readers.plain import split_stories
 
-FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-YAML_LINE = re.compile(r"[^\s:#][^:\n]*:(?:\s.*)?|\s+\S.*|- .*|#.*|\s*")
+FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?!\s*\n)(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+YAML_LINE = re.compile(r"[\w-]+(?: [\w-]+){0,3}:(?:\s.*)?|\s+\S.*|- .*|#.*|\s*")
 FENCE = re.compile(r"^[ \t]{0,3}(?:>[ \t]?)*(?P<mark>`{3,}|~{3,})[^\n]*$", re.MULTILINE)
 INLINE = re.compile(
     r"(?P<code>(?<!`)(?P<ticks>`+)(?!`)(?:[^\n]|\n(?!\s*\n))+?(?<!`)(?P=ticks)(?!`))"

@@ -10,6 +10,11 @@ from pellucid.text.decoding import without_surrogates
 from pellucid.text.readers.extract import Extract, one_document, plural
 from pellucid.text.readers.reflow import reflow
 
+# Fonts have glyphs for joined letters, which are two or three letters to everyone but the printer.
+LETTERS = str.maketrans(
+    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\0": ""}
+)
+
 
 def read_pdf(data: bytes, name: str) -> Extract:
     """The pages' text without page numbers and running heads, where those are certain.
@@ -45,7 +50,7 @@ def _pages(data: bytes, name: str) -> list[str]:
         reader = pypdf.PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
             raise FileNotDecryptedError
-        return [without_surrogates(page.extract_text().replace("\0", "")) for page in reader.pages]
+        return [without_surrogates(page.extract_text().translate(LETTERS)) for page in reader.pages]
     except (FileNotDecryptedError, DependencyError):
         raise InputError(f"{name} is encrypted: save it without a password, and give that file") from None
     except Exception as error:  # whatever a broken file makes pypdf do: its own errors are only some of them

@@ -50,15 +50,24 @@ def _without_heads(pages: list[list[str]]) -> list[list[str]]:
     printed = [page for page in pages if page]
     if len(printed) < FEWEST_PAGES:
         return pages
-    for edge in (0, -1, 0, -1):  # twice: a number may stand above or below a head
-        counts = Counter(_shape(page[edge]) for page in printed if page)
-        heads = {shape for shape, count in counts.items() if count > EACH_PAGES * len(printed)}
-        if sum(counts[shape] for shape in heads) <= MOST_PAGES * len(printed):
-            continue
-        for page in printed:
-            if page and _shape(page[edge]) in heads:
-                page.pop(edge)
+    for edge in (0, -1):
+        removed = _remove_heads(printed, edge)
+        if removed:  # a number may stand above or below a head, but no second head
+            _remove_heads(printed, edge, only_with=removed)
     return pages
+
+
+def _remove_heads(pages: list[list[str]], edge: int, only_with: set[str] | None = None) -> set[str]:
+    """Removes the lines at the edge that are shared; gives what they have in common."""
+    counts = Counter(_shape(page[edge]) for page in pages if page)
+    heads = {shape for shape, count in counts.items() if count > EACH_PAGES * len(pages)}
+    is_second = only_with is not None and "#" not in heads ^ only_with
+    if is_second or sum(counts[shape] for shape in heads) <= MOST_PAGES * len(pages):
+        return set()
+    for page in pages:
+        if page and _shape(page[edge]) in heads:
+            page.pop(edge)
+    return heads
 
 
 def _shape(line: str) -> str:

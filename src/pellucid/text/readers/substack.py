@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 
 from pellucid.errors import InputError
 from pellucid.text.decoding import decode
@@ -29,10 +28,11 @@ def take_substack(entries: Sequence[Entry]) -> tuple[list[Extract], list[Entry]]
             continue
         try:
             posts = _posts(table)
-        except InputError as error:
+        except InputError as error:  # the pages are still there to be read
             extracts.append(Extract(unreadable=[(table.name, str(error))]))
-            continue
-        if posts is not None:
+        else:
+            if posts is None:
+                continue
             extracts.append(_read_export(posts, pages, table.name))
             rest = [entry for entry in rest if entry is not table and entry not in pages]
     return extracts, rest
@@ -52,35 +52,42 @@ def _posts(table: Entry) -> list[dict[str, str]] | None:
 
 def _read_export(posts: list[dict[str, str]], pages: Sequence[Entry], name: str) -> Extract:
     """Published posts by date, each `title`, `subtitle` and body; drafts and pages without a post are not read."""
-    found, by_id = Extract(), dict[str, Entry]()
+    by_id = dict[str, Entry]()
     for page in pages:
         by_id[page.path.stem] = page
         by_id.setdefault(page.path.stem.split(".")[0], page)
-    published = [post for post in posts if post["is_published"].strip().lower() == "true"]
-    missing = 0
-    for post in sorted(published, key=lambda post: post["post_date"]):
-        page = _page_of(post, by_id)
-        if page is None:
-            missing += 1
-            continue
-        try:
-            body = html_to_text(decode_html(page.load(), page.name)[0])
-        except InputError as error:
-            found.unreadable.append((page.name, str(error)))
-            continue
-        found.n_files += 1
-        parts = [post["title"].strip(), post.get("subtitle", "").strip(), body]
-        found.documents.append(Document("\n\n".join(part for part in parts if part), page.name))
-    for count, what in (
-        (len(posts) - len(published), "draft"),
-        (missing, "post without its page of HTML"),
+    found, listed = Extract(), [(post, _page_of(post, by_id)) for post in posts]
+    n_drafts = n_missing = 0
+    for post, page in sorted(listed, key=lambda item: item[0]["post_date"]):
+        if post["is_published"].strip().lower() != "true":
+            n_drafts += 1
+        elif page is None:
+            n_missing += 1
+        else:
+            _add_post(found, post, page)
+    n_strangers = len(pages) - len({page.name for _, page in listed if page})
+    for count, one, many in (
+        (n_drafts, "draft", None),
+        (n_missing, "post without its page of HTML", "posts without their pages of HTML"),
+        (n_strangers, "page that it does not list", "pages that it does not list"),
     ):
         if count:
-            many = "posts without their pages of HTML" if what.startswith("post") else None
-            found.notes.append(f"{name}: {plural(count, what, many)} left out")
+            found.notes.append(f"{name}: {plural(count, one, many)} left out")
     return found
+
+
+def _add_post(found: Extract, post: Mapping[str, str], page: Entry) -> None:
+    try:
+        body = html_to_text(decode_html(page.load(), page.name)[0])
+    except InputError as error:
+        found.unreadable.append((page.name, str(error)))
+        return
+    parts = [post["title"].strip(), post.get("subtitle", "").strip(), body]
+    text = "\n\n".join(part for part in parts if part)
+    found.documents.append(Document(text.rstrip("\n") + "\n", page.name))
+    found.n_files += 1
 
 
 def _page_of(post: Mapping[str, str], by_id: Mapping[str, Entry]) -> Entry | None:
     identifier = post["post_id"].strip()
-    return by_id.get(identifier) or by_id.get(PurePosixPath(identifier).name.split(".")[0])
+    return by_id.get(identifier) or by_id.get(identifier.split(".")[0])
