@@ -197,7 +197,8 @@ def test_many_documents_are_planned_in_bounded_memory():
     assert peak < 60 * len(lengths)  # bytes: a few NumPy integers a document
     record = plan.record({})
     assert (
-        record["documents"]["train"] + record["documents"]["dev"] + record["documents"]["validation"] == 100_000
+        record["documents"]["train"] + record["documents"]["dev"] + record["documents"]["validation"]
+        == 100_000
     )
     assert record["characters"]["validation"] == pytest.approx(8_000_000, rel=0.06)
 
