@@ -9,7 +9,8 @@ number, so that no two documents are the same.
 - Memory: the largest resident size of a whole `pellucid prepare`, for the small and the large size of both kinds.
 - Rate: characters a second. In one process and in turn, the encoding pass of `prepare` (reading, hashing, encoding,
   writing), and `encode_batch` of the library over the same pieces, all threads, already in memory as lists of about
-  half a million characters; of it only the calls themselves are timed. The ratio is that of the medians.
+  half a million characters; of it only the calls themselves are timed. The ratio is that of the medians. Processor
+  seconds are given too: they say how much the rest of the work adds, also where other programs take turns.
 """
 
 from __future__ import annotations
@@ -62,7 +63,22 @@ def peak_memory(text: Path, out: Path) -> dict[str, float]:
 
 
 def rates(text: Path, folder: Path, repeats: int) -> dict[str, object]:
-    """Characters a second of the encoding pass, and of the library alone."""
+    """The rates, measured in another process: a child's peak of memory is at least that of its parent."""
+    command = [
+        sys.executable,
+        __file__,
+        "--text",
+        str(text),
+        "--repeats",
+        str(repeats),
+        "--rates",
+        str(folder),
+    ]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def measure_rates(text: Path, folder: Path, repeats: int) -> dict[str, object]:
+    """Characters a second, and processor seconds, of the encoding pass and of the library alone."""
     import tokenizers
 
     from pellucid.text.parts import Reading
@@ -81,31 +97,36 @@ def rates(text: Path, folder: Path, repeats: int) -> dict[str, object]:
         for batch in prepare._batches(Reading(found, plan), tokenizer, found, prepare.Position()):
             yield [piece for _, piece, _ in batch.pieces]
 
-    def ours() -> float:
+    def ours() -> tuple[float, float]:
         with tempfile.TemporaryDirectory() as out:
             work = prepare._Preparation(Path(out), {}, prepare.Observer())
-            started = time.perf_counter()
+            started, busy = time.perf_counter(), time.process_time()
             work._encode(found, plan, tokenizer)
-            return found.n_characters / (time.perf_counter() - started)
+            return time.perf_counter() - started, time.process_time() - busy
 
-    def theirs(method: str) -> float:
-        seconds = 0.0
+    def theirs(method: str) -> tuple[float, float]:
+        seconds = processor = 0.0
         for batch in batches():
-            started = time.perf_counter()
+            started, busy = time.perf_counter(), time.process_time()
             getattr(library, method)(batch, add_special_tokens=False)
             seconds += time.perf_counter() - started
-        return found.n_characters / seconds
+            processor += time.process_time() - busy
+        return seconds, processor
 
-    measured: dict[str, list[float]] = {"prepare": [], "encode_batch": [], "encode_batch_fast": []}
+    measured: dict[str, list[tuple[float, float]]] = {
+        "prepare": [],
+        "encode_batch": [],
+        "encode_batch_fast": [],
+    }
     for _ in range(repeats):
         measured["prepare"].append(ours())
         measured["encode_batch"].append(theirs("encode_batch"))
         measured["encode_batch_fast"].append(theirs("encode_batch_fast"))
-    medians = {name: statistics.median(values) for name, values in measured.items()}
+    speeds = {name: [round(found.n_characters / wall) for wall, _ in each] for name, each in measured.items()}
+    medians = {name: statistics.median(each) for name, each in speeds.items()}
     return {
-        "characters_per_second": {
-            name: [round(value) for value in values] for name, values in measured.items()
-        },
+        "characters_per_second": speeds,
+        "processor_seconds": {name: [round(busy, 2) for _, busy in each] for name, each in measured.items()},
         "ratio_to_encode_batch": round(medians["prepare"] / medians["encode_batch"], 3),
         "ratio_to_encode_batch_fast": round(medians["prepare"] / medians["encode_batch_fast"], 3),
     }
@@ -122,7 +143,13 @@ def main() -> None:
         "--repeats", type=int, default=3, help="of the rates, over the small text (%(default)s)"
     )
     parser.add_argument("--out", type=Path, help="where the results go as JSON, besides standard output")
+    parser.add_argument(
+        "--rates", type=Path, help=argparse.SUPPRESS
+    )  # in this process, by the tokenizer in a folder
     args = parser.parse_args()
+    if args.rates:
+        print(json.dumps(measure_rates(args.text, args.rates, args.repeats)))
+        return
     results: dict[str, object] = {"machine": platform.platform(), "cores": os.cpu_count()}
     with tempfile.TemporaryDirectory() as name:
         for kind in KINDS:
