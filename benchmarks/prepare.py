@@ -83,11 +83,11 @@ def measure_rates(text: Path, folder: Path, repeats: int) -> dict[str, object]:
 
     from pellucid.text.parts import Reading
     from pellucid.text.splits import plan_splits
-    from pellucid.text.streaming import survey
+    from pellucid.text.streaming import take_inventory
     from pellucid.text.tokenizer import load_tokenizer
     from pellucid.training import prepare
 
-    found = survey(text)
+    found = take_inventory(text)
     plan = plan_splits(found.lengths, seed=0)
     tokenizer = load_tokenizer(folder)
     library = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))

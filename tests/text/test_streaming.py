@@ -17,7 +17,7 @@ from pellucid.text.documents import Fingerprint, count_bytes, fingerprint
 from pellucid.text.parts import Reading, TrainingPieces, runs
 from pellucid.text.sources import read
 from pellucid.text.splits import PARTS, plan_splits, split
-from pellucid.text.streaming import TextFile, cut_documents, survey
+from pellucid.text.streaming import TextFile, cut_documents, take_inventory
 
 FRAGMENTS = ("\n", "\r\n", "\r", " ", "\t", "a", "é", "漢", "🚀", "\u2028", "once upon", "\n\n", "Ende.\n")
 SEPARATORS = ("<|endoftext|>", "\n<|endoftext|>\n", "\r\n \t<|endoftext|> \r\n", "\n<|endoftext|", "<", "|>")
@@ -35,7 +35,7 @@ def tiny_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
 
 def streamed(path: Path) -> list[str]:
     """The documents of a file, put together from their chunks, each of which has the length it should."""
-    found = survey(path)
+    found = take_inventory(path)
     assert isinstance(found.sources[0], TextFile)
     documents, chunks = list[str](), list[str]()
     for text, ends in found.chunks():
@@ -55,7 +55,7 @@ def same_as_read(path: Path) -> None:
         expected = [document.text for document in read(path).documents]
     except InputError as error:
         with pytest.raises(InputError) as caught:
-            survey(path)
+            take_inventory(path)
         assert str(caught.value) == str(error)
         return
     assert streamed(path) == expected
@@ -109,8 +109,8 @@ def test_encodings_are_told_as_for_whole_files(
     path = tmp_path / "text.txt"
     path.write_bytes(data)
     same_as_read(path)
-    assert survey(path).notes == read(path).notes
-    assert note in survey(path).notes[0]
+    assert take_inventory(path).notes == read(path).notes
+    assert note in take_inventory(path).notes[0]
 
 
 @pytest.mark.parametrize("data", [b"\n \n", b"\0" * 10, b"text \0" * 100, b"%PDF-1.4 text", b"\x01" * 99])
@@ -129,7 +129,7 @@ def test_books_are_read_whole_and_stripped(tmp_path: Path, tiny_chunks: pytest.M
         + "Call me.\n" * 99
         + "*** END OF THE PROJECT GUTENBERG EBOOK X ***\nlicence\n"
     )
-    found = survey(path)
+    found = take_inventory(path)
     assert [text for text, _ in found.chunks()] == ["Call me.\n" * 99]
     assert found.notes == read(path).notes
 
@@ -139,13 +139,13 @@ def test_a_folder_is_read_file_by_file_and_what_is_no_text_skipped(
 ):
     for name, data in {"a.txt": b"one", "b.md": b"two", "c.txt": b"\0", "d.txt": b"three"}.items():
         (tmp_path / name).write_bytes(data)
-    found = survey(tmp_path)
+    found = take_inventory(tmp_path)
     assert [text for text, _ in found.chunks()] == [document.text for document in read(tmp_path).documents]
     assert any("skipped" in note for note in found.notes)
     for name in ("a.txt", "b.md", "d.txt"):
         (tmp_path / name).unlink()
     with pytest.raises(InputError, match="holds no text that can be read"):
-        survey(tmp_path)
+        take_inventory(tmp_path)
 
 
 def test_documents_longer_than_memory_never_join(monkeypatch: pytest.MonkeyPatch):
@@ -172,7 +172,7 @@ def test_parts_and_fingerprints_are_those_of_the_whole_documents(
     path.write_bytes("\n<|endoftext|>\n".join(["first", *documents]).encode())
     corpus = read(path)
     expected = split(corpus.documents, seed=seed, dev_fraction=0.2)
-    found = survey(path)
+    found = take_inventory(path)
     plan = plan_splits(found.lengths, seed=seed, dev_fraction=0.2)
     reading = Reading(found, plan)
     parts: list[list[str]] = [[], [], []]
@@ -188,7 +188,7 @@ def test_parts_and_fingerprints_are_those_of_the_whole_documents(
 def test_text_that_changes_between_passes_is_noticed(tmp_path: Path, tiny_chunks: pytest.MonkeyPatch):
     path = tmp_path / "text.txt"
     path.write_text("some words\n<|endoftext|>\nothers\n")
-    found = survey(path)
+    found = take_inventory(path)
     plan = plan_splits(found.lengths, seed=0)
     for changed in ("some words\n<|endoftext|>\n", "some words\n<|endoftext|>\nmore others\n", "a\n" * 9):
         path.write_text(changed)

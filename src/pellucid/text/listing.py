@@ -13,7 +13,7 @@ from pellucid.text.files import walk
 from pellucid.text.named import fetch_named
 from pellucid.text.readers import MOST_BYTES, TEXT_SUFFIXES
 from pellucid.text.readers.extract import Extract
-from pellucid.text.sources import Reading, address_stem
+from pellucid.text.sources import DocumentStream, address_stem
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def list_sources(
     return listing.name, listing.listed, list(listing.notes)
 
 
-class _Listing(Reading):
+class _Listing(DocumentStream):
     """Notes down what there is to read instead of reading it."""
 
     def __init__(

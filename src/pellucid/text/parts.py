@@ -9,7 +9,7 @@ from pellucid.errors import InputError
 from pellucid.text.byte_level import cut_stream
 from pellucid.text.documents import Fingerprint, count_bytes
 from pellucid.text.splits import PARTS, SplitPlan
-from pellucid.text.streaming import Survey
+from pellucid.text.streaming import Inventory
 
 TRAIN = PARTS.index("train")
 
@@ -17,22 +17,22 @@ Part = tuple[int, str, bool]  # index into PARTS, some text, and whether the par
 
 
 class Reading:
-    """One pass through the documents of a survey, cut as planned.
+    """One pass through the documents of an inventory, cut as planned.
 
     Afterwards `corpus` and `parts` are the fingerprints of all documents and of each part, as `Corpus` and `split`
     make them; while it goes on, of what was read so far.
     """
 
-    def __init__(self, survey: Survey, plan: SplitPlan) -> None:
-        self.survey, self.plan = survey, plan
+    def __init__(self, inventory: Inventory, plan: SplitPlan) -> None:
+        self.inventory, self.plan = inventory, plan
         self.corpus = Fingerprint()
         self.parts = tuple(Fingerprint() for _ in PARTS)
-        self._part_bytes = long_part_bytes(survey, plan)
+        self._part_bytes = long_part_bytes(inventory, plan)
 
     def __iter__(self) -> Iterator[Part]:
-        """Raises: InputError when the documents are not those of the survey."""
+        """Raises: InputError when the documents are not those of the inventory."""
         number = -1
-        for number, start, text, ends in _numbered(self.survey):
+        for number, start, text, ends in _numbered(self.inventory):
             pieces = _cut(self.plan, number, start, text)
             if start == 0:
                 self._begin(number, text, pieces, ends)
@@ -41,8 +41,8 @@ class Reading:
                 self.corpus.add(data)
                 self.parts[part].add(data)
                 yield part, piece, ends_part
-        if number + 1 != len(self.survey.lengths):
-            raise changed(self.survey)
+        if number + 1 != len(self.inventory.lengths):
+            raise changed(self.inventory)
 
     def _begin(self, number: int, text: str, pieces: list[Part], is_whole: bool) -> None:
         """The lengths of a document and of its parts come before their text."""
@@ -51,7 +51,7 @@ class Reading:
             for part, piece, _ in pieces:
                 self.parts[part].begin(count_bytes(piece))
             return
-        self.corpus.begin(self.survey.long_bytes[number])
+        self.corpus.begin(self.inventory.long_bytes[number])
         for fingerprint, n_bytes in zip(self.parts, self._part_bytes[number], strict=True):
             if n_bytes:
                 fingerprint.begin(n_bytes)
@@ -63,15 +63,15 @@ class TrainingPieces:
     Learning from these is learning from the whole documents: see `byte_level.cut_stream`.
     """
 
-    def __init__(self, survey: Survey, plan: SplitPlan) -> None:
-        self.survey, self.plan = survey, plan
+    def __init__(self, inventory: Inventory, plan: SplitPlan) -> None:
+        self.inventory, self.plan = inventory, plan
 
     def __iter__(self) -> Iterator[str]:
         for _, chunks in runs(self._parts()):
             yield from cut_stream(chunks)
 
     def _parts(self) -> Iterator[Part]:
-        for number, start, text, _ in _numbered(self.survey):
+        for number, start, text, _ in _numbered(self.inventory):
             yield from (piece for piece in _cut(self.plan, number, start, text) if piece[0] == TRAIN)
 
 
@@ -89,38 +89,38 @@ def runs(parts: Iterable[Part]) -> Iterator[tuple[int, Iterator[str]]]:
         yield part, chunks(text, ends)
 
 
-def long_part_bytes(survey: Survey, plan: SplitPlan) -> dict[int, list[int]]:
+def long_part_bytes(inventory: Inventory, plan: SplitPlan) -> dict[int, list[int]]:
     """UTF-8 bytes of each part of the documents that come in several chunks; goes through the text if it must."""
     known: dict[int, list[int]] = {}
-    for number, n_bytes in survey.long_bytes.items():
+    for number, n_bytes in inventory.long_bytes.items():
         edges = plan.bounds(number)
         lengths = [upper - lower for lower, upper in itertools.pairwise(edges)]
         if n_bytes == edges[-1] or max(lengths) == edges[-1]:  # ASCII alone, or not cut at all
             known[number] = [n_bytes if length == edges[-1] else length for length in lengths]
-    unknown = survey.long_bytes.keys() - known.keys()
+    unknown = inventory.long_bytes.keys() - known.keys()
     if unknown:
         known |= {number: [0] * len(PARTS) for number in unknown}
-        for number, start, text, _ in _numbered(survey):
+        for number, start, text, _ in _numbered(inventory):
             if number in unknown:
                 for part, piece, _ in _cut(plan, number, start, text):
                     known[number][part] += count_bytes(piece)
     return known
 
 
-def changed(survey: Survey) -> InputError:
+def changed(inventory: Inventory) -> InputError:
     """What to say when the text is not what it was."""
     return InputError(
-        f"the text of {survey.name} changed while it was read: leave it alone, and start again with --overwrite"
+        f"the text of {inventory.name} changed while it was read: leave it alone, and start again with --overwrite"
     )
 
 
-def _numbered(survey: Survey) -> Iterator[tuple[int, int, str, bool]]:
+def _numbered(inventory: Inventory) -> Iterator[tuple[int, int, str, bool]]:
     """Chunks with the number of their document and where in it they start; raises InputError as documents change."""
     number = start = 0
-    for text, ends in survey.chunks():
+    for text, ends in inventory.chunks():
         end = start + len(text)
-        if number >= len(survey.lengths) or (end != survey.lengths[number]) == ends:
-            raise changed(survey)
+        if number >= len(inventory.lengths) or (end != inventory.lengths[number]) == ends:
+            raise changed(inventory)
         yield number, start, text, ends
         number, start = (number + 1, 0) if ends else (number, end)
 

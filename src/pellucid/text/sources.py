@@ -31,6 +31,7 @@ from pellucid.text.readers import (
 )
 from pellucid.text.readers.extract import plural
 from pellucid.text.readers.html import looks_like_html
+from pellucid.text.transfer import without_credentials
 from pellucid.text.website import read_site
 
 WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -63,7 +64,7 @@ def read(sources: str | Path | Sequence[str | Path], *, progress: Progress | Non
     )
 
 
-def stream(sources: str | Path | Sequence[str | Path], *, progress: Progress | None = None) -> Reading:
+def stream(sources: str | Path | Sequence[str | Path], *, progress: Progress | None = None) -> DocumentStream:
     """The documents that `read` would give, one after the other, for corpora that memory does not hold.
 
     One file is in memory at a time. What there is to say is in the result once all documents were taken.
@@ -76,10 +77,10 @@ def stream(sources: str | Path | Sequence[str | Path], *, progress: Progress | N
         raise InputError(
             f"Nothing to read: give a text file, a folder, a web address, or one of {names_of_corpora()}"
         )
-    return Reading(sources, progress)
+    return DocumentStream(sources, progress)
 
 
-class Reading:
+class DocumentStream:
     """An iterator of documents, which gathers what there is to say about them."""
 
     def __init__(self, sources: Sequence[str | Path], progress: Progress | None) -> None:
@@ -164,17 +165,18 @@ class Reading:
         self._names.append(address_stem(url))
         was_cached = cached_path(url).is_file()
         path = download(url, max_bytes=MOST_BYTES, progress=self._progress, html=True)
+        shown = without_credentials(url)
         if self._is_new(path):
             if was_cached:
-                note = f"{url}: the copy fetched earlier; delete {path} to fetch it again"
+                note = f"{shown}: the copy fetched earlier; delete {path} to fetch it again"
                 self.summary.notes.append(note)
-            data = read_bytes(path, url, MOST_BYTES)
+            data = read_bytes(path, shown, MOST_BYTES)
             if looks_like_html(data):
                 yield read_site(url, data, is_new=not was_cached, progress=self._progress)
             else:
-                yield extract(data, url)
+                yield extract(data, shown)
         else:
-            yield Extract(notes=[f"{url} is named twice and read once"])
+            yield Extract(notes=[f"{shown} is named twice and read once"])
 
     def _read_file(self, path: Path, name: str) -> Iterator[Extract]:
         if self._is_new(path):

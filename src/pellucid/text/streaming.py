@@ -23,7 +23,7 @@ from pellucid.errors import InputError
 from pellucid.text.decoding import BYTE_ORDER_MARKS, encoding_note, refuse_binary
 from pellucid.text.documents import SEPARATOR, Progress, count_bytes
 from pellucid.text.listing import Listed, list_sources
-from pellucid.text.sources import MOST_NAMED, Reading, stream
+from pellucid.text.sources import MOST_NAMED, DocumentStream, stream
 
 CHUNK = 1 << 20  # characters: longer documents come in chunks of exactly this, others whole
 BLOCK = 1 << 20  # bytes read from a file at a time
@@ -71,7 +71,7 @@ class WholeSource:
 
 
 @dataclass(frozen=True)
-class Survey:
+class Inventory:
     """What streaming through all documents once has shown, and the way to do it again.
 
     lengths is (N,) unsigned integers, characters of each document; long_bytes has the UTF-8 bytes of those that come in
@@ -96,12 +96,12 @@ class Survey:
             yield from source.chunks()
 
 
-def survey(
+def take_inventory(
     sources: str | Path | Sequence[str | Path],
     *,
     progress: Progress | None = None,
     watch: Callable[[int, int], object] | None = None,
-) -> Survey:
+) -> Inventory:
     """Find, inspect and count the documents that `sources` name, as `sources.read` would read them.
 
     Args:
@@ -115,7 +115,7 @@ def survey(
     for item in listed:
         counting.add(item)
     counting.refuse_empty_groups()
-    return Survey(
+    return Inventory(
         name,
         tuple(counting.sources),
         tuple(path for item in counting.read for path in item.paths),
@@ -127,7 +127,7 @@ def survey(
 
 
 class _Counting:
-    """A survey as it goes on."""
+    """An inventory as it is taken."""
 
     def __init__(self, total: int, watch: Callable[[int, int], object] | None) -> None:
         self.total, self.done, self.watch = total, 0, watch
@@ -160,7 +160,7 @@ class _Counting:
         self.sources.append(source)
         self.read.append(item)
 
-    def _note(self, item: Listed, reading: Reading) -> None:
+    def _note(self, item: Listed, reading: DocumentStream) -> None:
         if len(item.paths) != 1:  # a folder or a named corpus speaks for itself
             self.said += reading.notes
             return

@@ -23,7 +23,7 @@ from pellucid.errors import InputError
 from pellucid.text.documents import Progress
 from pellucid.text.parts import Reading, TrainingPieces, changed, runs
 from pellucid.text.splits import PARTS, SplitPlan, plan_splits
-from pellucid.text.streaming import Survey, survey
+from pellucid.text.streaming import Inventory, take_inventory
 from pellucid.text.tokenizer import Tokenizer, build_tokenizer, load_tokenizer
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import absolute_sources, text_record, token_dtype
@@ -180,7 +180,7 @@ class _Preparation:
             (self.folder / PROGRESS).unlink()
             return state
         advanced = self.observer.advanced
-        text = survey(
+        text = take_inventory(
             sources, progress=self.observer.note, watch=lambda done, total: advanced("reading", done, total)
         )
         for note in text.notes:
@@ -222,7 +222,7 @@ class _Preparation:
             "restore it, or add --overwrite to start again"
         )
 
-    def _tokenizer(self, text: Survey, plan: SplitPlan) -> Tokenizer:
+    def _tokenizer(self, text: Inventory, plan: SplitPlan) -> Tokenizer:
         path = self.folder / TOKENIZER
         if path.exists():
             return load_tokenizer(path)
@@ -237,7 +237,7 @@ class _Preparation:
         write_atomically(path, tokenizer.save)
         return tokenizer
 
-    def _encode(self, text: Survey, plan: SplitPlan, tokenizer: Tokenizer) -> tuple[dict[str, Any], int]:
+    def _encode(self, text: Inventory, plan: SplitPlan, tokenizer: Tokenizer) -> tuple[dict[str, Any], int]:
         """Write the token files; returns the record of text and tokens, and how many of these are unknown."""
         reading = Reading(text, plan)
         position = self._saved_position()
@@ -304,7 +304,7 @@ class _Preparation:
         )
 
 
-def _stamps(text: Survey) -> list[dict[str, Any]]:
+def _stamps(text: Inventory) -> list[dict[str, Any]]:
     """What tells that a file was not touched."""
     stamps = []
     for path in text.files:
@@ -342,7 +342,7 @@ def _pieces(reading: Reading, tokenizer: Tokenizer) -> Iterator[Piece]:
         yield part, last, True
 
 
-def _batches(reading: Reading, tokenizer: Tokenizer, text: Survey, start: Position) -> Iterator[Batch]:
+def _batches(reading: Reading, tokenizer: Tokenizer, text: Inventory, start: Position) -> Iterator[Batch]:
     """What comes after `start`, in batches; what comes before is read all the same, for the fingerprints.
 
     Raises:

@@ -69,9 +69,7 @@ CHATS = [
 @pytest.mark.parametrize("chat", CHATS)
 def test_chats_are_not_training_text(chat: object):
     for data, name in ((json.dumps(chat), "x.jsonl"), (json.dumps([chat]), "x.json")):
-        with pytest.raises(
-            NotTextSource, match=r"x\.jsonl? holds chats, and chats are read by `pellucid finetune`"
-        ):
+        with pytest.raises(NotTextSource, match=r"x\.jsonl? holds chats, not texts to train on"):
             texts(data, name)
     mixed = extract(f'{json.dumps(chat)}\n"text"'.encode(), "x.jsonl")
     assert [d.text for d in mixed.documents] == ["text"]

@@ -66,7 +66,7 @@ def _documents(entries: Iterable[tuple[str, Any]], name: str, note: str | None, 
             found.documents.append(Document(without_surrogates(text), f"{name} {where}"))
     if chats and not found.documents:
         raise NotTextSource(
-            f"{name} holds chats, and chats are read by `pellucid finetune`, not as a text to train on: "
+            f"{name} holds chats, not texts to train on: "
             "to train on its words as they stand, give each entry a field `text`"
         )
     if bad and not found.documents:

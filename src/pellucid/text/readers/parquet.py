@@ -51,7 +51,7 @@ def _text_column(schema: Any, name: str) -> str:
             return column
     if any(column in CHAT_FIELDS for column in schema.names):
         raise NotTextSource(
-            f"{name} holds chats: those are read by `pellucid finetune`, not as a text to train on"
+            f"{name} holds chats, not texts to train on: give their words in a column named text"
         )
     if len(strings) == 1:
         return strings[0]
