@@ -17,7 +17,7 @@ from pellucid.errors import InputError
 from pellucid.text import streaming
 from pellucid.text.sources import read
 from pellucid.text.tokenizer import build_tokenizer
-from pellucid.training import evaluation, prepare
+from pellucid.training import encoding, evaluation, prepare
 from pellucid.training.data import split_corpus, tokenise
 from pellucid.training.evaluation import Evaluator
 from pellucid.training.prepare import Stopped
@@ -35,7 +35,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Every file is streamed, in many chunks and batches, and saved after each."""
     for name, value in {"LARGE": 0, "CHUNK": 700, "BLOCK": 999}.items():
         monkeypatch.setattr(streaming, name, value)
-    monkeypatch.setattr(prepare, "BATCH", 500)
+    monkeypatch.setattr(encoding, "BATCH", 500)
     monkeypatch.setattr(prepare, "SAVE_SECONDS", 0.0)
     return monkeypatch
 
@@ -147,7 +147,7 @@ class Trouble:
     """Fails in the encoding of the n-th batch, with what it is told."""
 
     def __init__(self, error: BaseException, after: int = 6) -> None:
-        self.error, self.left, self.real = error, after, prepare._after
+        self.error, self.left, self.real = error, after, encoding._after
 
     def __call__(self, *arguments: Any) -> Any:
         self.left -= 1
@@ -169,7 +169,7 @@ def test_what_stops_it_says_how_to_go_on_and_it_goes_on(
 ):  # fmt: skip
     prepare.prepare(stories, tmp_path / "straight")
     with small_chunks.context() as patch:
-        patch.setattr(prepare, "_after", Trouble(error))
+        patch.setattr(encoding, "_after", Trouble(error))
         with pytest.raises(kind, match=words):
             prepare.prepare(stories, tmp_path / "out")
     stopped = json.loads((tmp_path / "out" / "progress.json").read_text())
@@ -195,7 +195,7 @@ def test_killed_at_its_very_last_step(stories: Path, tmp_path: Path):
 
 def test_sources_that_changed_are_refused(stories: Path, tmp_path: Path, small_chunks: pytest.MonkeyPatch):
     with small_chunks.context() as patch:
-        patch.setattr(prepare, "_after", Trouble(KeyboardInterrupt()))
+        patch.setattr(encoding, "_after", Trouble(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             prepare.prepare(stories, tmp_path / "out")
     text, status = stories.read_text(encoding="utf-8"), stories.stat()
