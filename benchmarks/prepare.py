@@ -84,7 +84,7 @@ def measure_rates(text: Path, folder: Path, repeats: int) -> dict[str, object]:
     from pellucid.text.parts import Reading
     from pellucid.text.splits import plan_splits
     from pellucid.text.streaming import take_inventory
-    from pellucid.text.tokenizer import load_tokenizer
+    from pellucid.text.tokenizers.tokenizer import load_tokenizer
     from pellucid.training import prepare
 
     found = take_inventory(text)

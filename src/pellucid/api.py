@@ -12,7 +12,7 @@ from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
-from pellucid.text.tokenizer import Tokenizer, load_tokenizer
+from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.machine import attention_core, choose_device
 from pellucid.training.run_folder import RunFolder, find_run

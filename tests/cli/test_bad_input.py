@@ -118,7 +118,7 @@ STARTING = {
 def test_before_there_is_a_run(
     cli: Cli, here: Path, arguments: tuple[Any, ...], remedy: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    from pellucid.text import named
+    from pellucid.text.corpora import named
     from pellucid.text.sources import read
 
     monkeypatch.setattr(named, "demo_corpus", lambda **_: read("farm.txt"))

@@ -269,7 +269,7 @@ def test_bench(cli: Cli, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_demo(cli: Cli, farm: Path, monkeypatch: pytest.MonkeyPatch):
-    from pellucid.text import named
+    from pellucid.text.corpora import named
     from pellucid.text.sources import read
 
     monkeypatch.setattr(named, "demo_corpus", lambda **_: read("farm.txt"))

@@ -12,8 +12,8 @@ from pellucid.generation.engine import Engine
 from pellucid.model.bigram import Bigram
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
-from pellucid.text.bpe_tokenizer import BPETokenizer, train_bpe
-from pellucid.text.char_tokenizer import CharTokenizer
+from pellucid.text.tokenizers.bpe import BPETokenizer, train_bpe
+from pellucid.text.tokenizers.char import CharTokenizer
 
 MakeModel = Callable[..., LanguageModel]
 MakeChain = Callable[..., Engine]

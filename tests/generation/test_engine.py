@@ -9,7 +9,7 @@ from pellucid.errors import InputError
 from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.generation.rolling import window_start
-from pellucid.text.char_tokenizer import CharTokenizer
+from pellucid.text.tokenizers.char import CharTokenizer
 
 LONG = SamplingOptions(max_tokens=45, seed=3, ignore_eos=True)
 PROMPTS = ["a", "Speak, sp", "exactly sixteen.", "a prompt that is longer than the context of sixteen"]

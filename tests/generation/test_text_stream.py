@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.generation.text_stream import StopFinder, TextStream
-from pellucid.text.bpe_tokenizer import BPETokenizer
+from pellucid.text.tokenizers.bpe import BPETokenizer
 
 EMOJI = "👩‍🚀 and 👨‍👩‍👧‍👦, 🇩🇪🏳️‍🌈, e\u0301\u0323, नमस्ते, 漢字, \U0001f469\U0001f3fd!"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pellucid.text.bpe_tokenizer import train_bpe
-from pellucid.text.tokenizer import Tokenizer
-from pellucid.text.wordpiece_tokenizer import train_wordpiece
+from pellucid.text.tokenizers.bpe import train_bpe
+from pellucid.text.tokenizers.tokenizer import Tokenizer
+from pellucid.text.tokenizers.wordpiece import train_wordpiece
 
 transformers = pytest.importorskip("transformers")
 

@@ -25,11 +25,11 @@ from hypothesis import strategies as st
 
 from pellucid.errors import InputError
 from pellucid.text import download as download_module
-from pellucid.text import speed
-from pellucid.text.cache import cache_dir
-from pellucid.text.download import cached_path, download
-from pellucid.text.partial import Partial
-from pellucid.text.transfer import without_credentials
+from pellucid.text.web import speed
+from pellucid.text.web.cache import cache_dir
+from pellucid.text.web.download import cached_path, download
+from pellucid.text.web.partial import Partial
+from pellucid.text.web.transfer import without_credentials
 
 BODY = random.Random(1).randbytes(300_000).hex().encode()
 NEW_BODY = random.Random(2).randbytes(300_000).hex().encode()
@@ -311,7 +311,10 @@ def test_a_spoilt_note_beside_a_part_is_ignored(server: Server, facts: str):
 
 
 def process(url: str) -> subprocess.Popen[str]:
-    program = "import sys; from pellucid.text.download import download; print(download(sys.argv[1], progress=print))"
+    program = (
+        "import sys; from pellucid.text.web.download import download; "
+        "print(download(sys.argv[1], progress=print))"
+    )
     return subprocess.Popen([sys.executable, "-c", program, url], stdout=subprocess.PIPE, text=True)
 
 
@@ -528,7 +531,7 @@ def test_no_room(server: Server, monkeypatch: pytest.MonkeyPatch):
 def test_a_disk_that_fills_up(server: Server):
     program = (
         "import sys, resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "from pellucid.text.download import download\n"
+        "from pellucid.text.web.download import download\n"
         "try: download(sys.argv[1])\nexcept ValueError as error: print(error)"
     )
     command = [sys.executable, "-c", program, server.url("/a", good())]

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import InputError
-from pellucid.text import byte_level, tokenizer_cache
-from pellucid.text.bpe_tokenizer import train_bpe
-from pellucid.text.byte_level import told
-from pellucid.text.tokenizer import build_tokenizer, load_tokenizer
+from pellucid.text.tokenizers import byte_level
+from pellucid.text.tokenizers import cache as tokenizer_cache
+from pellucid.text.tokenizers.bpe import train_bpe
+from pellucid.text.tokenizers.byte_level import told
+from pellucid.text.tokenizers.tokenizer import build_tokenizer, load_tokenizer
 
 TEXT = "the owl and the pussycat went to sea in a beautiful pea-green boat. " * 40
 

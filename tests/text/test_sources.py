@@ -17,11 +17,11 @@ import pytest
 from pellucid.errors import InputError
 from pellucid.text import download as download_module
 from pellucid.text import sources
-from pellucid.text.cache import cache_dir
+from pellucid.text.corpora.gutenberg import strip_gutenberg
 from pellucid.text.documents import Corpus, Document
-from pellucid.text.download import download
-from pellucid.text.gutenberg import strip_gutenberg
 from pellucid.text.sources import read
+from pellucid.text.web.cache import cache_dir
+from pellucid.text.web.download import download
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

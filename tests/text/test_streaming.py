@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from pellucid.errors import InputError
 from pellucid.text import streaming
-from pellucid.text.byte_level import LONGEST, PIECE, cut_at_seams, cut_stream
 from pellucid.text.documents import Fingerprint, count_bytes, fingerprint
 from pellucid.text.parts import Reading, TrainingPieces, runs
 from pellucid.text.sources import read
 from pellucid.text.splits import PARTS, plan_splits, split
 from pellucid.text.streaming import TextFile, cut_documents, take_inventory
+from pellucid.text.tokenizers.byte_level import LONGEST, PIECE, cut_at_seams, cut_stream
 
 FRAGMENTS = ("\n", "\r\n", "\r", " ", "\t", "a", "é", "漢", "🚀", "\u2028", "once upon", "\n\n", "Ende.\n")
 SEPARATORS = ("<|endoftext|>", "\n<|endoftext|>\n", "\r\n \t<|endoftext|> \r\n", "\n<|endoftext|", "<", "|>")

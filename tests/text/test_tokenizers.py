@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.errors import InputError
-from pellucid.text import bpe_tokenizer, byte_level
-from pellucid.text.bpe_tokenizer import BPETokenizer, train_bpe
-from pellucid.text.byte_level import ByteLevelTokenizer, cut_at_seams
-from pellucid.text.char_tokenizer import CharTokenizer
-from pellucid.text.tokenizer import (
+from pellucid.text.tokenizers import bpe as bpe_tokenizer
+from pellucid.text.tokenizers import byte_level
+from pellucid.text.tokenizers.bpe import BPETokenizer, train_bpe
+from pellucid.text.tokenizers.byte_level import ByteLevelTokenizer, cut_at_seams
+from pellucid.text.tokenizers.char import CharTokenizer
+from pellucid.text.tokenizers.tokenizer import (
     RESERVED,
     Tokenizer,
     build_tokenizer,
@@ -24,7 +25,7 @@ from pellucid.text.tokenizer import (
     load_tokenizer,
     parse_tokenizer,
 )
-from pellucid.text.wordpiece_tokenizer import WordPieceTokenizer, train_wordpiece
+from pellucid.text.tokenizers.wordpiece import WordPieceTokenizer, train_wordpiece
 
 PROSE = (
     "It was a bright cold day in April, and the clocks were striking thirteen. Don't they've 1234 naïve cafés?\n\n"

@@ -9,8 +9,8 @@ import pytest
 
 from pellucid.errors import InputError
 from pellucid.text import wheels as wheels_module
-from pellucid.text.cache import cache_dir
-from pellucid.text.wheels import fetch_wheel
+from pellucid.text.web.cache import cache_dir
+from pellucid.text.web.wheels import fetch_wheel
 
 
 @pytest.fixture(autouse=True)

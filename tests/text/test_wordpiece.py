@@ -14,8 +14,8 @@ from tokenizers import models, pre_tokenizers
 
 from pellucid.errors import InputError
 from pellucid.text.sources import read
-from pellucid.text.tokenizer import RESERVED, build_tokenizer, parse_tokenizer
-from pellucid.text.wordpiece_tokenizer import LONGEST_WORD, WordPieceTokenizer, train_wordpiece
+from pellucid.text.tokenizers.tokenizer import RESERVED, build_tokenizer, parse_tokenizer
+from pellucid.text.tokenizers.wordpiece import LONGEST_WORD, WordPieceTokenizer, train_wordpiece
 
 BOOKS = Path(__file__).parents[3] / "shared" / "data" / "gutenberg"
 PROSE = (

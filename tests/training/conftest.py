@@ -12,7 +12,7 @@ import torch
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import build_model
 from pellucid.text.documents import Corpus, Document
-from pellucid.text.tokenizer import build_tokenizer
+from pellucid.text.tokenizers.tokenizer import build_tokenizer
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData, split_corpus, tokenise
 from pellucid.training.loop import Trainer

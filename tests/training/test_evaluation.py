@@ -16,7 +16,7 @@ from pellucid.generation.options import SamplingOptions
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import Transformer
 from pellucid.text.sources import read
-from pellucid.text.tokenizer import Tokenizer, build_tokenizer
+from pellucid.text.tokenizers.tokenizer import Tokenizer, build_tokenizer
 from pellucid.training.data import TrainingData, split_corpus, tokenise
 from pellucid.training.evaluation import Evaluator, Score
 

@@ -16,7 +16,7 @@ import pytest
 from pellucid.errors import InputError
 from pellucid.text import streaming
 from pellucid.text.sources import read
-from pellucid.text.tokenizer import build_tokenizer
+from pellucid.text.tokenizers.tokenizer import build_tokenizer
 from pellucid.training import encoding, evaluation, prepare
 from pellucid.training.data import split_corpus, tokenise
 from pellucid.training.evaluation import Evaluator

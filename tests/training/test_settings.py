@@ -15,7 +15,7 @@ from pellucid import presets
 from pellucid.errors import InputError
 from pellucid.model.accounting import n_active_params, n_params
 from pellucid.model.config import ModelConfig
-from pellucid.text.lesson import lesson
+from pellucid.text.corpora.lesson import lesson
 from pellucid.training.config import TrainConfig
 from pellucid.training.forecast import check_memory, seconds_per_step, training_memory
 from pellucid.training.loop import Trainer

@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     console.say("Loading…")
     from pellucid.cli import train
-    from pellucid.text.named import demo_corpus
+    from pellucid.text.corpora.named import demo_corpus
 
     corpus = demo_corpus(progress=console.say)
     settings = {"minutes": args.minutes, "out": args.out, "overwrite": args.overwrite, "device": args.device}

@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
     import torch
 
     import pellucid
-    from pellucid.text.cache import cache_dir
+    from pellucid.text.web.cache import cache_dir
     from pellucid.training.machine import probe
     from pellucid.training.report import size
 

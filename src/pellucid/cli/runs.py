@@ -98,7 +98,7 @@ def _delete(names: list[str], sure: bool, as_json: bool) -> None:
 
 
 def _clear_cache(as_json: bool) -> None:
-    from pellucid.text import tokenizer_cache
+    from pellucid.text.tokenizers import cache as tokenizer_cache
     from pellucid.training.report import size
 
     n_files, n_bytes = tokenizer_cache.clear()

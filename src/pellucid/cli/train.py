@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def parser() -> argparse.ArgumentParser:
-    from pellucid.text.corpora import list_of_corpora
+    from pellucid.text.corpora.registry import list_of_corpora
 
     made = make_parser(
         "train",
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     settings = given_settings(args)
     if not args.text and not args.resume:
-        from pellucid.text.corpora import names_of_corpora
+        from pellucid.text.corpora.registry import names_of_corpora
 
         raise InputError(
             f"no text to train on: name files, a folder, an address, or one of {names_of_corpora()}"

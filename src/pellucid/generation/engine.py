@@ -19,7 +19,7 @@ from pellucid.generation.rolling import RollingWindows, prompt_start
 from pellucid.generation.sampling import draw, next_token_distribution
 from pellucid.generation.text_stream import TextStream
 from pellucid.model.transformer import LanguageModel
-from pellucid.text.tokenizer import Tokenizer
+from pellucid.text.tokenizers.tokenizer import Tokenizer
 
 FinishReason = Literal["stop", "length"]
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pellucid.text.corpora import CORPORA
+from pellucid.text.corpora.named import fetch_named
+from pellucid.text.corpora.registry import CORPORA
 from pellucid.text.documents import Progress
-from pellucid.text.download import download
 from pellucid.text.files import walk
-from pellucid.text.named import fetch_named
 from pellucid.text.readers import MOST_BYTES, TEXT_SUFFIXES
 from pellucid.text.readers.extract import Extract
 from pellucid.text.sources import DocumentStream, address_stem
+from pellucid.text.web.download import download
 
 
 @dataclass(frozen=True)

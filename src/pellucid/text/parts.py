@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from pellucid.errors import InputError
-from pellucid.text.byte_level import cut_stream
 from pellucid.text.documents import Fingerprint, count_bytes
 from pellucid.text.splits import PARTS, SplitPlan
 from pellucid.text.streaming import Inventory
+from pellucid.text.tokenizers.byte_level import cut_stream
 
 TRAIN = PARTS.index("train")
 

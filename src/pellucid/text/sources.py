@@ -15,11 +15,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from pellucid.errors import InputError
-from pellucid.text.corpora import CORPORA, is_named, names_of_corpora
+from pellucid.text.corpora.named import read_named
+from pellucid.text.corpora.registry import CORPORA, is_named, names_of_corpora
 from pellucid.text.documents import Corpus, Document, Progress
-from pellucid.text.download import cached_path, download
 from pellucid.text.files import expand_home, file_mode, read_bytes, walk
-from pellucid.text.named import read_named
 from pellucid.text.readers import (
     MOST_BYTES,
     TEXT_SUFFIXES,
@@ -31,8 +30,9 @@ from pellucid.text.readers import (
 )
 from pellucid.text.readers.extract import plural
 from pellucid.text.readers.html import looks_like_html
-from pellucid.text.transfer import without_credentials
-from pellucid.text.website import read_site
+from pellucid.text.web.download import cached_path, download
+from pellucid.text.web.transfer import without_credentials
+from pellucid.text.web.website import read_site
 
 WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 MOST_NAMED = 5  # files that could not be read that the notes spell out

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import InputError
-from pellucid.text.corpora import is_named
+from pellucid.text.corpora.registry import is_named
 from pellucid.text.documents import Corpus, Document
 from pellucid.text.splits import Splits, split
-from pellucid.text.tokenizer import Tokenizer
+from pellucid.text.tokenizers.tokenizer import Tokenizer
 
 
 @dataclasses.dataclass(frozen=True)

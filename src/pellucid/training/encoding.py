@@ -13,7 +13,7 @@ import numpy as np
 from pellucid.text.parts import Reading, changed, runs
 from pellucid.text.splits import PARTS
 from pellucid.text.streaming import Inventory
-from pellucid.text.tokenizer import Tokenizer
+from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.training.data import token_dtype
 
 BATCH = 1 << 19  # characters encoded at a time: the library needs about 50 bytes for each

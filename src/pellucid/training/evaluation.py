@@ -13,7 +13,7 @@ import torch
 
 from pellucid.model.config import IGNORE
 from pellucid.model.transformer import LanguageModel, next_token_loss
-from pellucid.text.tokenizer import Tokenizer
+from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.text.windows import consecutive_windows
 from pellucid.training.machine import autocast
 

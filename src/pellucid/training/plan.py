@@ -11,7 +11,7 @@ import torch
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.documents import Corpus
-from pellucid.text.tokenizer import build_tokenizer
+from pellucid.text.tokenizers.tokenizer import build_tokenizer
 from pellucid.text.windows import Windows
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData, split_corpus, tokenise

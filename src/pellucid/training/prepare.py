@@ -21,7 +21,7 @@ from pellucid.text.documents import Progress
 from pellucid.text.parts import Reading, TrainingPieces
 from pellucid.text.splits import PARTS, SplitPlan, plan_splits
 from pellucid.text.streaming import Inventory, take_inventory
-from pellucid.text.tokenizer import KINDS, Tokenizer, build_tokenizer, load_tokenizer
+from pellucid.text.tokenizers.tokenizer import KINDS, Tokenizer, build_tokenizer, load_tokenizer
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import absolute_sources, text_record, token_dtype
 from pellucid.training.encoding import Position, batches, encoded

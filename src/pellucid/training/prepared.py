@@ -16,7 +16,7 @@ import numpy as np
 
 from pellucid.errors import InputError
 from pellucid.text.splits import PARTS
-from pellucid.text.tokenizer import load_tokenizer
+from pellucid.text.tokenizers.tokenizer import load_tokenizer
 from pellucid.training.data import TrainingData
 from pellucid.training.files import read_json
 

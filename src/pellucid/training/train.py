@@ -14,7 +14,7 @@ from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
-from pellucid.text.tokenizer import KINDS, load_tokenizer
+from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
 from pellucid.training import report
 from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.data import TrainingData, absolute_sources, split_corpus, tokenise

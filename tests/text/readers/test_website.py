@@ -11,9 +11,9 @@ import pytest
 
 from pellucid.errors import InputError
 from pellucid.text import download as download_module
-from pellucid.text import website
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
+from pellucid.text.web import website
 
 Site = dict[str, str | bytes | int]
 """What a path answers: a page, or a status."""

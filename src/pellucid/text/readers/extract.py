@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pellucid.errors import InputError
+from pellucid.text.corpora.gutenberg import strip_gutenberg
 from pellucid.text.documents import Document
-from pellucid.text.gutenberg import strip_gutenberg
 
 
 class NotTextSource(InputError):

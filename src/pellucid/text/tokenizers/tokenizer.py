@@ -221,7 +221,7 @@ def build_tokenizer(
     if spec == "auto":
         spec, reason = ("bpe", "as --vocab-size asks") if vocab_size else choose_kind(texts)
     if spec == "char":
-        from pellucid.text.char_tokenizer import CharTokenizer
+        from pellucid.text.tokenizers.char import CharTokenizer
 
         if vocab_size is not None:
             raise InputError(
@@ -244,8 +244,8 @@ def build_tokenizer(
 
 
 def _train(kind: str) -> Callable[..., Tokenizer]:
-    from pellucid.text.bpe_tokenizer import train_bpe
-    from pellucid.text.wordpiece_tokenizer import train_wordpiece
+    from pellucid.text.tokenizers.bpe import train_bpe
+    from pellucid.text.tokenizers.wordpiece import train_wordpiece
 
     return {"bpe": train_bpe, "wordpiece": train_wordpiece}[kind]
 
@@ -254,7 +254,7 @@ def _learned(
     kind: str, texts: Iterable[str], vocab_size: int, progress: Progress | None, keep: bool
 ) -> Tokenizer:
     """The tokenizer of `texts`, from the cache if they were learned from before."""
-    from pellucid.text import tokenizer_cache
+    from pellucid.text.tokenizers import cache as tokenizer_cache
 
     train = _train(kind)
     if not tokenizer_cache.enabled():
@@ -320,15 +320,15 @@ def parse_tokenizer(data: bytes, name: str) -> Tokenizer:
             f"{name} is no tokenizer.json, or is damaged ({type(error).__name__}): take one from another run"
         ) from error
     if kind == "WordLevel":
-        from pellucid.text.char_tokenizer import CharTokenizer
+        from pellucid.text.tokenizers.char import CharTokenizer
 
         return CharTokenizer.from_json(content, text, name)
     if kind == "BPE":
-        from pellucid.text.bpe_tokenizer import BPETokenizer
+        from pellucid.text.tokenizers.bpe import BPETokenizer
 
         return BPETokenizer.from_json(content, text, name)
     if kind == "WordPiece":
-        from pellucid.text.wordpiece_tokenizer import WordPieceTokenizer
+        from pellucid.text.tokenizers.wordpiece import WordPieceTokenizer
 
         return WordPieceTokenizer.from_json(content, text, name)
     raise InputError(f"{name} holds a {kind} tokenizer: those that are read are {', '.join(KINDS.values())}")

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.errors import InputError
-from pellucid.text.cache import cache_dir, file_sha256, new_file
 from pellucid.text.documents import Progress
+from pellucid.text.web.cache import cache_dir, file_sha256, new_file
 
 TIMEOUT = 30.0  # seconds without a byte
 INSTALLER_TIMEOUT = 300.0  # seconds for a whole wheel

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from pellucid.errors import InputError
-from pellucid.text.speed import size_text
+from pellucid.text.web.speed import size_text
 
 BOOK_ADDRESS = "https://www.gutenberg.org/ebooks/{number}.txt.utf-8"
 MOST_BOOKS = 100  # in one list: whoever wants more is to use a mirror of theirs

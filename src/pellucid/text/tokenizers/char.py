@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import InputError
-from pellucid.text.tokenizer import RESERVED, UNKNOWN, Tokenizer, added_tokens, code_points, reserved_ids
+from pellucid.text.tokenizers.tokenizer import (
+    RESERVED,
+    UNKNOWN,
+    Tokenizer,
+    added_tokens,
+    code_points,
+    reserved_ids,
+)
 
 PIECE = 1 << 16  # characters: a stream of text is encoded in pieces of at most this
 SURROGATES = range(0xD800, 0xE000)  # halves of UTF-16 pairs: no characters, and not allowed in UTF-8

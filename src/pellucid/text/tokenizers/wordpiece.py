@@ -9,9 +9,9 @@ import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
 from pellucid.errors import InputError
-from pellucid.text.bpe_tokenizer import learn
-from pellucid.text.byte_level import BYTE_OF, SPECIAL, ByteLevelTokenizer, check_size
 from pellucid.text.documents import Progress
+from pellucid.text.tokenizers.bpe import learn
+from pellucid.text.tokenizers.byte_level import BYTE_OF, SPECIAL, ByteLevelTokenizer, check_size
 
 CONTINUES = "##"  # begins the name of a piece that does not begin a word
 BYTES = (

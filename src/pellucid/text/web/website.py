@@ -11,10 +11,10 @@ from urllib.robotparser import RobotFileParser
 from pellucid import __version__
 from pellucid.errors import InputError
 from pellucid.text.documents import Progress
-from pellucid.text.download import cached_path, download
-from pellucid.text.feeds import Post, archive_posts, feed_posts, sitemap_links
 from pellucid.text.readers.extract import Extract, one_document, plural
 from pellucid.text.readers.html import HtmlText, decode_html, html_to_text, parse_html
+from pellucid.text.web.download import cached_path, download
+from pellucid.text.web.feeds import Post, archive_posts, feed_posts, sitemap_links
 
 AGENT = f"pellucid/{__version__}"
 PAUSE = 1.0  # seconds between two requests

@@ -11,11 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pellucid.errors import InputError
-from pellucid.text.cache import cache_dir, writing_in
 from pellucid.text.documents import Progress
-from pellucid.text.partial import Partial
-from pellucid.text.speed import size_text
-from pellucid.text.transfer import CutOff, Wanted, transfer
+from pellucid.text.web.cache import cache_dir, writing_in
+from pellucid.text.web.partial import Partial
+from pellucid.text.web.speed import size_text
+from pellucid.text.web.transfer import CutOff, Wanted, transfer
 
 MOST_BYTES = 2 << 30
 TRIES = 3  # without getting further

@@ -11,7 +11,8 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from pellucid.errors import InputError
-from pellucid.text.byte_level import (
+from pellucid.text.documents import Progress
+from pellucid.text.tokenizers.byte_level import (
     BYTE_OF,
     SPECIAL,
     ByteLevelTokenizer,
@@ -20,7 +21,6 @@ from pellucid.text.byte_level import (
     cut_at_seams,
     told,
 )
-from pellucid.text.documents import Progress
 
 MOST_TRAINING = 64_000_000  # characters: more change the merges little, and a million takes 0.4 s
 

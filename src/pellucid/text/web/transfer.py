@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.errors import InputError
-from pellucid.text.cache import file_sha256
 from pellucid.text.documents import Progress
-from pellucid.text.partial import Partial, Version
-from pellucid.text.speed import SpeedLines, size_text
+from pellucid.text.web.cache import file_sha256
+from pellucid.text.web.partial import Partial, Version
+from pellucid.text.web.speed import SpeedLines, size_text
 
 if TYPE_CHECKING:
     import httpx

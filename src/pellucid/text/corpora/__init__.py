@@ -1,0 +1,1 @@
+"""Named corpora: where they come from, and how they become documents."""

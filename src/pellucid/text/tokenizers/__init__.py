@@ -1,0 +1,1 @@
+"""Text becomes numbers: characters, byte-level BPE, WordPiece."""
