@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from pellucid.cli.train import parser
 from pellucid.errors import InputError
-from pellucid.text import download as download_module
 from pellucid.text.corpora import named
 from pellucid.text.corpora import registry as corpora
 from pellucid.text.corpora.gutenberg import read_book
@@ -25,6 +24,7 @@ from pellucid.text.corpora.named import demo_corpus, fetch_named
 from pellucid.text.corpora.registry import BOOK_FILES, CORPORA, COURSE, book_numbers
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
+from pellucid.text.web import download as download_module
 from pellucid.text.web.download import cached_path
 
 DATA = Path(os.environ.get("PELLUCID_CORPORA") or Path(__file__).parents[3] / "shared" / "data")

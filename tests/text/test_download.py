@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pellucid.errors import InputError
-from pellucid.text import download as download_module
+from pellucid.text.web import download as download_module
 from pellucid.text.web import speed
 from pellucid.text.web.cache import cache_dir
 from pellucid.text.web.download import cached_path, download

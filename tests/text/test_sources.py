@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from pellucid.errors import InputError
-from pellucid.text import download as download_module
 from pellucid.text import sources
 from pellucid.text.corpora.gutenberg import strip_gutenberg
 from pellucid.text.documents import Corpus, Document
 from pellucid.text.sources import read
+from pellucid.text.web import download as download_module
 from pellucid.text.web.cache import cache_dir
 from pellucid.text.web.download import download
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import InputError
-from pellucid.text import wheels as wheels_module
+from pellucid.text.web import wheels as wheels_module
 from pellucid.text.web.cache import cache_dir
 from pellucid.text.web.wheels import fetch_wheel
 

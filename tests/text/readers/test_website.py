@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import InputError
-from pellucid.text import download as download_module
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
+from pellucid.text.web import download as download_module
 from pellucid.text.web import website
 
 Site = dict[str, str | bytes | int]
