@@ -22,7 +22,7 @@ import pellucid.cli.progress
 import pellucid.cli.train
 import pellucid.training.train  # noqa: F401
 from pellucid.cli.main import main
-from pellucid.training import machine, prepare
+from pellucid.training import encoding, machine, prepare
 
 
 def child(order: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ def serve() -> None:
     matplotlib.use("Agg")
     torch.set_num_threads(1)
     machine.matmul_flops = lambda *_: 2e10  # no tests of the probe here
-    prepare.SAVE_SECONDS, prepare.BATCH = 0.0, 2000  # much to save, at small cost
+    prepare.SAVE_SECONDS, encoding.BATCH = 0.0, 2000  # much to save, at small cost
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:

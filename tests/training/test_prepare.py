@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -14,10 +15,12 @@ import numpy as np
 import pytest
 
 from pellucid.errors import InputError
+from pellucid.model.config import ModelConfig
+from pellucid.model.transformer import build_model
 from pellucid.text import streaming
 from pellucid.text.sources import read
 from pellucid.text.tokenizer import build_tokenizer
-from pellucid.training import evaluation, prepare
+from pellucid.training import encoding, evaluation, prepare
 from pellucid.training.data import split_corpus, tokenise
 from pellucid.training.evaluation import Evaluator
 from pellucid.training.prepare import Stopped
@@ -35,7 +38,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Every file is streamed, in many chunks and batches, and saved after each."""
     for name, value in {"LARGE": 0, "CHUNK": 700, "BLOCK": 999}.items():
         monkeypatch.setattr(streaming, name, value)
-    monkeypatch.setattr(prepare, "BATCH", 500)
+    monkeypatch.setattr(encoding, "BATCH", 500)
     monkeypatch.setattr(prepare, "SAVE_SECONDS", 0.0)
     return monkeypatch
 
@@ -147,7 +150,7 @@ class Trouble:
     """Fails in the encoding of the n-th batch, with what it is told."""
 
     def __init__(self, error: BaseException, after: int = 6) -> None:
-        self.error, self.left, self.real = error, after, prepare._after
+        self.error, self.left, self.real = error, after, encoding._after
 
     def __call__(self, *arguments: Any) -> Any:
         self.left -= 1
@@ -169,7 +172,7 @@ def test_what_stops_it_says_how_to_go_on_and_it_goes_on(
 ):  # fmt: skip
     prepare.prepare(stories, tmp_path / "straight")
     with small_chunks.context() as patch:
-        patch.setattr(prepare, "_after", Trouble(error))
+        patch.setattr(encoding, "_after", Trouble(error))
         with pytest.raises(kind, match=words):
             prepare.prepare(stories, tmp_path / "out")
     stopped = json.loads((tmp_path / "out" / "progress.json").read_text())
@@ -195,7 +198,7 @@ def test_killed_at_its_very_last_step(stories: Path, tmp_path: Path):
 
 def test_sources_that_changed_are_refused(stories: Path, tmp_path: Path, small_chunks: pytest.MonkeyPatch):
     with small_chunks.context() as patch:
-        patch.setattr(prepare, "_after", Trouble(KeyboardInterrupt()))
+        patch.setattr(encoding, "_after", Trouble(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             prepare.prepare(stories, tmp_path / "out")
     text, status = stories.read_text(encoding="utf-8"), stories.stat()
@@ -269,11 +272,19 @@ def test_damaged_and_mismatched_folders_are_refused(stories: Path, tmp_path: Pat
         train_tiny(tmp_path / "run", [tmp_path / "sound", stories])
 
 
-def test_the_bigram_is_the_same_however_it_is_counted(data: Any, monkeypatch: pytest.MonkeyPatch):
+def test_scores_are_the_same_however_little_is_looked_at_at_once(data: Any, monkeypatch: pytest.MonkeyPatch):
     evaluator, size = Evaluator(data.tokenizer, 16), data.tokenizer.vocab_size
+    model = build_model(ModelConfig(size, context_length=16, n_layers=1, n_heads=1, d_model=8), "explicit")
     whole = evaluator.bigram_score(data.train, data.validation, size)
+    scored = evaluator.score(model, data.validation, "cpu")
     monkeypatch.setattr(evaluation, "COUNTED_AT_ONCE", 37)
-    assert evaluator.bigram_score(data.train, data.validation, size) == whole
+    monkeypatch.setattr(evaluation, "WINDOWED_AT_ONCE", 100)
+    monkeypatch.setattr(evaluation, "TOKENS_AT_ONCE", 32)
+    for again, first in (
+        (evaluator.bigram_score(data.train, data.validation, size), whole),
+        (evaluator.score(model, data.validation, "cpu"), scored),
+    ):
+        assert again == dataclasses.replace(first, loss=pytest.approx(first.loss, rel=1e-6))
     monkeypatch.setattr(evaluation, "MOST_COUNTED", 500)
     first = evaluator.bigram_score(data.train[:500], data.validation, size)
     assert evaluator.bigram_score(data.train, data.validation, size) == first

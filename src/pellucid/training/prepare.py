@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -21,25 +18,22 @@ import numpy as np
 
 from pellucid.errors import InputError
 from pellucid.text.documents import Progress
-from pellucid.text.parts import Reading, TrainingPieces, changed, runs
+from pellucid.text.parts import Reading, TrainingPieces
 from pellucid.text.splits import PARTS, SplitPlan, plan_splits
 from pellucid.text.streaming import Survey, survey
 from pellucid.text.tokenizer import Tokenizer, build_tokenizer, load_tokenizer
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import absolute_sources, text_record, token_dtype
+from pellucid.training.encoding import Position, batches, encoded
 from pellucid.training.files import lock, read_json, sync, write_atomically, write_json
 from pellucid.training.prepared import FORMAT, PROGRESS, STATE, TOKENIZER, is_prepared, read_state, token_file
 
-BATCH = 1 << 19  # characters encoded at a time: the library needs about 50 bytes for each
-ENCODERS = 2  # batches being encoded: while one becomes numbers in Python, the cores work on the other
-WAITING = 4  # batches read, encoded and not yet written, at most
 NOT_BEGUN = (".lock", f".{STATE}.tmp")  # what is left where preparing was killed as it began
 SAVE_SECONDS = 5.0  # of work that a crash can cost, at most about
 
 Observe = Callable[
     [str, int, int], object
 ]  # hears what is done ("reading", "encoding"), how far, and of how much
-Piece = tuple[int, str, bool]  # index into PARTS, what to encode, and whether a document's part ends there
 
 
 class Stopped(RuntimeError):
@@ -52,25 +46,6 @@ class Observer:
 
     note: Progress = lambda _: None
     advanced: Observe = lambda _what, _done, _total: None
-
-
-@dataclass
-class Position:
-    """How far the encoding has come; all of it is on disk."""
-
-    characters: int = 0
-    fingerprint: str = ""  # of the text that was read up to here
-    tokens: tuple[int, ...] = (0,) * len(PARTS)
-    unknown: int = 0
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Pieces to encode together, and how far the text was read when they were complete."""
-
-    pieces: list[Piece]
-    characters: int
-    fingerprint: str
 
 
 def prepare(
@@ -174,11 +149,10 @@ class _Preparation:
 
     def run(self, sources: str | Path | Sequence[str | Path], overwrite: bool) -> dict[str, Any]:
         resumed = is_prepared(self.folder) and not overwrite
-        if resumed and (state := read_state(self.folder)).get(
-            "finished"
-        ):  # it was killed at its very last step
-            (self.folder / PROGRESS).unlink()
-            return state
+        before = read_state(self.folder) if resumed else {}
+        if before.get("finished"):  # it was killed at its very last step
+            (self.folder / PROGRESS).unlink(missing_ok=True)
+            return before
         advanced = self.observer.advanced
         text = survey(
             sources, progress=self.observer.note, watch=lambda done, total: advanced("reading", done, total)
@@ -188,7 +162,7 @@ class _Preparation:
         plan = plan_splits(text.lengths, seed=self.request["seed"], dev_fraction=self.request["dev_fraction"])
         state = {"format": FORMAT, "finished": False, "request": self.request, "sources": _stamps(text)}
         if resumed:
-            self._refuse_changes(read_state(self.folder).get("sources"), state["sources"])
+            self._refuse_changes(before.get("sources"), state["sources"])
         else:
             self._clear()
             write_json(self.folder / STATE, state)
@@ -211,16 +185,13 @@ class _Preparation:
     def _token_files(self) -> list[Path]:
         return [token_file(self.folder, part) for part in PARTS]
 
-    def _refuse_changes(self, before: Any, now: list[dict[str, Any]]) -> None:
-        if before == now:
-            return
-        known = {each["path"]: each for each in before} if isinstance(before, list) else {}
-        found = {each["path"]: each for each in now}
-        differ = [path for path in {**known, **found} if known.get(path) != found.get(path)]
-        raise InputError(
-            f"the text is not what it was when {self.folder} was begun ({', '.join(differ[:3]) or 'other order'}): "
-            "restore it, or add --overwrite to start again"
-        )
+    def _refuse_changes(self, before: Any, now: dict[str, Any]) -> None:
+        before = before if isinstance(before, dict) else {}
+        if differ := [path for path in {**before, **now} if before.get(path) != now.get(path)]:
+            raise InputError(
+                f"the text is not what it was when {self.folder} was begun ({', '.join(differ[:3])}): "
+                "restore it, or add --overwrite to start again"
+            )
 
     def _tokenizer(self, text: Survey, plan: SplitPlan) -> Tokenizer:
         path = self.folder / TOKENIZER
@@ -247,9 +218,8 @@ class _Preparation:
                 stack.enter_context(_open_at(path, count * itemsize))
                 for path, count in zip(self._token_files(), position.tokens, strict=True)
             ]
-            batches = _batches(reading, tokenizer, text, position)
             saved = monotonic()
-            for reached, tokens in _encoded(batches, tokenizer, position):
+            for reached, tokens in encoded(batches(reading, tokenizer, position), tokenizer, position):
                 position = reached
                 for file, array in zip(files, tokens, strict=True):
                     file.write(array.data)
@@ -304,15 +274,15 @@ class _Preparation:
         )
 
 
-def _stamps(text: Survey) -> list[dict[str, Any]]:
-    """What tells that a file was not touched."""
-    stamps = []
+def _stamps(text: Survey) -> dict[str, Any]:
+    """What tells that a file was not touched, by its path."""
+    stamps = {}
     for path in text.files:
         try:
             status = path.stat()
         except OSError as error:
             raise InputError(f"{path} cannot be read any more ({error.strerror}): restore it") from None
-        stamps.append({"path": str(path.resolve()), "size": status.st_size, "mtime_ns": status.st_mtime_ns})
+        stamps[str(path.resolve())] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
     return stamps
 
 
@@ -327,84 +297,3 @@ def _open_at(path: Path, size: int) -> IO[bytes]:
         file.close()
         raise
     return file
-
-
-# ---------------------------------------------------------------------- encoding
-
-
-def _pieces(reading: Reading, tokenizer: Tokenizer) -> Iterator[Piece]:
-    for part, chunks in runs(reading):
-        pieces = tokenizer.pieces(chunks)
-        last = next(pieces)
-        for piece in pieces:
-            yield part, last, False
-            last = piece
-        yield part, last, True
-
-
-def _batches(reading: Reading, tokenizer: Tokenizer, text: Survey, start: Position) -> Iterator[Batch]:
-    """What comes after `start`, in batches; what comes before is read all the same, for the fingerprints.
-
-    Raises:
-        InputError: what comes before is not what it was.
-    """
-    pieces = _pieces(reading, tokenizer)
-    characters = 0
-    if start.characters:
-        for _, piece, _ in pieces:
-            characters += len(piece)
-            if characters >= start.characters:
-                break
-    if start.characters and (characters, reading.corpus.hexdigest()) != (start.characters, start.fingerprint):
-        raise changed(text)
-    batch, size = list[Piece](), 0
-    for piece in pieces:
-        batch.append(piece)
-        size += len(piece[1])
-        if size >= BATCH:
-            characters += size
-            yield Batch(batch, characters, reading.corpus.hexdigest())
-            batch, size = [], 0
-    if batch:
-        yield Batch(batch, characters + size, reading.corpus.hexdigest())
-
-
-def _encoded(
-    batches: Iterator[Batch], tokenizer: Tokenizer, start: Position
-) -> Iterator[tuple[Position, list[np.ndarray]]]:
-    """The tokens of each batch by part, in order, and the position after it; reading and encoding overlap."""
-    position = start
-    waiting: deque[tuple[Batch, Future[list[np.ndarray]]]] = deque()
-    with ThreadPoolExecutor(ENCODERS, "encoder") as encoders:
-        try:
-            for batch in itertools.chain(batches, [None] * WAITING):
-                if batch:
-                    waiting.append((batch, encoders.submit(_encode_batch, tokenizer, batch.pieces)))
-                if waiting and (batch is None or len(waiting) >= WAITING):
-                    done, future = waiting.popleft()
-                    tokens = future.result()
-                    position = _after(position, done, tokens, tokenizer)
-                    yield position, tokens
-        finally:
-            encoders.shutdown(cancel_futures=True)
-
-
-def _encode_batch(tokenizer: Tokenizer, pieces: list[Piece]) -> list[np.ndarray]:
-    """The tokens of each part, an end-of-text token after each document's."""
-    parts: list[list[np.ndarray]] = [[np.empty(0, np.int32)] for _ in PARTS]
-    end = np.array([tokenizer.end_of_text], dtype=np.int32)
-    encoded = tokenizer.encode_pieces([text for _, text, _ in pieces])
-    for (part, _, ends_document), ids in zip(pieces, encoded, strict=True):
-        parts[part].append(ids)
-        if ends_document:
-            parts[part].append(end)
-    dtype = token_dtype(tokenizer).newbyteorder("<")
-    return [np.concatenate(part).astype(dtype) for part in parts]
-
-
-def _after(position: Position, batch: Batch, tokens: list[np.ndarray], tokenizer: Tokenizer) -> Position:
-    unknown = (
-        sum(int((part == tokenizer.unknown).sum()) for part in tokens) if tokenizer.unknown is not None else 0
-    )
-    counts = tuple(before + len(part) for before, part in zip(position.tokens, tokens, strict=True))
-    return Position(batch.characters, batch.fingerprint, counts, position.unknown + unknown)
