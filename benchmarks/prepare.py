@@ -85,7 +85,7 @@ def measure_rates(text: Path, folder: Path, repeats: int) -> dict[str, object]:
     from pellucid.text.splits import plan_splits
     from pellucid.text.streaming import take_inventory
     from pellucid.text.tokenizers.tokenizer import load_tokenizer
-    from pellucid.training import prepare
+    from pellucid.training import encoding, prepare
 
     found = take_inventory(text)
     plan = plan_splits(found.lengths, seed=0)
@@ -94,7 +94,7 @@ def measure_rates(text: Path, folder: Path, repeats: int) -> dict[str, object]:
     library.encode_special_tokens = True
 
     def batches() -> Iterator[list[str]]:
-        for batch in prepare._batches(Reading(found, plan), tokenizer, found, prepare.Position()):
+        for batch in encoding.batches(Reading(found, plan), tokenizer, encoding.Position()):
             yield [piece for _, piece, _ in batch.pieces]
 
     def ours() -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 
 from pellucid.errors import InputError
+from pellucid.model.config import ModelConfig
+from pellucid.model.transformer import build_model
 from pellucid.text import streaming
 from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import build_tokenizer
@@ -269,11 +272,19 @@ def test_damaged_and_mismatched_folders_are_refused(stories: Path, tmp_path: Pat
         train_tiny(tmp_path / "run", [tmp_path / "sound", stories])
 
 
-def test_the_bigram_is_the_same_however_it_is_counted(data: Any, monkeypatch: pytest.MonkeyPatch):
+def test_scores_are_the_same_however_little_is_looked_at_at_once(data: Any, monkeypatch: pytest.MonkeyPatch):
     evaluator, size = Evaluator(data.tokenizer, 16), data.tokenizer.vocab_size
+    model = build_model(ModelConfig(size, context_length=16, n_layers=1, n_heads=1, d_model=8), "explicit")
     whole = evaluator.bigram_score(data.train, data.validation, size)
+    scored = evaluator.score(model, data.validation, "cpu")
     monkeypatch.setattr(evaluation, "COUNTED_AT_ONCE", 37)
-    assert evaluator.bigram_score(data.train, data.validation, size) == whole
+    monkeypatch.setattr(evaluation, "WINDOWED_AT_ONCE", 100)
+    monkeypatch.setattr(evaluation, "TOKENS_AT_ONCE", 32)
+    for again, first in (
+        (evaluator.bigram_score(data.train, data.validation, size), whole),
+        (evaluator.score(model, data.validation, "cpu"), scored),
+    ):
+        assert again == dataclasses.replace(first, loss=pytest.approx(first.loss, rel=1e-6))
     monkeypatch.setattr(evaluation, "MOST_COUNTED", 500)
     first = evaluator.bigram_score(data.train[:500], data.validation, size)
     assert evaluator.bigram_score(data.train, data.validation, size) == first

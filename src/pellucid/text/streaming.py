@@ -25,8 +25,11 @@ from pellucid.text.documents import SEPARATOR, Progress, count_bytes
 from pellucid.text.listing import Listed, list_sources
 from pellucid.text.sources import MOST_NAMED, DocumentStream, stream
 
-CHUNK = 1 << 20  # characters: longer documents come in chunks of exactly this, others whole
-BLOCK = 1 << 20  # bytes read from a file at a time
+CHUNK = 1 << 18  # characters: longer documents come in chunks of exactly this, others whole
+BLOCK = (
+    1 << 16
+)  # bytes read from a file at a time: strings of a megabyte would leave gaps of 200 MB in memory
+HEAD = 1 << 20  # bytes by which a file is judged to be text
 LARGE = 4 << 20  # bytes: files up to this are read whole
 MOST_BOOK = 64 << 20  # bytes: a larger file is no book of Project Gutenberg, and has no header to leave out
 LONG_LINE = 1 << 16  # characters: a line that holds only the separator is shorter
@@ -243,7 +246,7 @@ def _is_large_text(path: Path) -> bool:
 
 def _mark(path: Path, name: str) -> str | None:
     """The encoding that a byte order mark names; without one, or with UTF-8's, what is no text is refused."""
-    head = next(_raw_blocks(path, name))
+    head = b"".join(itertools.islice(_raw_blocks(path, name), max(1, HEAD // BLOCK)))
     mark = next((encoding for mark, encoding in BYTE_ORDER_MARKS if head.startswith(mark)), None)
     if mark in (None, "utf-8"):
         refuse_binary(head, name)

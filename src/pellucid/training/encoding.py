@@ -1,4 +1,4 @@
-"""Text that streams by becomes tokens: reading, encoding and writing overlap, and memory stays bounded."""
+"""Text that streams by becomes tokens: read in batches, encoded on all cores meanwhile, given back in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 
 from pellucid.text.parts import Reading, changed, runs
 from pellucid.text.splits import PARTS
-from pellucid.text.streaming import Inventory
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.training.data import token_dtype
 
@@ -52,7 +51,7 @@ def _pieces(reading: Reading, tokenizer: Tokenizer) -> Iterator[Piece]:
         yield part, last, True
 
 
-def batches(reading: Reading, tokenizer: Tokenizer, text: Inventory, start: Position) -> Iterator[Batch]:
+def batches(reading: Reading, tokenizer: Tokenizer, start: Position) -> Iterator[Batch]:
     """What comes after `start`, in batches; what comes before is read all the same, for the fingerprints.
 
     Raises:
@@ -66,7 +65,7 @@ def batches(reading: Reading, tokenizer: Tokenizer, text: Inventory, start: Posi
             if characters >= start.characters:
                 break
     if start.characters and (characters, reading.corpus.hexdigest()) != (start.characters, start.fingerprint):
-        raise changed(text)
+        raise changed(reading.inventory)
     batch, size = list[Piece](), 0
     for piece in pieces:
         batch.append(piece)
@@ -103,8 +102,8 @@ def _encode_batch(tokenizer: Tokenizer, pieces: list[Piece]) -> list[np.ndarray]
     """The tokens of each part, an end-of-text token after each document's."""
     parts: list[list[np.ndarray]] = [[np.empty(0, np.int32)] for _ in PARTS]
     end = np.array([tokenizer.end_of_text], dtype=np.int32)
-    encoded_pieces = tokenizer.encode_pieces([text for _, text, _ in pieces])
-    for (part, _, ends_document), ids in zip(pieces, encoded_pieces, strict=True):
+    encoded = tokenizer.encode_pieces([text for _, text, _ in pieces])
+    for (part, _, ends_document), ids in zip(pieces, encoded, strict=True):
         parts[part].append(ids)
         if ends_document:
             parts[part].append(end)

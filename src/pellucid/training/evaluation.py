@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from pellucid.training.machine import autocast
 
 TOKENS_AT_ONCE = 8192  # bounds the memory of the logits
 MOST_COUNTED = 20_000_000  # tokens whose pairs are counted
+WINDOWED_AT_ONCE = 1 << 20  # tokens made into windows at a time
 COUNTED_AT_ONCE = 1 << 21  # of them, which bounds the memory
 
 
@@ -68,25 +70,31 @@ class Evaluator:
         self, model: LanguageModel, tokens: np.ndarray, device: str, precision: str = "float32"
     ) -> Score:
         """The model's loss on a whole stream, dropout off; the model's mode is left as it was."""
-        inputs, targets = self.windows(tokens)
-        total = 0.0
+        total, tallies = 0.0, []
         was_training = model.training
         model.eval()
         at_once = max(1, TOKENS_AT_ONCE // self.context_length)
         with torch.inference_mode(), autocast(device, precision):
-            for start in range(0, len(inputs), at_once):
-                x = torch.from_numpy(inputs[start : start + at_once]).to(device)
-                y = torch.from_numpy(targets[start : start + at_once]).to(device)
-                total += next_token_loss(model(x), y, reduction="sum").item()
+            for inputs, targets in self._blocks(tokens, at_once):
+                tallies.append(self._tally(targets))
+                for start in range(0, len(inputs), at_once):
+                    x = torch.from_numpy(inputs[start : start + at_once]).to(device)
+                    y = torch.from_numpy(targets[start : start + at_once]).to(device)
+                    total += next_token_loss(model(x), y, reduction="sum").item()
         model.train(was_training)
-        return self._score(total, targets)
+        return _score(total, tallies)
 
-    def _score(self, total: float, targets: np.ndarray) -> Score:
+    def _blocks(self, tokens: np.ndarray, at_once: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """`windows`, so many at a time (a multiple of `at_once`) that the memory of a long stream is bounded."""
+        length = self.context_length * at_once * max(1, WINDOWED_AT_ONCE // (self.context_length * at_once))
+        for start in range(0, max(1, len(tokens) - 1), length):
+            yield self.windows(tokens[start : start + length + 1])
+
+    def _tally(self, targets: np.ndarray) -> tuple[int, int, int]:
+        """How many tokens are scored, the bytes they spell, and how many are unknown."""
         scored = targets[targets != IGNORE]
-        if not len(scored):
-            return Score(math.nan, 0, 0)
         n_unknown = int((scored == self.unknown).sum()) if self.unknown is not None else 0
-        return Score(total / len(scored), len(scored), int(self.bytes_of[scored].sum()), n_unknown)
+        return len(scored), int(self.bytes_of[scored].sum()), n_unknown
 
     def bigram_score(self, train: np.ndarray, tokens: np.ndarray, vocab_size: int) -> Score:
         """What counting pairs in `train` gives: the least a model has to beat.
@@ -103,17 +111,25 @@ class Evaluator:
         unigram = np.bincount(train, minlength=vocab_size) + 1.0
         unigram /= unigram.sum()
 
-        inputs, targets = self.windows(tokens)
-        scored = targets != IGNORE
-        before, after = inputs[scored], targets[scored]
-        wanted = before * vocab_size + after
-        place = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
-        count = np.where(seen[place] == wanted, counts[place], 0)
-        denominator = row_total[before] + row_kinds[before]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            smoothed = (count + row_kinds[before] * unigram[after]) / denominator
-        probability = np.where(denominator > 0, smoothed, unigram[after])
-        return self._score(float(-np.log(probability).sum()), targets)
+        total, tallies = 0.0, []
+        for inputs, targets in self._blocks(tokens):
+            scored = targets != IGNORE
+            before, after = inputs[scored], targets[scored]
+            wanted = before * vocab_size + after
+            place = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
+            count = np.where(seen[place] == wanted, counts[place], 0)
+            denominator = row_total[before] + row_kinds[before]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                smoothed = (count + row_kinds[before] * unigram[after]) / denominator
+            probability = np.where(denominator > 0, smoothed, unigram[after])
+            total -= float(np.log(probability).sum())
+            tallies.append(self._tally(targets))
+        return _score(total, tallies)
+
+
+def _score(total: float, tallies: Iterable[tuple[int, int, int]]) -> Score:
+    n_tokens, n_bytes, n_unknown = (sum(each) for each in zip(*tallies, strict=True))
+    return Score(total / n_tokens, n_tokens, n_bytes, n_unknown) if n_tokens else Score(math.nan, 0, 0)
 
 
 def _count_pairs(tokens: np.ndarray, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -149,11 +149,10 @@ class _Preparation:
 
     def run(self, sources: str | Path | Sequence[str | Path], overwrite: bool) -> dict[str, Any]:
         resumed = is_prepared(self.folder) and not overwrite
-        if resumed and (state := read_state(self.folder)).get(
-            "finished"
-        ):  # it was killed at its very last step
-            (self.folder / PROGRESS).unlink()
-            return state
+        before = read_state(self.folder) if resumed else {}
+        if before.get("finished"):  # it was killed at its very last step
+            (self.folder / PROGRESS).unlink(missing_ok=True)
+            return before
         advanced = self.observer.advanced
         text = take_inventory(
             sources, progress=self.observer.note, watch=lambda done, total: advanced("reading", done, total)
@@ -163,7 +162,7 @@ class _Preparation:
         plan = plan_splits(text.lengths, seed=self.request["seed"], dev_fraction=self.request["dev_fraction"])
         state = {"format": FORMAT, "finished": False, "request": self.request, "sources": _stamps(text)}
         if resumed:
-            self._refuse_changes(read_state(self.folder).get("sources"), state["sources"])
+            self._refuse_changes(before.get("sources"), state["sources"])
         else:
             self._clear()
             write_json(self.folder / STATE, state)
@@ -186,16 +185,13 @@ class _Preparation:
     def _token_files(self) -> list[Path]:
         return [token_file(self.folder, part) for part in PARTS]
 
-    def _refuse_changes(self, before: Any, now: list[dict[str, Any]]) -> None:
-        if before == now:
-            return
-        known = {each["path"]: each for each in before} if isinstance(before, list) else {}
-        found = {each["path"]: each for each in now}
-        differ = [path for path in {**known, **found} if known.get(path) != found.get(path)]
-        raise InputError(
-            f"the text is not what it was when {self.folder} was begun ({', '.join(differ[:3]) or 'other order'}): "
-            "restore it, or add --overwrite to start again"
-        )
+    def _refuse_changes(self, before: Any, now: dict[str, Any]) -> None:
+        before = before if isinstance(before, dict) else {}
+        if differ := [path for path in {**before, **now} if before.get(path) != now.get(path)]:
+            raise InputError(
+                f"the text is not what it was when {self.folder} was begun ({', '.join(differ[:3])}): "
+                "restore it, or add --overwrite to start again"
+            )
 
     def _tokenizer(self, text: Inventory, plan: SplitPlan) -> Tokenizer:
         path = self.folder / TOKENIZER
@@ -222,9 +218,8 @@ class _Preparation:
                 stack.enter_context(_open_at(path, count * itemsize))
                 for path, count in zip(self._token_files(), position.tokens, strict=True)
             ]
-            read = batches(reading, tokenizer, text, position)
             saved = monotonic()
-            for reached, tokens in encoded(read, tokenizer, position):
+            for reached, tokens in encoded(batches(reading, tokenizer, position), tokenizer, position):
                 position = reached
                 for file, array in zip(files, tokens, strict=True):
                     file.write(array.data)
@@ -279,15 +274,15 @@ class _Preparation:
         )
 
 
-def _stamps(text: Inventory) -> list[dict[str, Any]]:
-    """What tells that a file was not touched."""
-    stamps = []
+def _stamps(text: Inventory) -> dict[str, Any]:
+    """What tells that a file was not touched, by its path."""
+    stamps = {}
     for path in text.files:
         try:
             status = path.stat()
         except OSError as error:
             raise InputError(f"{path} cannot be read any more ({error.strerror}): restore it") from None
-        stamps.append({"path": str(path.resolve()), "size": status.st_size, "mtime_ns": status.st_mtime_ns})
+        stamps[str(path.resolve())] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
     return stamps
 
 
