@@ -58,7 +58,7 @@ def one_token(experts: Experts, x: Tensor) -> Tensor:
     )
     if hasattr(experts.shared, "gate_up"):
         shared = swiglu(x, experts.shared.gate_up.weight, experts.shared.down.weight)
-        gate = getattr(experts.shared, "weight", None)
+        gate = getattr(experts.shared, "gate", None)
         out = out + (shared if gate is None else torch.sigmoid(gate.weight @ x) * shared)
     return out
 
@@ -83,6 +83,17 @@ def test_it_is_the_token_by_token_definition(n_experts, chosen, balance, shared)
         strict=True,
     ):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("d_model", "d_ff"), [(30, 24), (6, 5), (36, 10), (14, 3), (2, 1)])
+def test_widths_that_no_grouped_product_takes(d_model, d_ff, dtype):
+    experts = make(4, 2, d_model=d_model, d_ff=d_ff, n_heads=1).to(dtype)
+    x = torch.randn(2, 5, d_model, dtype=dtype)
+    wanted = torch.stack([torch.stack([one_token(experts, token) for token in row]) for row in x])
+    torch.testing.assert_close(experts(x), wanted, rtol=1e-4, atol=1e-4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        experts(x.float()).float().sum().backward()
 
 
 def test_where_there_is_no_grouped_product_single_ones_give_the_same(monkeypatch):
@@ -210,6 +221,7 @@ def test_what_is_left_out_of_a_mixture_is_filled_in():
     assert (config.n_experts, config.experts_per_token, config.balance_rate) == (8, 2, 0.01)
     assert config.activation == "swiglu"
     assert ModelConfig(vocab_size=9, feedforward="experts", balance="bias").balance_rate == 0.001
+    assert ModelConfig(vocab_size=9, feedforward="experts", balance_rate=0.0).balance_rate == 0.0
     assert ModelConfig.from_dict(config.to_dict()) == config
 
 
@@ -222,6 +234,11 @@ def test_what_is_left_out_of_a_mixture_is_filled_in():
         ({"feedforward": "experts", "n_experts": -1}, "n_experts must be a whole number"),
         ({"feedforward": "experts", "balance": "luck"}, "balance 'luck' is unknown: choose one of loss"),
         ({"feedforward": "experts", "balance_rate": -1.0}, "balance_rate must be 0 or a number above it"),
+        ({"feedforward": "experts", "balance_rate": 10**400}, "balance_rate must be 0 or a number above it"),
+        ({"feedforward": "experts", "balance": "none", "balance_rate": 0.5}, "balance none has no rate"),
+        ({"feedforward": "experts", "activation": "gelu"}, "leave out the activation gelu"),
+        ({"feedforward": "experts", "n_experts": "8"}, "n_experts must be a whole number"),
+        ({"feedforward": "experts", "experts_per_token": ""}, "experts_per_token must be a whole number"),
         ({"feedforward": "none", "residual": "none"}, "keep one of the two"),
     ],
 )

@@ -46,7 +46,7 @@ def flops_per_token(config: ModelConfig, length: int | None = None) -> int:
     """Floating-point operations of one token's forward pass at sequence length `length` (default: the context).
 
     Two per weight of every matrix product it meets, plus 4·T·H·D a layer for scores and weighted values, halved
-    because the mask is causal. A training step costs three times as much
+    where the mask is causal. A training step costs three times as much
     (Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1).
     """
     if config.architecture == "bigram":
@@ -54,7 +54,8 @@ def flops_per_token(config: ModelConfig, length: int | None = None) -> int:
     length = length or config.context_length
     feedforward = config.n_layers * (_feedforward(config, config.experts_per_token) + _router(config))
     matrices = parameter_counts(config)["attention"] + feedforward + config.vocab_size * config.d_model
-    return 2 * matrices + config.n_layers * 2 * length * config.n_heads * config.head_dim
+    seen = length if config.mask == "none" else length / 2
+    return 2 * matrices + int(config.n_layers * 4 * seen * config.n_heads * config.head_dim)
 
 
 def kv_cache_bytes(

@@ -23,6 +23,8 @@ Activation = Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"]
 SharedExpert = Literal["none", "plain", "gated"]
 Balance = Literal["loss", "bias", "none"]
 
+DEFAULT_ACTIVATION: Activation = "relu2"
+
 IGNORE = -100  # a target that is not scored
 LARGEST = 1 << 24  # no dimension of a model on one machine is larger; a damaged config.json is
 
@@ -58,7 +60,8 @@ class ModelConfig:
     balancing bias moves a step.
 
     A few values show what a part is good for, and are no advice: positions, norm, residual, mask, scale and
-    feedforward may be "none" (mask "none" lets tokens see the very answer), the norm may stand after its part ("post").
+    feedforward may be "none", the norm may stand after its part ("post"). Mask "none" lets tokens see the very answer;
+    and what a cache kept of earlier tokens had not seen the later ones, so that writing differs from reading there.
 
     Raises:
         InputError: a size is out of range, or two of them do not fit together.
@@ -81,12 +84,12 @@ class ModelConfig:
     mask: Mask = "causal"
     scale: Scale = "sqrt"
     feedforward: FeedForwardKind = "dense"
-    activation: Activation = "relu2"
+    activation: Activation = DEFAULT_ACTIVATION
     n_experts: int = 0
     experts_per_token: int = 0
     shared_expert: SharedExpert = "none"
     balance: Balance = "loss"
-    balance_rate: float = 0.0
+    balance_rate: float | None = None
     qk_norm: bool = False
     bias: bool = False
     tie_embeddings: bool = False
@@ -124,16 +127,19 @@ class ModelConfig:
     def _fill_in_feedforward(self) -> None:
         if self.feedforward == "experts":
             self._fill_in("n_experts", N_EXPERTS)
+            self._check_sizes("n_experts")
             self._fill_in("experts_per_token", min(EXPERTS_PER_TOKEN, self.n_experts))
-            self._fill_in("balance_rate", BALANCE_RATES[self.balance])
-            self._check_sizes("n_experts", "experts_per_token")
-            object.__setattr__(self, "activation", "swiglu")
+            self._check_sizes("experts_per_token")
+            if self.balance_rate is None:
+                object.__setattr__(self, "balance_rate", BALANCE_RATES[self.balance])
+            if self.activation == DEFAULT_ACTIVATION:
+                object.__setattr__(self, "activation", "swiglu")
         gated = self.activation == "swiglu"
         self._fill_in("d_ff", 32 * math.ceil(self.d_model * 8 / 3 / 32) if gated else 4 * self.d_model)
         self._check_sizes("d_ff")
 
-    def _fill_in(self, name: str, value: float) -> None:
-        if not getattr(self, name):
+    def _fill_in(self, name: str, value: int) -> None:
+        if getattr(self, name) == 0:
             object.__setattr__(self, name, value)
 
     def _check_sizes(self, *names: str) -> None:
@@ -151,7 +157,7 @@ class ModelConfig:
             raise InputError(f"norm_eps must be a number above 0, not {self.norm_eps!r}")
         for name in ("logit_softcap", "balance_rate"):
             value = getattr(self, name)
-            if not (_is_number(value) and 0 <= value < math.inf):
+            if value is not None and not (_is_number(value) and value >= 0):
                 raise InputError(f"{name} must be 0 or a number above it, not {value!r}")
 
     def _check_fit(self) -> None:
@@ -177,6 +183,10 @@ class ModelConfig:
                 f"a token cannot go to {self.experts_per_token} of {self.n_experts} experts: "
                 "lower experts_per_token"
             )
+        if self.feedforward == "experts" and self.activation != "swiglu":
+            raise InputError(f"experts are SwiGLU layers: leave out the activation {self.activation}")
+        if self.feedforward == "experts" and self.balance == "none" and self.balance_rate:
+            raise InputError("balance none has no rate: leave out balance_rate, or choose loss or bias")
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         given = [name for name in EXPERT_SETTINGS if getattr(self, name) != defaults[name]]
         if given and self.feedforward != "experts":
@@ -208,4 +218,8 @@ class ModelConfig:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a finite number, and not a truth value."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False

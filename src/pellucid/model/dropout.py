@@ -20,8 +20,9 @@ def dropout(x: Tensor, p: float) -> Tensor:
     if x.device.type != "cpu":
         return F.dropout(x, p)
     draws = torch.randint(-(1 << 63), (1 << 63) - 1, (-(-x.numel() // 4),), dtype=torch.int64)
-    kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= round(p * LEVELS) - LEVELS // 2
-    return x * kept.to(x.dtype).mul_(1 / (1 - p))
+    n_dropped = min(round(p * LEVELS), LEVELS - 1)  # of the values a draw can have
+    kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= n_dropped - LEVELS // 2
+    return x * kept.to(x.dtype).mul_(LEVELS / (LEVELS - n_dropped))
 
 
 class Dropout(nn.Module):

@@ -29,9 +29,15 @@ class GroupedLinear(nn.Module):
         if torch.is_autocast_enabled(rows.device.type):  # which does not know grouped products
             dtype = torch.get_autocast_dtype(rows.device.type)
             rows, weight = rows.to(dtype), weight.to(dtype)
-        if rows.device.type == "cpu" and hasattr(F, "grouped_mm"):  # torch 2.10; on GPUs it knows few types
+        if _can_group(rows, weight):
             return F.grouped_mm(rows, weight.mT, offs=ends)
         return product_by_product(rows, weight, ends)
+
+
+def _can_group(rows: Tensor, weight: Tensor) -> bool:
+    """`grouped_mm` came with torch 2.10, knows few types on GPUs, and wants rows of multiples of 16 bytes."""
+    there = rows.device.type == "cpu" and hasattr(F, "grouped_mm") and rows.dtype != torch.float64
+    return there and all(size * rows.element_size() % 16 == 0 for size in weight.shape[1:])
 
 
 def product_by_product(rows: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
@@ -90,7 +96,7 @@ class Experts(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.n_chosen = config.experts_per_token
-        self.balance, self.balance_rate = config.balance, config.balance_rate
+        self.balance, self.balance_rate = config.balance, config.balance_rate or 0.0
         self.router = nn.Linear(config.d_model, config.n_experts, bias=False)
         self.gate_up = GroupedLinear(config.n_experts, config.d_model, 2 * config.d_ff)
         self.down = GroupedLinear(config.n_experts, config.d_ff, config.d_model)
@@ -101,8 +107,9 @@ class Experts(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = x.reshape(-1, x.shape[-1])  # (N, C)
+        self.balance_loss = None  # with the graph of an earlier pass
         with torch.autocast(x.device.type, enabled=False):  # a rounded score could change the choice
-            scores = self.router(tokens.float())  # (N, E)
+            scores = self.router(tokens.to(self.router.weight.dtype))  # (N, E)
         chosen = (scores + self.choice_bias).topk(self.n_chosen, dim=-1).indices  # (N, k)
         weights = scores.gather(1, chosen).softmax(dim=-1)  # (N, k)
         load = torch.bincount(chosen.flatten(), minlength=scores.shape[1])  # (E,)
@@ -130,6 +137,8 @@ def _imbalance(scores: Tensor, load: Tensor) -> Tensor:
 
 
 class NoExpert(nn.Module):
+    """Nothing beside the chosen experts."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
 
@@ -142,10 +151,10 @@ class GatedExpert(SwiGLU):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        self.weight = nn.Linear(config.d_model, 1, bias=False)
+        self.gate = nn.Linear(config.d_model, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.weight(x)) * super().forward(x)
+        return torch.sigmoid(self.gate(x)) * super().forward(x)
 
 
 SHARED_EXPERTS = {"none": NoExpert, "plain": SwiGLU, "gated": GatedExpert}

@@ -71,7 +71,7 @@ class SinusoidalPositions(NoPositions):
 class RotaryPositions(NoPositions):
     """Queries and keys turned by an angle that grows with the position (Su et al. 2021, RoFormer, section 3.2.2).
 
-    Channel i is paired with channel i + D/2, the layout of the published Llama weights.
+    Channel i is paired with channel i + D/2, the layout of Llama weights as Hugging Face publishes them.
     """
 
     cos: Tensor

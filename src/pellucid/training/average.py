@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights: steadier than any one step's (Polyak & Juditsky 1992)."""
+"""An exponential moving average of the weights: steadier than any one step's (Tarvainen & Valpola 2017)."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def fill_gradients(
             total_balance = balance.detach() + (0.0 if total_balance is None else total_balance)
             loss = loss + balance
         loss.backward()
-    counts = loads(model).double()
+    counts = loads(model).cpu().double()
     shares = counts / counts.sum(dim=1, keepdim=True)
     return BatchLoss(
         total.item(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from pellucid.model.accounting import n_params
+from pellucid.model.accounting import n_active_params, n_params
 from pellucid.model.config import ModelConfig
 
 if TYPE_CHECKING:  # `duration` and `size` are for commands too that need no torch
@@ -34,7 +34,8 @@ def parameters_text(model: ModelConfig, reserved: int) -> str:
     if model.architecture == "bigram":
         return f"{n_params(model):,} parameters"
     own = reserved * model.d_model * (1 if model.tie_embeddings else 2)
-    return f"{n_params(model) - own:,} parameters (and {own:,} for {reserved} reserved tokens)"
+    active = f", {n_active_params(model) - own:,} of them active" if model.feedforward == "experts" else ""
+    return f"{n_params(model) - own:,} parameters{active} (and {own:,} for {reserved} reserved tokens)"
 
 
 def duration(seconds: float) -> str:

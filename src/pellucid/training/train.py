@@ -187,7 +187,10 @@ def _with_changes(config: TrainConfig, settings: dict[str, Any]) -> TrainConfig:
 
 
 def _refuse_changes(settings: dict[str, Any], stored: dict[str, Any]) -> None:
-    known = {**stored["training"], **stored["model"]}
+    known = {
+        **TrainConfig.from_dict(stored["training"]).to_dict(),
+        **ModelConfig.from_dict(stored["model"]).to_dict(),
+    }
     for name, value in settings.items():
         if value is None or value == "auto" or (name in (*BUDGETS, "accumulate") and value):
             continue
