@@ -17,7 +17,8 @@ from pellucid.text.parts import Reading, TrainingPieces, runs
 from pellucid.text.sources import read
 from pellucid.text.splits import PARTS, plan_splits, split
 from pellucid.text.streaming import TextFile, cut_documents, take_inventory
-from pellucid.text.tokenizers.byte_level import LONGEST, PIECE, cut_at_seams, cut_stream
+from pellucid.text.tokenizers import byte_level
+from pellucid.text.tokenizers.byte_level import PIECE, cut_at_seams, cut_stream
 
 FRAGMENTS = ("\n", "\r\n", "\r", " ", "\t", "a", "é", "漢", "🚀", "\u2028", "once upon", "\n\n", "Ende.\n")
 SEPARATORS = ("<|endoftext|>", "\n<|endoftext|>\n", "\r\n \t<|endoftext|> \r\n", "\n<|endoftext|", "<", "|>")
@@ -141,6 +142,21 @@ def test_a_folder_is_read_file_by_file_and_what_is_no_text_skipped(
         take_inventory(tmp_path)
 
 
+def test_a_file_that_breaks_off_half_way_leaves_nothing_in_the_counts(
+    tmp_path: Path, tiny_chunks: pytest.MonkeyPatch
+):
+    for name, value in {"CHUNK": 4, "BLOCK": 16, "MOST_BLANK": 50}.items():
+        tiny_chunks.setattr(streaming, name, value)
+    (tmp_path / "a.txt").write_text("sound")
+    (tmp_path / "b.txt").write_text("a long document\n<|endoftext|>\n" + " " * 200)
+    (tmp_path / "c.txt").write_text("sound as well")
+    found = take_inventory(tmp_path)
+    assert found.lengths.tolist() == [5, 13]
+    assert found.long_bytes == {0: 5, 1: 13}
+    assert found.n_bytes == 18
+    assert len(list(Reading(found, plan_splits(found.lengths, seed=0)))) > 2
+
+
 def test_documents_longer_than_memory_never_join(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(streaming, "CHUNK", 1000)
     monkeypatch.setattr(streaming, "MOST_BLANK", 10_000)
@@ -189,14 +205,15 @@ def test_text_that_changes_between_passes_is_noticed(tmp_path: Path, tiny_chunks
             list(Reading(found, plan))
 
 
-def test_pieces_do_not_hang_on_chunks():
+def test_pieces_do_not_hang_on_chunks(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(byte_level, "LONGEST", 9000)
     draw = np.random.Generator(np.random.PCG64(0))
-    text = "".join(draw.choice(["tree ", "x\n", "1234567 ", "漢字" * 9, "?! "], size=40_000))
-    text += "7" * (PIECE + LONGEST + 5) + " end of it " * 5000
+    text = "".join(draw.choice(["tree ", "x\n", "1234567 ", "漢字" * 9, "?! "], size=20_000))
+    text += "7" * (PIECE + 9000 + 5) + " end of it " * 5000
     whole = list(cut_at_seams(text))
     assert "".join(whole) == text
-    assert max(map(len, whole)) <= PIECE + LONGEST
-    for size in (1777, 65_536, len(text)):
+    assert max(map(len, whole)) == PIECE + 9000
+    for size in (177, 4096, 65_536, len(text)):
         chunks = (text[start : start + size] for start in range(0, len(text), size))
         assert list(cut_stream(chunks)) == whole
     assert all(list(cut_at_seams(piece)) == [piece] for piece in whole)

@@ -51,12 +51,16 @@ class SplitPlan:
 
     def record(self, fingerprints: dict[str, str]) -> dict[str, Any]:
         """For the run folder: rules, counts and the given fingerprints of the parts; JSON."""
-        edges = (np.zeros_like(self.dev), self.dev, self.validation, self.lengths)
-        sizes = [upper - lower for lower, upper in itertools.pairwise(edges)]
+        documents, characters = {}, {}
+        lower = np.zeros((), self.dev.dtype)
+        for name, upper in zip(PARTS, (self.dev, self.validation, self.lengths), strict=True):
+            size = upper - lower
+            documents[name], characters[name] = int(np.count_nonzero(size)), _total(size)
+            lower = upper
         return {
             **self.rules,
-            "documents": {name: int(np.count_nonzero(size)) for name, size in zip(PARTS, sizes, strict=True)},
-            "characters": {name: int(size.sum()) for name, size in zip(PARTS, sizes, strict=True)},
+            "documents": documents,
+            "characters": characters,
             "fingerprints": fingerprints,
         }
 
@@ -169,7 +173,8 @@ def _draw(lengths: np.ndarray, target: int, salt: str) -> np.ndarray:
         np.fromiter((int.from_bytes(key) for key in keys), np.uint64, len(there)), kind="stable"
     )
     chosen, total = list[int](), 0
-    for index in _whole_numbers(there[order]):
+    for place in _whole_numbers(order):
+        index = int(there[place])
         if total >= 0.95 * target:
             break  # near enough: going on would hold out only ever shorter documents
         if total + int(lengths[index]) <= target:

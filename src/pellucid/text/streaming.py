@@ -144,6 +144,7 @@ class _Counting:
         self.n_bytes = 0
 
     def add(self, item: Listed) -> None:
+        n_documents, n_bytes = len(self.lengths), self.n_bytes
         try:
             source, note = inspect(item, self._advance)
             if isinstance(source, TextFile):
@@ -159,6 +160,9 @@ class _Counting:
             if item.group is None:
                 raise
             self.skipped.append((item.group, str(error)))
+            del self.lengths[n_documents:]  # what had been counted before it could not be read on
+            self.n_bytes = n_bytes
+            self.long_bytes = {k: v for k, v in self.long_bytes.items() if k < n_documents}
             return
         self.sources.append(source)
         self.read.append(item)
@@ -220,8 +224,8 @@ def inspect(item: Listed, watch: Watch | None = None) -> tuple[TextFile | WholeS
     if path is None or Path(item.what).is_dir() or not _is_large_text(path):
         return WholeSource(item.what), None
     mark = _mark(path, name)
-    wide = mark in ("utf-16", "utf-32")
-    encoding, errors = (mark, "replace") if mark and wide else ("utf-8-sig", "strict")
+    wide = mark if mark in ("utf-16", "utf-32") else None
+    encoding, errors = (wide, "replace") if wide else ("utf-8-sig", "strict")
     note = None
     try:
         separated, is_book = _scan(_decoded(_raw_blocks(path, name, watch, not wide), encoding, errors))
