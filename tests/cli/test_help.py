@@ -41,7 +41,7 @@ def test_a_verbs_help_has_its_flags_and_an_example(cli: Cli, verb: str):
     assert result.code == 0
     assert result.out.startswith(f"usage: pellucid {verb}")
     assert "--json" in result.out
-    assert f"example: pellucid {verb}" in result.out
+    assert f"Example: pellucid {verb}" in " ".join(result.out.split())
     assert "%(" not in result.out
 
 
@@ -50,7 +50,7 @@ def test_a_verbs_example_parses(verb: str):
     import shlex
 
     parser = import_module(f"pellucid.cli.{verb}").parser()
-    example = parser.epilog.split("example: ")[1].split("    ")[0]
+    example = parser.epilog.split("Example: ")[1]
     program, named, *arguments = shlex.split(example)
     assert (program, named) == ("pellucid", verb)
     parser.parse_args(arguments)

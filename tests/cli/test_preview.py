@@ -185,7 +185,7 @@ def test_characters_a_given_tokenizer_lacks_are_counted(cli: Cli, farm: Path, fi
         (("farm.txt", "--preset", "nope"), "preset 'nope' is unknown"),
         (("farm.txt", "--n-layers", 0), "n_layers"),
         (("farm.txt", "--d-model", 65536, "--n-layers", 999, "--context-length", 64), "are free"),
-        (("farm.txt", "--context-length", 100_000), "are free"),
+        (("farm.txt", "--context-length", 100_000), "fewer than one context of 100000"),
         (("short.txt", "--context-length", 16), "fewer than one context"),
     ],
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, add_run, add_sampling, make_parser, sampling_options
+from pellucid.shell import quoted
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
         turns += 1
     history = [{"speaker": turn.speaker, "text": turn.text} for turn in conversation.turns]
     console.result({"run": str(run.folder.path), "turns": turns, "history": history}, args.json)
-    console.next_step(f"pellucid sample {console.quoted(run.folder.path)}")
+    console.next_step(f"pellucid sample {quoted(run.folder.path)}")
 
 
 def _messages(user: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from typing import Any
 
@@ -34,11 +33,3 @@ def result(value: dict[str, Any], as_json: bool) -> None:
 def printable(text: str) -> str:
     """`text` with control characters escaped, so that no text can command the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def quoted(path: object) -> str:
-    """A path as it can be typed into a shell."""
-    text = str(path)
-    if sys.platform == "win32":
-        return f'"{text}"' if " " in text else text
-    return shlex.quote(text)

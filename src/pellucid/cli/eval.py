@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, make_parser
 from pellucid.errors import InputError
+from pellucid.shell import quoted
 
 if TYPE_CHECKING:
     from pellucid.text.documents import Corpus
@@ -49,8 +50,8 @@ def main(args: argparse.Namespace) -> None:
     print(f"perplexity     {score.perplexity:.3f}")
     print(f"bits per byte  {score.bits_per_byte:.4f}")
     if score.n_unknown:
-        share = score.n_unknown / score.n_tokens
-        console.say(f"{share:.2%} of the tokens are unknown characters: bits per byte is not comparable.")
+        unknown = f"{score.n_unknown:,} of {score.n_tokens:,} tokens are unknown characters"
+        console.say(f"{unknown}: bits per byte is not comparable.")
     if overlap is None:
         console.say(
             "Its training text is prepared or cannot be read any more: overlap with this text was not checked."
@@ -72,7 +73,7 @@ def main(args: argparse.Namespace) -> None:
         },
         args.json,
     )
-    console.next_step(f"pellucid sample {console.quoted(run.folder.path)}")
+    console.next_step(f"pellucid sample {quoted(run.folder.path)}")
 
 
 def _sort_out(arguments: list[str]) -> tuple[str | None, list[str]]:

@@ -26,7 +26,7 @@ def make_parser(verb: str, about: str, example: str) -> Parser:
     parser = Parser(
         prog=f"pellucid {verb}",
         description=about,
-        epilog=f"example: {example}    {EPILOG}",
+        epilog=f"{EPILOG} Example: {example}",
         allow_abbrev=False,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.cli import console
 from pellucid.cli.flags import make_parser, whole
+from pellucid.shell import quoted
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -72,7 +73,7 @@ def main(args: argparse.Namespace) -> None:
         console.say(
             f"{state['unknown']:,} characters are unknown to the tokenizer and became one unknown token."
         )
-    console.next_step(f"pellucid train {console.quoted(args.out)}")
+    console.next_step(f"pellucid train {quoted(args.out)}")
     kept = {
         name: record[name] for name in ("name", "fingerprint", "documents", "characters", "bytes", "tokens")
     }

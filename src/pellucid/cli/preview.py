@@ -11,6 +11,7 @@ from pellucid.cli import console
 from pellucid.cli.flags import make_parser
 from pellucid.cli.settings import add_settings, as_flags, given_settings
 from pellucid.errors import InputError
+from pellucid.shell import quoted
 
 if TYPE_CHECKING:
     from pellucid.text.documents import Corpus
@@ -64,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
     console.result(
         {**_survey_record(corpus, found), **_plan_record(plan, reason, pieces, forecast)}, args.json
     )
-    sources = " ".join(console.quoted(source) for source in args.text)
+    sources = " ".join(quoted(source) for source in args.text)
     console.next_step(f"pellucid train {sources} {as_flags(args)}".rstrip())
 
 

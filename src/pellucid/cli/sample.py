@@ -6,6 +6,7 @@ import argparse
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, add_run, add_sampling, make_parser, sampling_options
+from pellucid.shell import quoted
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,4 +35,4 @@ def main(args: argparse.Namespace) -> None:
         console.write(piece)
     console.write("\n")
     console.result({"run": str(run.folder.path), "prompt": args.prompt, "text": "".join(pieces)}, args.json)
-    console.next_step(f"pellucid chat {console.quoted(run.folder.path)}")
+    console.next_step(f"pellucid chat {quoted(run.folder.path)}")

@@ -6,8 +6,8 @@ import argparse
 from typing import Any
 
 from pellucid import presets
-from pellucid.cli import console
 from pellucid.cli.flags import add_device, whole
+from pellucid.shell import quoted
 
 # Names of settings, with the type of their value and what to say of them. Unset means "choose for me".
 GROUPS: dict[str, dict[str, tuple[Any, str]]] = {
@@ -112,5 +112,5 @@ def as_flags(args: argparse.Namespace) -> str:
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         elif value is not None:
-            words += [f"--{flag}", console.quoted(value)]
+            words += [f"--{flag}", quoted(value)]
     return " ".join(words)

@@ -10,6 +10,7 @@ from pellucid.cli import console
 from pellucid.cli.flags import make_parser
 from pellucid.cli.settings import add_settings, given_settings
 from pellucid.errors import InputError
+from pellucid.shell import quoted
 
 if TYPE_CHECKING:
     from pellucid.text.documents import Corpus
@@ -106,8 +107,8 @@ def finish(outcome: Outcome, as_json: bool) -> None:
             else f"The model is {-ahead:.3f} nats a token behind the counted bigram: train longer, or on more text."
         )
     console.say(f"Run {path} (loss curve: {outcome.run.plot_path})")
-    where = console.quoted(path)
-    console.next_step(f"pellucid sample {where} --prompt 'Once'", f"pellucid chat {where}")
+    where = quoted(path)
+    console.next_step(f"pellucid sample {where}", f"pellucid chat {where}")
     console.result(
         {
             "run": str(path),

@@ -162,6 +162,12 @@ class ModelConfig:
 
     def _check_fit(self) -> None:
         """Raises InputError where two settings do not go together."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        given = [name for name in EXPERT_SETTINGS if getattr(self, name) != defaults[name]]
+        if given and self.feedforward != "experts":
+            raise InputError(
+                f"{given[0]} is for a mixture of experts: add --feedforward experts, or leave it out"
+            )
         if self.n_heads % self.n_kv_heads:
             raise InputError(
                 f"{self.n_heads} query heads cannot share {self.n_kv_heads} key/value heads evenly: "
@@ -187,12 +193,6 @@ class ModelConfig:
             raise InputError(f"experts are SwiGLU layers: leave out the activation {self.activation}")
         if self.feedforward == "experts" and self.balance == "none" and self.balance_rate:
             raise InputError("balance none has no rate: leave out balance_rate, or choose loss or bias")
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        given = [name for name in EXPERT_SETTINGS if getattr(self, name) != defaults[name]]
-        if given and self.feedforward != "experts":
-            raise InputError(
-                f"{given[0]} is for a mixture of experts: add --feedforward experts, or leave it out"
-            )
 
     # ------------------------------------------------------------------ reading and writing
 

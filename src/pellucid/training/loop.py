@@ -17,6 +17,7 @@ from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.model.experts import adjust_biases
 from pellucid.model.transformer import LanguageModel
+from pellucid.shell import quoted
 from pellucid.text.windows import Windows
 from pellucid.training import average
 from pellucid.training.average import AveragedWeights
@@ -111,7 +112,7 @@ class Trainer:
             total = self.pace.total_steps(0)
             warmup = min(self.config.warmup_steps, total // 10)
             self.run.journal.write("plan", step=0, total_steps=total, warmup_steps=warmup)
-            if warmup < self.config.warmup_steps:
+            if warmup < self.config.warmup_steps != TrainConfig.warmup_steps:
                 self.observer.note(f"Warm-up is cut to a tenth of the plan: {warmup} steps.")
         self._replay_plans()
         self._rewind_records()
@@ -179,9 +180,10 @@ class Trainer:
                 if interruption.asked:
                     self.save()
                     self._publish_if_better()
+                    where = quoted(self.run.path)
                     raise Interrupted(
                         f"stopped at step {self.progress.step:,}; everything is saved. Go on with "
-                        f"`pellucid train --resume --out {self.run.path}`, or try `pellucid sample {self.run.path}`"
+                        f"`pellucid train --resume --out {where}`, or try `pellucid sample {where}`"
                     )
                 self._watch_clock()
                 self._step(offset)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.documents import Corpus
@@ -15,11 +16,11 @@ from pellucid.text.tokenizers.tokenizer import build_tokenizer
 from pellucid.text.windows import Windows
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData, split_corpus, tokenise
-from pellucid.training.forecast import Forecast, check_memory, seconds_per_step
+from pellucid.training.forecast import Forecast, check_memory, estimated_seconds, seconds_per_step
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, attention_core, deterministic, probe
 from pellucid.training.observer import Observer
-from pellucid.training.report import token_counts
+from pellucid.training.report import duration, parameters_text, token_counts
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.settings import Request, resolve
 
@@ -94,9 +95,22 @@ def make_plan(data: TrainingData, asked: Request, machine: Machine, note: Tell) 
     model, training, reasons = resolve(asked, size, kind, len(data.train), machine)
     for reason in reasons:
         note(f"Auto chose {reason}.")
-    memory = check_memory(model, training, machine.memory)
-    Windows(data.train, model.context_length, training.seed)  # refuses a text that is too short
+    windows = Windows(data.train, model.context_length, training.seed)  # refuses a text that is too short
+    try:
+        memory = check_memory(model, training, machine.memory)
+    except InputError as error:
+        raise InputError(f"{_estimate(data, model, training, machine, windows)}; {error}") from None
     return Plan(data, machine, model, training, tuple(reasons), memory)
+
+
+def _estimate(
+    data: TrainingData, model: ModelConfig, training: TrainConfig, machine: Machine, windows: Windows
+) -> str:
+    """What there is to say of a training that is too large to be measured."""
+    seconds = estimated_seconds(model, training, machine)
+    steps = training.planned_steps(windows.per_epoch, model.context_length)
+    time = f"a step about {duration(seconds)}" + (f", all about {duration(steps * seconds)}" if steps else "")
+    return f"{parameters_text(model, data.tokenizer.n_reserved)}; by the probe's speed {time}"
 
 
 def build(model: ModelConfig, config: TrainConfig, machine: Machine) -> LanguageModel:

@@ -83,9 +83,7 @@ def token_counts(data: TrainingData) -> str:
 def score_text(score: Score) -> str:
     text = f"{score.loss:.4f} nats a token, {score.bits_per_byte:.3f} bits a byte"
     if score.n_unknown:
-        text += (
-            f" (not comparable: {score.n_unknown / score.n_tokens:.1%} of the tokens are unknown characters)"
-        )
+        text += f" (not quite comparable: {score.n_unknown:,} of {score.n_tokens:,} tokens are unknown characters)"
     return text
 
 
