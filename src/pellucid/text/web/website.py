@@ -132,7 +132,7 @@ def _forbidden(url: str) -> str:
 
 
 def _robots(root: str) -> RobotFileParser:
-    """The rules of a site (of a very long robots.txt, the beginning): none if it has no robots.txt, and nothing allowed if that cannot be had."""
+    """The rules of a site: none if it has no robots.txt, and nothing allowed if that cannot be had."""
     import httpx  # 0.1 s: only where the network is used
 
     try:
