@@ -15,6 +15,7 @@ import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +55,17 @@ class TextFile:
     errors: str
     separated: bool  # lines of `<|endoftext|>` stand between its documents
 
-    def chunks(self, watch: Watch | None = None) -> Iterator[Chunk]:
-        """Raises: InputError when the file holds no text, or can no longer be read."""
+    def chunks(
+        self, watch: Watch | None = None, empty_document: Callable[[], object] | None = None
+    ) -> Iterator[Chunk]:
+        """All of its documents; `empty_document` is called where one is left out.
+
+        Raises:
+            InputError: the file holds no text, or can no longer be read.
+        """
         empty = True
         blocks = _decoded(_raw_blocks(self.path, self.name, watch), self.encoding, self.errors)
-        for chunk in cut_documents(blocks, self.separated, self.name):
+        for chunk in cut_documents(blocks, self.separated, self.name, empty_document):
             empty = False
             yield chunk
         if empty:
@@ -160,9 +167,9 @@ class _Counting:
         try:
             source, notes = inspect(item, self._advance)
             if isinstance(source, TextFile):
-                self._count(source.chunks(self._advance))
-                said = {note: [item.name] for note in notes}
-                self.reading.summary.add(Extract(file_notes=said, n_files=1))
+                found = Extract(file_notes={note: [item.name] for note in notes}, n_files=1)
+                self._count(source.chunks(self._advance, partial(_count_empty, found)))
+                self.reading.summary.add(found)
                 if item.group:
                     item.group.has_text = True
                 return source
@@ -313,11 +320,14 @@ def _whole_lines(blocks: Iterable[str]) -> Iterator[str]:
     yield rest
 
 
-def cut_documents(blocks: Iterable[str], separated: bool, name: str) -> Iterator[Chunk]:
+def cut_documents(
+    blocks: Iterable[str], separated: bool, name: str, empty_document: Callable[[], object] | None = None
+) -> Iterator[Chunk]:
     """The documents of a text that arrives in blocks, blank ones left out.
 
     Args:
         separated: whether lines of `<|endoftext|>` stand between them; each then ends with one newline.
+        empty_document: called for each that is left out, but for blanks after the last separator.
 
     Raises:
         InputError: nothing but blanks for longer than is sensible.
@@ -326,7 +336,10 @@ def cut_documents(blocks: Iterable[str], separated: bool, name: str) -> Iterator
     for block in _whole_lines(blocks) if separated else blocks:
         *ended, rest = SEPARATOR.split(block) if separated else (block,)
         for piece in ended:
-            yield from _last_chunk(text + piece, begun, separated)
+            last = list(_last_chunk(text + piece, begun, separated))
+            if empty_document and not last:
+                empty_document()
+            yield from last
             text, begun = "", False
         text += rest
         while len(text) > CHUNK and (begun or not text.isspace()):
@@ -346,6 +359,10 @@ def _last_chunk(text: str, begun: bool, separated: bool) -> Iterator[Chunk]:
         text = (text if begun else text.lstrip("\n")).rstrip("\n") + "\n"
     if begun or (text and not text.isspace()):
         yield text, True
+
+
+def _count_empty(found: Extract) -> None:
+    found.n_empty += 1
 
 
 def _size(item: Item) -> int:

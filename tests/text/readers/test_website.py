@@ -275,7 +275,7 @@ def test_credentials_are_not_shown(
         {
             "/a.txt?token=secret": "Plain text.",
             "/post?token=secret": article("A", LONG),
-            "/empty?token=secret": article("", ""),
+            "/empty?token=secret": "<!DOCTYPE html><div id=app></div>",
             "/": FRONT,
             "/feed": RSS,
             "/newer": article("Newer", LONG),
