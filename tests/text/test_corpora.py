@@ -24,6 +24,7 @@ from pellucid.text.corpora.named import demo_corpus, fetch_named
 from pellucid.text.corpora.registry import BOOK_FILES, CORPORA, COURSE, book_numbers
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
+from pellucid.text.streaming import take_inventory
 from pellucid.text.web import download as download_module
 from pellucid.text.web.download import cached_path
 
@@ -237,6 +238,18 @@ def test_a_book_that_is_named_twice_is_read_once(library: Library):
     corpus = read(["gutenberg:84", "grimm", "gutenberg:2591,84"])
     assert titles(corpus) == ["Storm 84", "Storm 2591"]
     assert "gutenberg:2591,84: 2 documents already read" in corpus.notes
+
+
+@pytest.mark.parametrize(
+    "sources", [["gutenberg:84", "gutenberg:84,1342"], ["gutenberg:1342,84", "gutenberg:84"]]
+)
+def test_preparing_reads_such_a_book_once_too(library: Library, sources: list[str]):
+    for number in (84, 1342):
+        library.put(number)
+    corpus, found = read(sources), take_inventory(sources)
+    assert len(corpus.documents) == 2
+    assert [text for text, _ in found.chunks()] == [document.text for document in corpus.documents]
+    assert (found.name, found.notes) == (corpus.name, corpus.notes)
 
 
 BAD_BOOKS = {

@@ -176,6 +176,26 @@ def test_a_later_call_goes_on(server: Server):
     assert kept_files() == [""]
 
 
+def test_a_refusal_on_the_way_costs_nothing(server: Server):
+    url = server.url("/a", good(cuts=(1000, 1000, 1000)))
+    refused(url, "3 kB of it are kept")
+    server.url("/a", lambda handler, _: handler.start(403, Content_Length=0))
+    refused(url, "403")
+    assert kept_files() == [".json", ".part"]
+    server.url("/a", good())
+    assert download(url).read_bytes() == BODY
+    assert server.ranges[-1] == "bytes=3000-"
+
+
+def test_no_room_on_the_way_costs_nothing(server: Server, monkeypatch: pytest.MonkeyPatch):
+    url = server.url("/a", good(cuts=(1000, 1000, 1000)))
+    refused(url, "3 kB of it are kept")
+    usage = shutil.disk_usage(cache_dir())
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    refused(url, "1 kB are free")
+    assert kept_files() == [".json", ".part"]
+
+
 def test_getting_further_is_not_failing(server: Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(download_module, "FURTHER", 50_000)
     url = server.url("/a", good(cuts=(50_000,) * 9))
@@ -538,8 +558,10 @@ def test_a_disk_that_fills_up(server: Server):
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "Nothing can be kept in" in told
     assert "File too large" in told
-    assert kept_files() == []
+    assert kept_files() == [".json", ".part"]
     assert len(server.asked) == 1
+    assert download(server.url("/a", good()), sha256=SHA256).read_bytes() == BODY
+    assert server.ranges == [None, "bytes=100000-"]
 
 
 # ---------------------------------------------------------------------- what is said

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pellucid.errors import InputError
-from pellucid.text import sources
+from pellucid.text import listing
 from pellucid.text.corpora.gutenberg import strip_gutenberg
 from pellucid.text.documents import Corpus, Document
 from pellucid.text.sources import read
@@ -289,7 +289,7 @@ def test_other_mistakes(monkeypatch: pytest.MonkeyPatch):
     refused("ftp://host/file.txt", "https://")
     refused("file:///etc/passwd", "https://")
     refused("http://", "https://")
-    monkeypatch.setattr(sources, "MOST_BYTES", 10)
+    monkeypatch.setattr(listing, "MOST_BYTES", 10)
     refused("big.txt", "big.txt has", "split it")
 
 
@@ -516,7 +516,7 @@ def test_where_the_cache_is(
 
 def test_a_path_of_that_name_needs_a_separator_or_a_suffix(monkeypatch: pytest.MonkeyPatch):
     named = Corpus("named", (Document("x", "x"),))
-    monkeypatch.setattr(sources, "read_named", lambda name, progress: named)
+    monkeypatch.setattr(listing, "read_named", lambda name, progress: named)
     write(shakespeare__a_txt="mine", shakespeare_txt="mine too")
     assert read("shakespeare").name == read(Path("shakespeare")).name == "named"
     twice = read(["shakespeare", "shakespeare.txt", "shakespeare"])

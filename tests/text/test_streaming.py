@@ -157,6 +157,52 @@ def test_a_file_that_breaks_off_half_way_leaves_nothing_in_the_counts(
     assert len(list(Reading(found, plan_splits(found.lengths, seed=0)))) > 2
 
 
+def test_notes_are_those_of_reading(tmp_path: Path, tiny_chunks: pytest.MonkeyPatch):
+    folder = tmp_path / "books"
+    (folder / "deep").mkdir(parents=True)
+    stories = b"one\n<|endoftext|>\n\n<|endoftext|>\ntwo\n"
+    for name, data in {
+        "a.png": b"\x89PNG",
+        "b.csv": b"1,2",
+        "deep/c.txt": "café".encode("cp1252"),
+        "deep/d.txt": b"\0",
+        "e.jsonl": b'"x"\n""\n',
+        "f.txt": stories,
+    }.items():
+        (folder / name).write_bytes(data)
+    for sources in (folder, [folder / "f.txt", folder], str(folder / "deep" / "*")):
+        corpus, found = read(sources), take_inventory(sources)
+        assert [text for text, _ in found.chunks()] == [document.text for document in corpus.documents]
+        assert found.notes == corpus.notes
+    assert any(note.startswith("books/deep/c.txt: ") for note in take_inventory(folder).notes)
+    assert any("2 files of other kinds left alone (.csv, .png)" in n for n in take_inventory(folder).notes)
+    assert "left out 1 empty document" in take_inventory(folder / "e.jsonl").notes
+
+
+def test_an_export_of_substack_beside_a_large_text(tmp_path: Path, tiny_chunks: pytest.MonkeyPatch):
+    pages = {"1.first": "<p>Hello.</p>", "2.draft": "<p>not finished</p>"}
+    table = "post_id,post_date,is_published,title\n1.first,2023,true,First\n2.draft,,false,Draft\n"
+    (tmp_path / "posts").mkdir()
+    (tmp_path / "posts.csv").write_text(table)
+    for name, page in pages.items():
+        (tmp_path / "posts" / f"{name}.html").write_text(page)
+    (tmp_path / "large.txt").write_text("large")
+    corpus, found = read(tmp_path), take_inventory(tmp_path)
+    assert [text for text, _ in found.chunks()] == ["First\n\nHello.\n", "large"]
+    assert [document.text for document in corpus.documents] == ["First\n\nHello.\n", "large"]
+    assert found.notes == corpus.notes
+    assert {path.name for path in found.files} == {"posts.csv", "1.first.html", "2.draft.html", "large.txt"}
+
+
+def test_files_too_large_to_look_for_books_in(tmp_path: Path, tiny_chunks: pytest.MonkeyPatch):
+    tiny_chunks.setattr(streaming, "MOST_BOOK", 10)
+    path = tmp_path / "books.txt"
+    path.write_text("*** START OF THE PROJECT GUTENBERG EBOOK X ***\nCall me.\n")
+    found = take_inventory(path)
+    assert isinstance(found.sources[0], TextFile)
+    assert "headers and licences" in found.notes[0]
+
+
 def test_documents_longer_than_memory_never_join(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(streaming, "CHUNK", 1000)
     monkeypatch.setattr(streaming, "MOST_BLANK", 10_000)

@@ -34,6 +34,17 @@ def read_bytes(path: Path, name: str, most_bytes: int) -> bytes:
         ) from error
 
 
+def read_beginning(path: Path, name: str, n_bytes: int) -> bytes:
+    """Up to `n_bytes` of the beginning of a file; raises InputError if it may not be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(n_bytes)
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be read ({error.strerror or error}): check its permissions"
+        ) from error
+
+
 def expand_home(path: Path) -> Path:
     """`path` with `~` and `~name` as home folders, where there are such."""
     try:

@@ -2,7 +2,7 @@
 
 Large files of plain text are decoded, cut into documents and tidied as they are read, to the same characters as if
 they were read whole. All else (small files, other formats, named corpora, books of Project Gutenberg) is read whole by
-`sources.stream`, one file at a time.
+its reader, one file at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,9 @@ import numpy as np
 from pellucid.errors import InputError
 from pellucid.text.decoding import BYTE_ORDER_MARKS, encoding_note, refuse_binary
 from pellucid.text.documents import SEPARATOR, Progress, count_bytes
-from pellucid.text.listing import Listed, list_sources
-from pellucid.text.sources import MOST_NAMED, DocumentStream, stream
+from pellucid.text.listing import Item, by_group
+from pellucid.text.readers import Extract
+from pellucid.text.sources import DocumentStream, stream
 
 CHUNK = 1 << 18  # characters: longer documents come in chunks of exactly this, others whole
 BLOCK = (
@@ -34,7 +36,10 @@ LARGE = 4 << 20  # bytes: files up to this are read whole
 MOST_BOOK = 64 << 20  # bytes: a larger file is no book of Project Gutenberg, and has no header to leave out
 LONG_LINE = 1 << 16  # characters: a line that holds only the separator is shorter
 MOST_BLANK = 64 << 20  # characters that a document may begin with before it says anything
-STREAMED = (".txt", ".text", "")
+LONG_BOOK = (
+    f"Project Gutenberg is mentioned, and files of more than {MOST_BOOK >> 20} MiB are not searched for its "
+    "headers and licences, so that these are kept where there are any"
+)
 
 Chunk = tuple[str, bool]  # text, and whether its document ends there
 Watch = Callable[[int], object]  # hears how many more bytes were read
@@ -50,11 +55,17 @@ class TextFile:
     errors: str
     separated: bool  # lines of `<|endoftext|>` stand between its documents
 
-    def chunks(self, watch: Watch | None = None) -> Iterator[Chunk]:
-        """Raises: InputError when the file holds no text, or can no longer be read."""
+    def chunks(
+        self, watch: Watch | None = None, empty_document: Callable[[], object] | None = None
+    ) -> Iterator[Chunk]:
+        """All of its documents; `empty_document` is called where one is left out.
+
+        Raises:
+            InputError: the file holds no text, or can no longer be read.
+        """
         empty = True
         blocks = _decoded(_raw_blocks(self.path, self.name, watch), self.encoding, self.errors)
-        for chunk in cut_documents(blocks, self.separated, self.name):
+        for chunk in cut_documents(blocks, self.separated, self.name, empty_document):
             empty = False
             yield chunk
         if empty:
@@ -63,14 +74,15 @@ class TextFile:
 
 @dataclass(frozen=True)
 class WholeSource:
-    """What `sources.stream` reads."""
+    """What is read whole."""
 
-    what: str | Path
+    item: Item
 
     def chunks(self, watch: Watch | None = None) -> Iterator[Chunk]:
         """One chunk a document."""
-        for document in stream(self.what):
-            yield document.text, True
+        for found in self.item.read():
+            for document in found.documents:
+                yield document.text, True
 
 
 @dataclass(frozen=True)
@@ -113,16 +125,16 @@ def take_inventory(
     Raises:
         InputError: a source is missing, empty or not text.
     """
-    name, listed, notes = list_sources(sources, _is_large_text, progress=progress)
-    counting = _Counting(sum(2 * _size(item) for item in listed), watch)
-    for item in listed:
+    reading = stream(sources, progress=progress, in_pieces=True)
+    items = list(reading.items)
+    counting = _Counting(reading, sum(2 * _size(item) for item in items), watch)
+    for item in by_group(items):
         counting.add(item)
-    counting.refuse_empty_groups()
     return Inventory(
-        name,
+        reading.name,
         tuple(counting.sources),
-        tuple(path for item in counting.read for path in item.paths),
-        tuple(dict.fromkeys([*notes, *counting.notes()])),
+        tuple(counting.files),
+        reading.notes,
         _compact(counting.lengths),
         counting.n_bytes,
         counting.long_bytes,
@@ -132,48 +144,45 @@ def take_inventory(
 class _Counting:
     """An inventory as it is taken."""
 
-    def __init__(self, total: int, watch: Callable[[int, int], object] | None) -> None:
+    def __init__(
+        self, reading: DocumentStream, total: int, watch: Callable[[int, int], object] | None
+    ) -> None:
+        self.reading = reading
         self.total, self.done, self.watch = total, 0, watch
-        self.read = list[Listed]()
         self.sources = list[TextFile | WholeSource]()
-        self.skipped = list[tuple[str, str]]()  # group, reason
-        self.said = list[str]()  # whole sentences
-        self.file_notes: dict[str, list[str]] = {}  # what there is to say, and of which files
+        self.files = list[Path]()
         self.lengths = array("Q")
         self.long_bytes: dict[int, int] = {}
         self.n_bytes = 0
 
-    def add(self, item: Listed) -> None:
+    def add(self, item: Item) -> None:
+        n_before = len(self.lengths)
+        source = self._read(item)
+        if source and len(self.lengths) > n_before:
+            self.sources.append(source)
+            self.files += item.paths
+
+    def _read(self, item: Item) -> TextFile | WholeSource | None:
+        """Count what is in an item, and say how it was read; None if that is not possible."""
         n_documents, n_bytes = len(self.lengths), self.n_bytes
         try:
-            source, note = inspect(item, self._advance)
+            source, notes = inspect(item, self._advance)
             if isinstance(source, TextFile):
-                if note:
-                    self.file_notes.setdefault(note, []).append(item.name)
-                self._count(source.chunks(self._advance))
-            else:
-                reading = stream(source.what)
-                self._count((document.text, True) for document in reading)
-                self._note(item, reading)
-                self._advance(2 * _size(item))
+                found = Extract(file_notes={note: [item.name] for note in notes}, n_files=1)
+                self._count(source.chunks(self._advance, partial(_count_empty, found)))
+                self.reading.summary.add(found)
+                if item.group:
+                    item.group.has_text = True
+                return source
         except InputError as error:
-            if item.group is None:
-                raise
-            self.skipped.append((item.group, str(error)))
+            self.reading.leave_out(item, error)
             del self.lengths[n_documents:]  # what had been counted before it could not be read on
             self.n_bytes = n_bytes
             self.long_bytes = {k: v for k, v in self.long_bytes.items() if k < n_documents}
-            return
-        self.sources.append(source)
-        self.read.append(item)
-
-    def _note(self, item: Listed, reading: DocumentStream) -> None:
-        if len(item.paths) != 1:  # a folder or a named corpus speaks for itself
-            self.said += reading.notes
-            return
-        for about, files in reading.summary.file_notes.items():
-            self.file_notes.setdefault(about, []).extend([item.name] * len(files))
-        self.said += reading.summary.notes
+            return None
+        self._count((document.text, True) for document in self.reading.take(item))
+        self._advance(2 * _size(item))
+        return source
 
     def _count(self, chunks: Iterable[Chunk]) -> None:
         length = n_bytes = n_chunks = 0
@@ -193,36 +202,19 @@ class _Counting:
         if self.watch:
             self.watch(self.done, self.total)
 
-    def refuse_empty_groups(self) -> None:
-        """Raises InputError where nothing of a folder or pattern could be read."""
-        groups = {item.group for item in self.read}
-        for group, reason in self.skipped:
-            if group not in groups:
-                raise InputError(f"{group} holds no text that can be read. {reason}")
-
-    def notes(self) -> list[str]:
-        said = self.said + [
-            f"{files[0] if len(files) == 1 else f'{len(files):,} files'}: {what}"
-            for what, files in self.file_notes.items()
-        ]
-        said += [f"skipped: {reason}" for _, reason in self.skipped[:MOST_NAMED]]
-        if len(self.skipped) > MOST_NAMED:
-            said.append(f"skipped: {len(self.skipped) - MOST_NAMED:,} more")
-        return said
-
 
 # ---------------------------------------------------------------------- inspecting a file
 
 
-def inspect(item: Listed, watch: Watch | None = None) -> tuple[TextFile | WholeSource, str | None]:
-    """How to read a file, and a note of its encoding; large ones are gone through once, in bounded memory.
+def inspect(item: Item, watch: Watch | None = None) -> tuple[TextFile | WholeSource, list[str]]:
+    """How to read an item, and notes on it; large files are gone through once, in bounded memory.
 
     Raises:
         InputError: it is not text, or cannot be read.
     """
-    path, name = item.paths[0] if len(item.paths) == 1 else None, item.name
-    if path is None or Path(item.what).is_dir() or not _is_large_text(path):
-        return WholeSource(item.what), None
+    path, name = item.paths[0] if item.is_plain else None, item.name
+    if path is None or not _is_large_text(path) or _begins_as_another(path, name):
+        return WholeSource(item), []
     mark = _mark(path, name)
     wide = mark if mark in ("utf-16", "utf-32") else None
     encoding, errors = (wide, "replace") if wide else ("utf-8-sig", "strict")
@@ -236,8 +228,9 @@ def inspect(item: Listed, watch: Watch | None = None) -> tuple[TextFile | WholeS
         errors = "replace"
         separated, is_book = _scan(_decoded(_raw_blocks(path, name), encoding, errors))
     if is_book and path.stat().st_size <= MOST_BOOK:
-        return WholeSource(item.what), None
-    return TextFile(path, name, encoding, errors, separated), note
+        return WholeSource(item), []
+    notes = [note] if note else []
+    return TextFile(path, name, encoding, errors, separated), notes + [LONG_BOOK] * is_book
 
 
 def _is_large_text(path: Path) -> bool:
@@ -245,7 +238,12 @@ def _is_large_text(path: Path) -> bool:
         status = path.stat()
     except OSError:
         return False
-    return stat.S_ISREG(status.st_mode) and status.st_size > LARGE and path.suffix.lower() in STREAMED
+    return stat.S_ISREG(status.st_mode) and status.st_size > LARGE
+
+
+def _begins_as_another(path: Path, name: str) -> bool:
+    """Whether it is a PDF document or an archive, whose reader says what is to be said."""
+    return next(_raw_blocks(path, name), b"").startswith((b"%PDF-", b"PK\x03\x04"))
 
 
 def _mark(path: Path, name: str) -> str | None:
@@ -326,11 +324,14 @@ def _whole_lines(blocks: Iterable[str]) -> Iterator[str]:
     yield rest
 
 
-def cut_documents(blocks: Iterable[str], separated: bool, name: str) -> Iterator[Chunk]:
+def cut_documents(
+    blocks: Iterable[str], separated: bool, name: str, empty_document: Callable[[], object] | None = None
+) -> Iterator[Chunk]:
     """The documents of a text that arrives in blocks, blank ones left out.
 
     Args:
         separated: whether lines of `<|endoftext|>` stand between them; each then ends with one newline.
+        empty_document: called for each that is left out, but for blanks after the last separator.
 
     Raises:
         InputError: nothing but blanks for longer than is sensible.
@@ -339,7 +340,10 @@ def cut_documents(blocks: Iterable[str], separated: bool, name: str) -> Iterator
     for block in _whole_lines(blocks) if separated else blocks:
         *ended, rest = SEPARATOR.split(block) if separated else (block,)
         for piece in ended:
-            yield from _last_chunk(text + piece, begun, separated)
+            last = list(_last_chunk(text + piece, begun, separated))
+            if empty_document and not last:
+                empty_document()
+            yield from last
             text, begun = "", False
         text += rest
         while len(text) > CHUNK and (begun or not text.isspace()):
@@ -361,7 +365,11 @@ def _last_chunk(text: str, begun: bool, separated: bool) -> Iterator[Chunk]:
         yield text, True
 
 
-def _size(item: Listed) -> int:
+def _count_empty(found: Extract) -> None:
+    found.n_empty += 1
+
+
+def _size(item: Item) -> int:
     total = 0
     for path in item.paths:
         with contextlib.suppress(OSError):

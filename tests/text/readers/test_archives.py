@@ -41,7 +41,7 @@ def test_what_is_in_an_archive(zipped: Zipped):
         ("all.zip/inner.zip/deep/c.html", "C\n"),
     ]
     assert found.n_files == 4
-    assert found.notes == ["all.zip: 2 files of other kinds left alone (.json, .png)"]
+    assert found.left_alone == {"all.zip": [".json", ".png"]}
     assert [name for name, _ in found.unreadable] == ["all.zip/bad.txt", "all.zip/inner.zip/too-deep.zip"]
     assert "an archive in an archive in an archive" in found.unreadable[1][1]
 

@@ -64,6 +64,15 @@ def test_damaged_tables(refused: Callable[..., None]):
     refused(table({"text": [None, ""]}), "x.parquet", "is empty")
 
 
+def test_small_tables_that_become_huge_texts(refused: Callable[..., None]):
+    data = table({"text": ["x" * 1_000_000] * 200}, compression="zstd")
+    assert len(data) < 10_000
+    refused(data, "x.parquet", "unpacks to more than 200 times its size")
+    assert (
+        len(extract(table({"text": ["x" * 100_000] * 9}), "x.parquet").documents) == 9
+    )  # small all the same
+
+
 def test_without_pyarrow(refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     refused(b"PAR1", "x.parquet", "pip install 'pellucid[parquet]'")

@@ -6,12 +6,15 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pellucid.errors import InputError
+from pellucid.text import streaming
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
+from pellucid.text.streaming import take_inventory
 from pellucid.text.web import download as download_module
 from pellucid.text.web import website
 
@@ -232,6 +235,66 @@ def test_robots_are_obeyed(serve: Callable[[Site], str]):
     assert "robots.txt" in corpus.unreadable[0][1]
 
 
+def test_preparing_obeys_robots_too(serve: Callable[[Site], str]):
+    site: Site = {"/post": article("A", LONG), "/robots.txt": "User-agent: pellucid\nDisallow: /"}
+    root = serve(site)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"robots\.txt: save the page with a browser"):
+            take_inventory(f"{root}/post")
+    serve(site | {"/robots.txt": 404})
+    found = take_inventory(f"{root}/post")
+    assert found.notes == ()  # nothing was fetched earlier
+    corpus = read(f"{root}/post")
+    assert [text for text, _ in found.chunks()] == [document.text for document in corpus.documents]
+    assert "the copy fetched earlier" in corpus.notes[0]
+    assert take_inventory(f"{root}/post").notes == corpus.notes
+
+
+def test_a_site_is_prepared_as_it_is_read(serve: Callable[[Site], str]):
+    root = serve(substack(5))
+    found, corpus = take_inventory(root), read(root)
+    assert [text for text, _ in found.chunks()] == [document.text for document in corpus.documents]
+    assert f"{root}: 1 post for paying readers left out" in found.notes
+
+
+def test_of_endless_rules_the_beginning_counts(serve: Callable[[Site], str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(website, "MOST_RULES", 10_000)
+    rules = "User-agent: *\nDisallow: /closed\n" + "# much ado\n" * 10_000 + "Disallow: /late\n"
+    root = serve({"/closed": article("A", LONG), "/late": article("B", LONG), "/robots.txt": rules})
+    assert len(read(f"{root}/late").documents) == 1
+    with pytest.raises(InputError, match=r"robots\.txt"):
+        read(f"{root}/closed")
+
+
+@pytest.mark.parametrize("take", [read, take_inventory])
+def test_credentials_are_not_shown(
+    serve: Callable[[Site], str], monkeypatch: pytest.MonkeyPatch, take: Callable[..., Any]
+):
+    monkeypatch.setattr(streaming, "LARGE", 0)
+    root = serve(
+        {
+            "/a.txt?token=secret": "Plain text.",
+            "/post?token=secret": article("A", LONG),
+            "/empty?token=secret": "<!DOCTYPE html><div id=app></div>",
+            "/": FRONT,
+            "/feed": RSS,
+            "/newer": article("Newer", LONG),
+        }
+    ).replace("//", "//me:secret@")
+    said = list[str]()
+    for path in ("/a.txt?token=secret", "/post?token=secret", "/"):
+        for _ in range(2):
+            found = take([root + path, root + path], progress=said.append)
+            names = [d.name for d in found.documents] if isinstance(found, Corpus) else []
+            said += [found.name, *found.notes, *names]
+    with pytest.raises(InputError) as caught:
+        take(f"{root}/empty?token=secret")
+    told = "\n".join([*said, str(caught.value)])
+    assert "named twice" in told
+    assert "fetched earlier" in told
+    assert "secret" not in told
+
+
 def test_pauses_between_requests(serve: Callable[[Site], str], monkeypatch: pytest.MonkeyPatch):
     pauses = list[float]()
     monkeypatch.setattr(website.time, "sleep", pauses.append)
@@ -246,6 +309,27 @@ def test_a_page_without_text(serve: Callable[[Site], str]):
     root = serve({"/app": "<!DOCTYPE html><div id=app></div><script>run()</script>"})
     with pytest.raises(InputError, match="a page without text"):
         read(f"{root}/app")
+
+
+def test_large_files_at_an_address_are_read_by_their_format(
+    serve: Callable[[Site], str], zipped: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(streaming, "LARGE", 0)
+    root = serve(
+        {
+            "/x.jsonl?key=1": '"C"\n"D"\n',
+            "/texts.zip": zipped({"a.txt": "A"}),
+            "/download": zipped({"b.txt": "B"}),
+            "/a.txt": "one\n<|endoftext|>\ntwo\n",
+            "/page.txt": article("A", LONG),
+        }
+    )
+    for path in ("/x.jsonl?key=1", "/texts.zip", "/download", "/a.txt", "/page.txt"):
+        found = take_inventory(root + path)
+        expected = [document.text for document in read(root + path).documents]
+        assert [text for text, _ in found.chunks()] == expected
+        assert isinstance(found.sources[0], streaming.TextFile) == (path == "/a.txt")
+    assert len(read(f"{root}/x.jsonl?key=1").documents) == 2
 
 
 def test_files_at_an_address(serve: Callable[[Site], str], zipped: Callable[..., bytes]):

@@ -73,14 +73,18 @@ OTHER_FORMATS = frozenset(
 )
 
 
-def extract(data: bytes, name: str) -> Extract:
-    """The documents in a file, by the suffix of its `name`; one of no known suffix is read as plain text.
+def extract(data: bytes, name: str, suffix: str | None = None) -> Extract:
+    """The documents in a file, by its suffix; one of no known suffix is read as plain text.
+
+    Args:
+        suffix: in lower case; that of `name`, unless it is given.
 
     Raises:
         InputError: it cannot be read, or holds no text.
     """
-    refuse_other_formats(name)
-    reader = READERS.get(PurePath(name).suffix.lower()) or _by_content(data, name)
+    suffix = PurePath(name).suffix.lower() if suffix is None else suffix
+    refuse_other_formats(name, suffix)
+    reader = READERS.get(suffix) or _by_content(data, name)
     found = reader(data, name)
     kept = [document for document in found.documents if document.text.strip()]
     if not kept:
@@ -91,9 +95,8 @@ def extract(data: bytes, name: str) -> Extract:
     return found
 
 
-def refuse_other_formats(name: str) -> None:
-    """Raises InputError if the suffix of `name` is that of a format which is known not to be text."""
-    suffix = PurePath(name).suffix.lower()
+def refuse_other_formats(name: str, suffix: str) -> None:
+    """Raises InputError if `suffix` is that of a format which is known not to be text."""
     if suffix in OTHER_FORMATS:
         raise InputError(
             f"{name} cannot be read: {', '.join(TEXT_SUFFIXES)} are; export the {suffix} file as plain text (.txt)"
@@ -103,7 +106,8 @@ def refuse_other_formats(name: str) -> None:
 def read_tree(entries: Sequence[Entry], where: str) -> Iterator[Extract]:
     """What the files of a folder or archive hold, an extract each; exports of Substack are read as one."""
     exports, entries = take_substack(entries)
-    yield from exports
+    for export in exports:
+        yield from export.read()
     yield from read_entries(entries, where, TEXT_SUFFIXES, extract)
 
 

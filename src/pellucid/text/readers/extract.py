@@ -21,6 +21,7 @@ class Extract:
     notes: list[str] = field(default_factory=list)  # whole sentences
     file_notes: dict[str, list[str]] = field(default_factory=dict)  # what there is to say, and of which files
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # a file's name, and why as a sentence
+    left_alone: dict[str, list[str]] = field(default_factory=dict)  # of what, the kinds of files not read
     n_files: int = 0  # files that text came from
     n_empty: int = 0  # documents without text, which are left out
 
@@ -30,6 +31,8 @@ class Extract:
         self.notes += other.notes
         for what, files in other.file_notes.items():
             self.file_notes.setdefault(what, []).extend(files)
+        for where, kinds in other.left_alone.items():
+            self.left_alone.setdefault(where, []).extend(kinds)
         self.unreadable += other.unreadable
         self.n_files += other.n_files
         self.n_empty += other.n_empty

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pellucid.errors import InputError
 from pellucid.text.decoding import without_surrogates
 from pellucid.text.documents import Document
+from pellucid.text.readers.archive import MOST_RATIO, MOST_UNPACKED, SMALL, Budget
 from pellucid.text.readers.extract import Extract, NotTextSource
 from pellucid.text.readers.json_lines import CHAT_FIELDS, TEXT_FIELDS
 
+BATCH = 64  # rows that are unpacked together
+
 
 def read_parquet(data: bytes, name: str) -> Extract:
-    """Reads one row group after the other, and of each only the column of text.
+    """Reads a few rows at a time, and of them only the column of text.
 
     Raises:
-        InputError: pyarrow is not installed; or not a Parquet file, damaged, or without a column of text.
+        InputError: pyarrow is not installed; not a Parquet file, damaged, suspiciously large once unpacked, or without
+            a column of text.
     """
     try:
         import pyarrow
@@ -24,19 +29,38 @@ def read_parquet(data: bytes, name: str) -> Extract:
         raise InputError(
             f"{name} is a Parquet table, and reading those needs pyarrow: pip install 'pellucid[parquet]'"
         ) from None
-    found = Extract()
+    found, budget = Extract(), Budget(min(MOST_UNPACKED, max(SMALL, MOST_RATIO * len(data))))
     try:
         file = parquet.ParquetFile(pyarrow.BufferReader(data))
         column = _text_column(file.schema_arrow, name)
         for group in range(file.num_row_groups):
-            for row, text in enumerate(file.read_row_group(group, columns=[column]).column(0).to_pylist()):
+            rows = _rows(file.iter_batches(BATCH, row_groups=[group], columns=[column]), budget)
+            for row, text in enumerate(rows, 1):
                 if text is not None:
-                    where = f"{name} group {group + 1} row {row + 1}"
+                    where = f"{name} group {group + 1} row {row}"
                     found.documents.append(Document(without_surrogates(text), where))
+    except _TooMuch:
+        raise InputError(
+            f"{name} unpacks to more than {MOST_RATIO} times its size, or more than {MOST_UNPACKED >> 20:,} MiB, so it "
+            "is not read: split it into several files, or give its text as .jsonl"
+        ) from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"{name} cannot be read as a Parquet table ({reason}): get it again") from None
     return found
+
+
+class _TooMuch(Exception):
+    """More came of a table than may be unpacked."""
+
+
+def _rows(batches: Iterable[Any], budget: Budget) -> Iterator[str | None]:
+    """The texts of batches of one column, as long as the budget lasts."""
+    for batch in batches:
+        budget.n_bytes -= batch.nbytes
+        if budget.n_bytes < 0:
+            raise _TooMuch
+        yield from batch.column(0).to_pylist()
 
 
 def _text_column(schema: Any, name: str) -> str:

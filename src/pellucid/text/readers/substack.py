@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from pellucid.errors import InputError
 from pellucid.text.decoding import decode
@@ -16,9 +18,18 @@ from pellucid.text.readers.tree import Entry
 COLUMNS = frozenset(("post_id", "post_date", "is_published", "title"))
 
 
-def take_substack(entries: Sequence[Entry]) -> tuple[list[Extract], list[Entry]]:
+@dataclass(frozen=True)
+class Export:
+    """The table of an export and its pages."""
+
+    name: str
+    entries: list[Entry]
+    read: Callable[[], list[Extract]]
+
+
+def take_substack(entries: Sequence[Entry]) -> tuple[list[Export], list[Entry]]:
     """The exports among `entries`, and the entries that are no part of one."""
-    extracts, rest = list[Extract](), list(entries)
+    exports, rest = list[Export](), list(entries)
     for table in [entry for entry in entries if entry.path.name.lower() == "posts.csv"]:
         folder = table.path.parent / "posts"
         pages = [
@@ -29,13 +40,18 @@ def take_substack(entries: Sequence[Entry]) -> tuple[list[Extract], list[Entry]]
         try:
             posts = _posts(table)
         except InputError as error:  # the pages are still there to be read
-            extracts.append(Extract(unreadable=[(table.name, str(error))]))
+            exports.append(Export(table.name, [table], partial(_refused, table.name, str(error))))
         else:
             if posts is None:
                 continue
-            extracts.append(_read_export(posts, pages, table.name))
+            read = partial(_read_export, posts, pages, table.name)
+            exports.append(Export(table.name, [table, *pages], read))
             rest = [entry for entry in rest if entry is not table and entry not in pages]
-    return extracts, rest
+    return exports, rest
+
+
+def _refused(name: str, reason: str) -> list[Extract]:
+    return [Extract(unreadable=[(name, reason)])]
 
 
 def _posts(table: Entry) -> list[dict[str, str]] | None:
@@ -50,7 +66,7 @@ def _posts(table: Entry) -> list[dict[str, str]] | None:
         raise InputError(f"{table.name} cannot be read ({error}): export the posts again") from None
 
 
-def _read_export(posts: list[dict[str, str]], pages: Sequence[Entry], name: str) -> Extract:
+def _read_export(posts: list[dict[str, str]], pages: Sequence[Entry], name: str) -> list[Extract]:
     """Published posts by date, each `title`, `subtitle` and body; drafts and pages without a post are not read."""
     by_id = dict[str, Entry]()
     for page in pages:
@@ -73,7 +89,7 @@ def _read_export(posts: list[dict[str, str]], pages: Sequence[Entry], name: str)
     ):
         if count:
             found.notes.append(f"{name}: {plural(count, one, many)} left out")
-    return found
+    return [found]
 
 
 def _add_post(found: Extract, post: Mapping[str, str], page: Entry) -> None:

@@ -8,10 +8,9 @@ from pathlib import PurePosixPath
 
 from pellucid.errors import InputError
 from pellucid.text.readers.archive import Archive, Budget
-from pellucid.text.readers.extract import Extract, NotTextSource, plural
+from pellucid.text.readers.extract import Extract, NotTextSource
 
 DEEPEST = 2  # an archive in an archive is read, one in that is not
-MOST_NAMED = 5  # kinds of files a note spells out
 
 Read = Callable[[bytes, str], Extract]
 
@@ -30,7 +29,7 @@ def read_entries(
 ) -> Iterator[Extract]:
     """What is in the entries of those suffixes, an extract each; what cannot be read is listed with reasons.
 
-    Files of other kinds, and those of a known kind that hold no text to train on, are left alone, with a note.
+    Files of other kinds, and those of a known kind that hold no text to train on, are left alone and counted.
     """
     others = list[str]()
     for entry in entries:
@@ -44,8 +43,7 @@ def read_entries(
         except InputError as error:
             yield Extract(unreadable=[(entry.name, str(error))])
     if others:
-        kinds = ", ".join(sorted(set(others))[:MOST_NAMED])
-        yield Extract(notes=[f"{where}: {plural(len(others), 'file')} of other kinds left alone ({kinds})"])
+        yield Extract(left_alone={where: others})
 
 
 def archive_entries(data: bytes, name: str) -> list[Entry]:

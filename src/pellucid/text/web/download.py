@@ -15,7 +15,7 @@ from pellucid.text.documents import Progress
 from pellucid.text.web.cache import cache_dir, writing_in
 from pellucid.text.web.partial import Partial
 from pellucid.text.web.speed import size_text
-from pellucid.text.web.transfer import CutOff, Wanted, transfer
+from pellucid.text.web.transfer import CutOff, Wanted, WrongBytes, transfer
 
 MOST_BYTES = 2 << 30
 TRIES = 3  # without getting further
@@ -138,7 +138,7 @@ def _try(wanted: Wanted, partial: Partial, progress: Progress | None) -> None:
         if n_before:  # the earlier part may be to blame
             raise CutOff("the parts do not make the file expected")
         raise InputError(wanted.not_it("its size or its SHA-256 differs"))
-    except (InputError, OSError):
+    except WrongBytes:  # after other errors, such as a full disk, a later call goes on
         partial.discard()
         raise
 

@@ -24,6 +24,10 @@ MOST_REDIRECTS = 10
 ASK_AGAIN = (408, 425, 429)  # of the answers below 500, those that another try may change
 
 
+class WrongBytes(InputError):
+    """What comes is not what is wanted, so that it is no use to keep any of it."""
+
+
 class CutOff(Exception):
     """This try failed and another may not; `wait` is how many seconds the server asks to be left alone."""
 
@@ -75,7 +79,7 @@ def transfer(wanted: Wanted, partial: Partial, progress: Progress | None) -> int
 
     Raises:
         CutOff: another try may help.
-        InputError: it will not.
+        InputError: it will not; as WrongBytes, what is here is to be thrown away.
         OSError: the disk.
     """
     import httpx  # 0.1 s: only where the network is used
@@ -212,7 +216,7 @@ def _receive(
     with partial.path.open("ab") as file:
         for piece in response.iter_bytes():  # unpacked, so a small archive cannot become a huge file
             if n_bytes == 0 and not wanted.html and _is_html(piece, response.headers.get("content-type", "")):
-                raise InputError(
+                raise WrongBytes(
                     f"{wanted.shown} is an HTML page, not plain text: give the address of its text version, "
                     "or save the page as text and give that file"
                 )
@@ -230,7 +234,7 @@ def _receive(
 
 def _check_size(wanted: Wanted, n_bytes: int) -> None:
     if n_bytes > wanted.max_bytes:
-        raise InputError(
+        raise WrongBytes(
             f"{wanted.shown} is larger than {wanted.max_bytes:,} bytes: download a part of it and give that file"
         )
 
@@ -239,7 +243,7 @@ def _check_announced(wanted: Wanted, partial: Partial, start: int, whole: int) -
     """Refuses at once what would be refused at the end: the wrong size, too large, more than there is room for."""
     _check_size(wanted, whole)
     if wanted.size not in (None, whole):
-        raise InputError(wanted.not_it(f"it has {whole:,} bytes, not {wanted.size:,}"))
+        raise WrongBytes(wanted.not_it(f"it has {whole:,} bytes, not {wanted.size:,}"))
     folder = partial.path.parent
     free = shutil.disk_usage(folder).free
     if whole - start > free:
