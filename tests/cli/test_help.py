@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pellucid.cli.main import VERBS
+from pellucid.cli.settings import GROUPS
 
 Cli = Callable[..., Any]
 COUNT_IMPORTS = """
@@ -43,6 +44,19 @@ def test_a_verbs_help_has_its_flags_and_an_example(cli: Cli, verb: str):
     assert "--json" in result.out
     assert f"Example: pellucid {verb}" in " ".join(result.out.split())
     assert "%(" not in result.out
+
+
+def test_verbs_that_take_text_describe_it_and_its_tokens_alike(cli: Cli):
+    from pellucid.text.corpora.registry import list_of_corpora
+
+    tokens = GROUPS["tokens"]
+    for verb in ("train", "prepare", "preview"):
+        words = " ".join(cli(verb, "--help").out.split())
+        assert "TEXT" in words
+        for said in (tokens["tokenizer"][1], tokens["vocab-size"][1]):
+            assert said in words
+        if verb != "preview":  # which says "as for `pellucid train`"
+            assert list_of_corpora() in words
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -202,3 +202,14 @@ def test_bad_input(cli: Cli, farm: Path, here: Path, arguments: tuple[Any, ...],
 def test_what_is_printable_is_left_alone():
     assert console.printable("naïve 漢字 🙂 'x'") == "naïve 漢字 🙂 'x'"
     assert console.printable("a\tb\x9b\u202e\ud800") == r"a\tb\x9b\u202e\ud800"
+
+
+def test_a_prepared_folder_is_no_text(cli: Cli, farm: Path, here: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.setenv("USERPROFILE", str(here))
+    (here / "prep").mkdir()
+    (here / "prep" / "prepared.json").write_text("{}")
+    for source in ("prep", "~/prep"):
+        result = cli("preview", source, *SMALL)
+        assert result.code == 2
+        assert "holds tokens, not text" in result.err

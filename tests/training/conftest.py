@@ -56,3 +56,12 @@ def make_trainer(data: TrainingData, tmp_path: Path) -> MakeTrainer:
         return Trainer(run, model, data, config, machine, config.steps, Observer())
 
     return make
+
+
+@pytest.fixture
+def stories(tmp_path: Path, grammar: Callable[..., str]) -> Path:
+    """Sixty documents, long and short, some with characters of several bytes."""
+    path = tmp_path / "stories.txt"
+    texts = [grammar(1 + 3 * (seed % 7), seed) + "Ëntchen 🦆.\n" * (seed % 2) for seed in range(60)]
+    path.write_text("\n<|endoftext|>\n".join(texts), encoding="utf-8")
+    return path

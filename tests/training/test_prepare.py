@@ -43,15 +43,6 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-@pytest.fixture
-def stories(tmp_path: Path, grammar: Callable[..., str]) -> Path:
-    """Sixty documents, long and short, some with characters of several bytes."""
-    path = tmp_path / "stories.txt"
-    texts = [grammar(1 + 3 * (seed % 7), seed) + "Ëntchen 🦆.\n" * (seed % 2) for seed in range(60)]
-    path.write_text("\n<|endoftext|>\n".join(texts), encoding="utf-8")
-    return path
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in FILES}
 
@@ -182,7 +173,7 @@ def test_what_stops_it_says_how_to_go_on_and_it_goes_on(
     with pytest.raises(InputError, match="other settings \\(seed\\)"):
         prepare.prepare(stories, tmp_path / "out", seed=1)
     notes = list[str]()
-    prepare.prepare(stories, tmp_path / "out", observer=prepare.Observer(notes.append))
+    prepare.prepare(stories, tmp_path / "out", watcher=prepare.Watcher(notes.append))
     assert any(note.startswith("Going on after") for note in notes)
     assert contents(tmp_path / "out") == contents(tmp_path / "straight")
 
@@ -219,57 +210,71 @@ def test_bad_requests(stories: Path, tmp_path: Path):
     for out, words in ((stories, "is a file"), (tmp_path / "mine", "holds other files")):
         with pytest.raises(InputError, match=words):
             prepare.prepare(stories, out, overwrite=True)
-    new = tmp_path / "new"
+    finished = tmp_path / "finished"
+    prepare.prepare(stories, finished, tokenizer="char")
+    before, new = contents(finished), tmp_path / "new"
     for settings, words in (
         ({"dev_fraction": 0.7}, "dev-fraction"),
         ({"dev_fraction": float("nan")}, "dev-fraction"),
         ({"seed": -1}, "seed"),
+        ({"tokenizer": "nope"}, "is no tokenizer"),
         ({"tokenizer": tmp_path / "none.json"}, "is no tokenizer"),
+        ({"tokenizer": finished, "vocab_size": 300}, "leave out --vocab-size"),
         ({"tokenizer": "char", "vocab_size": 300}, "leave out --vocab-size"),
         ({"vocab_size": 10}, "256 bytes"),
+        ({"vocab_size": 0}, "256 bytes"),
+        ({"tokenizer": "bpe", "vocab_size": 10}, "256 bytes"),
+        ({"tokenizer": "wordpiece", "vocab_size": 300}, "256 bytes"),
     ):
         with pytest.raises(InputError, match=words):
             prepare.prepare(stories, new, **settings)
-        assert not (new / "train.bin").exists()
-        shutil.rmtree(new, ignore_errors=True)
+        assert not new.exists()
+        with pytest.raises(InputError, match=words):
+            prepare.prepare(stories, finished, overwrite=True, **settings)
+        assert contents(finished) == before
     with pytest.raises(InputError, match="does not exist"):
         prepare.prepare(tmp_path / "nothing.txt", new)
     assert not new.exists()
 
 
-def test_damaged_and_mismatched_folders_are_refused(stories: Path, tmp_path: Path, train_tiny: Train):
-    prepare.prepare(stories, tmp_path / "sound", tokenizer="char")
+def test_a_bad_tokenizer_is_refused_before_the_text_is_read(
+    stories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(prepare, "take_inventory", lambda *_, **__: pytest.fail("the text was read"))
+    for settings in ({"tokenizer": "nope"}, {"tokenizer": "char", "vocab_size": 300}, {"vocab_size": 10}):
+        with pytest.raises(InputError):
+            prepare.prepare(stories, tmp_path / "new", **settings)
 
-    def damaged(change: Callable[[Path], object], words: str) -> None:
-        folder = Path(shutil.copytree(tmp_path / "sound", tmp_path / "damaged"))
-        change(folder)
-        with pytest.raises(InputError, match=words):
-            train_tiny(tmp_path / "run", folder)
-        shutil.rmtree(folder)
 
-    def state(**values: Any) -> Callable[[Path], object]:
-        def change(folder: Path) -> None:
-            content = json.loads((folder / "prepared.json").read_text())
-            (folder / "prepared.json").write_text(json.dumps({**content, **values}))
+def test_stopped_while_the_tokenizer_is_made_what_was_prepared_stays(
+    stories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "out"
+    prepare.prepare(stories, out, tokenizer="char")
+    before = contents(out)
 
-        return change
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
 
-    damaged(lambda folder: (folder / "train.bin").write_bytes(b"12"), "has 2 bytes, not the")
-    damaged(lambda folder: (folder / "dev.bin").unlink(), "cannot be read")
-    damaged(lambda folder: (folder / "prepared.json").write_text("{"), "is damaged")
-    damaged(lambda folder: (folder / "tokenizer.json").unlink(), "is no tokenizer")
-    damaged(state(format=2), "update pellucid")
-    for broken in ({"dtype": "|O"}, {"record": None}, {"record": {"tokens": []}}, {"dtype": ["<u2"]}):
-        damaged(state(**broken), "is damaged")
-    for settings, words in (
-        ({"tokenizer": "bpe"}, "with a char tokenizer"),
-        ({"vocab_size": 9}, "with a char tokenizer"),
-        ({"dev_fraction": 0.2}, "--dev-fraction 0.05"),
-    ):
-        with pytest.raises(InputError, match=words):
-            train_tiny(tmp_path / "run", tmp_path / "sound", **settings)
-    with pytest.raises(InputError, match="is trained on alone"):
-        train_tiny(tmp_path / "run", [tmp_path / "sound", stories])
+    monkeypatch.setattr(prepare, "build_tokenizer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare.prepare(stories, out, tokenizer="bpe", overwrite=True)
+    assert contents(out) == before
+
+
+def test_no_preparing_into_the_text(stories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    shutil.copy(stories, texts)
+    for source, out in ((texts, texts / "prep"), (texts, texts), ([stories, texts], texts / "a" / "b")):
+        with pytest.raises(InputError, match="choose an --out outside of it"):
+            prepare.prepare(source, out, overwrite=True)
+    assert [path.name for path in texts.iterdir()] == [stories.name]
+    monkeypatch.chdir(texts)
+    with pytest.raises(InputError, match="choose an --out outside of it"):
+        prepare.prepare(".", "prep")
+    prepare.prepare(stories.name, "prep")  # a file is not a folder: nothing is read besides
+    prepare.prepare(stories.name, "prep", overwrite=True)
 
 
 def test_scores_are_the_same_however_little_is_looked_at_at_once(data: Any, monkeypatch: pytest.MonkeyPatch):

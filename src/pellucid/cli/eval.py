@@ -92,9 +92,9 @@ def _overlap(config: dict[str, Any], corpus: Corpus) -> float | None:
     from pellucid.text.overlap import overlap
     from pellucid.text.sources import read
     from pellucid.text.splits import split
-    from pellucid.training.prepared import is_prepared
+    from pellucid.training.prepared import prepared_folder
 
-    if any(map(is_prepared, config["data"]["sources"])):
+    if any(map(prepared_folder, config["data"]["sources"])):
         return None  # tokens are there, but going through all of a large text would take too long
     try:
         known = read(config["data"]["sources"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import console
@@ -32,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         "cache). Takes the settings of `train`.",
         "pellucid preview book.txt --minutes 10",
     )
-    made.add_argument("text", nargs="*", metavar="SOURCE", help="as for `pellucid train`")
+    made.add_argument("text", nargs="*", metavar="TEXT", help="as for `pellucid train`")
     add_settings(made)
     return made
 
@@ -40,16 +39,16 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     if not args.text:
         raise InputError("no text to look at: name files, a folder, an address, or `shakespeare`")
-    for source in args.text:
-        if (Path(source) / "prepared.json").is_file():
-            raise InputError(f"{source} holds tokens, not text: give the text they were prepared from")
     console.say("Loading…")
     from pellucid.text.sources import read
     from pellucid.text.survey import survey
     from pellucid.training.observer import Observer
     from pellucid.training.plan import choose_machine, forecast_without_a_run, make_plan, prepare_data
+    from pellucid.training.prepared import prepared_folder
     from pellucid.training.settings import request
 
+    if prepared := next(filter(None, map(prepared_folder, args.text)), None):
+        raise InputError(f"{prepared} holds tokens, not text: give the text they were prepared from")
     asked = request(args.preset or "auto", args.config, **given_settings(args))
     machine = choose_machine(asked)
     corpus = read(args.text, progress=console.say)

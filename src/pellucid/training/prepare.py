@@ -17,16 +17,32 @@ from typing import IO, Any
 import numpy as np
 
 from pellucid.errors import InputError
+from pellucid.text.corpora.registry import is_named
 from pellucid.text.documents import Progress
 from pellucid.text.parts import Reading, TrainingPieces
 from pellucid.text.splits import PARTS, SplitPlan, plan_splits
 from pellucid.text.streaming import Inventory, take_inventory
-from pellucid.text.tokenizers.tokenizer import KINDS, Tokenizer, build_tokenizer, load_tokenizer
+from pellucid.text.tokenizers.tokenizer import (
+    KINDS,
+    Tokenizer,
+    build_tokenizer,
+    check_tokenizer,
+    load_tokenizer,
+)
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import absolute_sources, text_record, token_dtype
 from pellucid.training.encoding import Position, batches, encoded
 from pellucid.training.files import lock, read_json, sync, write_atomically, write_json
-from pellucid.training.prepared import FORMAT, PROGRESS, STATE, TOKENIZER, is_prepared, read_state, token_file
+from pellucid.training.prepared import (
+    FORMAT,
+    PROGRESS,
+    STATE,
+    TOKENIZER,
+    as_source,
+    is_prepared,
+    read_state,
+    token_file,
+)
 
 NOT_BEGUN = (".lock", f".{STATE}.tmp")  # what is left where preparing was killed as it began
 SAVE_SECONDS = 5.0  # of work that a crash can cost, at most about
@@ -41,7 +57,7 @@ class Stopped(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Observer:
+class Watcher:
     """Hears what happens: `note` takes lines to be read, `advanced` how far the work has come."""
 
     note: Progress = lambda _: None
@@ -57,7 +73,7 @@ def prepare(
     seed: int = TrainConfig.seed,
     dev_fraction: float = TrainConfig.dev_fraction,
     overwrite: bool = False,
-    observer: Observer | None = None,
+    watcher: Watcher | None = None,
 ) -> dict[str, Any]:
     """Tokenise text into the folder `out`, or go on with it, and return what prepared.json says then.
 
@@ -77,7 +93,7 @@ def prepare(
     folder = Path(out).expanduser()
     request = {
         "sources": absolute_sources(sources),
-        "tokenizer": absolute_sources(tokenizer)[0] if is_path(tokenizer) else str(tokenizer),
+        "tokenizer": absolute_sources(tokenizer)[0] if _is_path(tokenizer) else str(tokenizer),
         "vocab_size": vocab_size,
         "seed": seed,
         "dev_fraction": dev_fraction,
@@ -85,7 +101,7 @@ def prepare(
     _check(folder, request, overwrite)
     with _locked(folder):
         try:
-            return _Preparation(folder, request, observer or Observer()).run(sources, overwrite)
+            return _Preparation(folder, request, watcher or Watcher()).run(sources, overwrite)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped; the same command goes on from there") from None
         except OSError as error:
@@ -96,7 +112,8 @@ def prepare(
             ) from None
 
 
-def is_path(tokenizer: str | Path) -> bool:
+def _is_path(tokenizer: str | Path) -> bool:
+    """Whether a file or a run is meant, not a kind of tokenizer."""
     return str(tokenizer) not in ("auto", *KINDS)
 
 
@@ -104,6 +121,7 @@ def _check(folder: Path, request: dict[str, Any], overwrite: bool) -> None:
     """Raises InputError unless `folder` is new, begun with the same request, or to be overwritten."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: --out names a folder")
+    _refuse_to_be_read(folder, request["sources"])
     if not is_prepared(folder):
         if folder.is_dir() and any(item.name not in NOT_BEGUN for item in folder.iterdir()):
             raise InputError(f"{folder} holds other files: choose a new folder for --out")
@@ -113,7 +131,7 @@ def _check(folder: Path, request: dict[str, Any], overwrite: bool) -> None:
     state = read_state(folder)
     if state.get("finished") and not (folder / PROGRESS).exists():
         raise InputError(
-            f"{folder} is prepared already: train on it with `pellucid train {folder}`, or add --overwrite"
+            f"{folder} is prepared already: train on it with `pellucid train {as_source(folder)}`, or add --overwrite"
         )
     before = state.get("request")
     if before != request:
@@ -124,6 +142,15 @@ def _check(folder: Path, request: dict[str, Any], overwrite: bool) -> None:
             f"{folder} was begun with other settings ({', '.join(names)}): give the same command as then, "
             "or add --overwrite to start again"
         )
+
+
+def _refuse_to_be_read(folder: Path, sources: Sequence[str]) -> None:
+    """Raises InputError where the tokens would come to lie among the text, which the next preparation reads."""
+    for source in sources:
+        if not is_named(source) and Path(source).is_dir() and folder.resolve().is_relative_to(source):
+            raise InputError(
+                f"{folder} is in {source}, whose text is prepared: choose an --out outside of it"
+            )
 
 
 @contextlib.contextmanager
@@ -144,8 +171,8 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 class _Preparation:
-    def __init__(self, folder: Path, request: dict[str, Any], observer: Observer) -> None:
-        self.folder, self.request, self.observer = folder, request, observer
+    def __init__(self, folder: Path, request: dict[str, Any], watcher: Watcher) -> None:
+        self.folder, self.request, self.watcher = folder, request, watcher
 
     def run(self, sources: str | Path | Sequence[str | Path], overwrite: bool) -> dict[str, Any]:
         resumed = is_prepared(self.folder) and not overwrite
@@ -153,20 +180,24 @@ class _Preparation:
         if before.get("finished"):  # it was killed at its very last step
             (self.folder / PROGRESS).unlink(missing_ok=True)
             return before
-        advanced = self.observer.advanced
+        advanced = self.watcher.advanced
+        if not resumed:
+            check_tokenizer(self.request["tokenizer"], self.request["vocab_size"])
         text = take_inventory(
-            sources, progress=self.observer.note, watch=lambda done, total: advanced("reading", done, total)
+            sources, progress=self.watcher.note, watch=lambda done, total: advanced("reading", done, total)
         )
         for note in text.notes:
-            self.observer.note(note)
+            self.watcher.note(note)
         plan = plan_splits(text.lengths, seed=self.request["seed"], dev_fraction=self.request["dev_fraction"])
         state = {"format": FORMAT, "finished": False, "request": self.request, "sources": _stamps(text)}
         if resumed:
             self._refuse_changes(before.get("sources"), state["sources"])
-        else:
+        tokenizer = self._tokenizer(text, plan, resumed)
+        if not resumed:  # nothing can be wrong with the request any more
             self._clear()
             write_json(self.folder / STATE, state)
-        tokenizer = self._tokenizer(text, plan)
+        if not (self.folder / TOKENIZER).exists():
+            write_atomically(self.folder / TOKENIZER, tokenizer.save)
         record, unknown = self._encode(text, plan, tokenizer)
         self._refuse_changes(state["sources"], _stamps(text))
         dtype = token_dtype(tokenizer).newbyteorder("<").str
@@ -193,9 +224,10 @@ class _Preparation:
                 "restore it, or add --overwrite to start again"
             )
 
-    def _tokenizer(self, text: Inventory, plan: SplitPlan) -> Tokenizer:
+    def _tokenizer(self, text: Inventory, plan: SplitPlan, resumed: bool) -> Tokenizer:
+        """The tokenizer that is asked for, or the one that was made before; writes nothing."""
         path = self.folder / TOKENIZER
-        if path.exists():
+        if resumed and path.exists():
             return load_tokenizer(path)
         self.observer.advanced("making the tokenizer", 0, 1)
         tokenizer, reason = build_tokenizer(
@@ -203,10 +235,9 @@ class _Preparation:
             TrainingPieces(text, plan),
             self.request["vocab_size"],
             n_characters=int(plan.dev.sum(dtype=np.uint64)),
-            progress=self.observer.note,
+            progress=self.watcher.note,
         )
-        self.observer.note(f"Tokens: {reason}.")
-        write_atomically(path, tokenizer.save)
+        self.watcher.note(f"Tokens: {reason}.")
         return tokenizer
 
     def _encode(self, text: Inventory, plan: SplitPlan, tokenizer: Tokenizer) -> tuple[dict[str, Any], int]:
@@ -224,7 +255,7 @@ class _Preparation:
                 position = reached
                 for file, array in zip(files, tokens, strict=True):
                     file.write(array.data)
-                self.observer.advanced("encoding", position.characters, text.n_characters)
+                self.watcher.advanced("encoding", position.characters, text.n_characters)
                 if monotonic() - saved > SAVE_SECONDS:
                     self._save(files, position)
                     saved = monotonic()
@@ -256,7 +287,7 @@ class _Preparation:
             )
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{path} is damaged: add --overwrite to start again") from None
-        self.observer.note(f"Going on after {position.characters:,} characters.")
+        self.watcher.note(f"Going on after {position.characters:,} characters.")
         return position
 
     def _save(self, files: Sequence[IO[bytes]], position: Position) -> None:

@@ -8,15 +8,18 @@ progress.json    while unfinished: how far the writing of tokens has come
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pellucid.errors import InputError
+from pellucid.text.corpora.registry import is_named
+from pellucid.text.files import expand_home
 from pellucid.text.splits import PARTS
-from pellucid.text.tokenizers.tokenizer import load_tokenizer
+from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
 from pellucid.training.data import TrainingData
 from pellucid.training.files import read_json
 
@@ -32,9 +35,20 @@ def token_file(folder: Path, part: str) -> Path:
     return folder / f"{part}.bin"
 
 
-def is_prepared(path: str | Path) -> bool:
+def is_prepared(folder: Path) -> bool:
     """Whether this is a prepared folder, finished or not."""
-    return (Path(path).expanduser() / STATE).is_file()
+    return (folder / STATE).is_file()
+
+
+def prepared_folder(source: str | Path) -> Path | None:
+    """The prepared folder that a source is, or None where it is text; a corpus's name is the corpus, as for `read`."""
+    folder = expand_home(Path(source))
+    return folder if not is_named(str(source)) and is_prepared(folder) else None
+
+
+def as_source(folder: Path) -> str:
+    """How to write a folder where a source is asked for, so that it is not taken for a named corpus."""
+    return f"./{folder}" if is_named(str(folder)) else str(folder)
 
 
 def find_prepared(sources: str | Path | Sequence[str | Path]) -> Path | None:
@@ -44,7 +58,7 @@ def find_prepared(sources: str | Path | Sequence[str | Path]) -> Path | None:
         InputError: a prepared folder and something else.
     """
     listed = [sources] if isinstance(sources, str | Path) else list(sources)
-    prepared = [Path(source).expanduser() for source in listed if is_prepared(source)]
+    prepared = [folder for source in listed if (folder := prepared_folder(source))]
     if prepared and len(listed) > 1:
         raise InputError(
             f"{prepared[0]} is a prepared folder, and is trained on alone: "
@@ -98,30 +112,45 @@ def load_prepared(folder: Path) -> TrainingData:
     return TrainingData(record, tokenizer, **parts)
 
 
-def keep_as_prepared(data: TrainingData, asked: Request, folder: Path) -> None:
-    """Let what is asked for be what was prepared; the seed is another one, of the training.
+def keep_as_prepared(
+    data: TrainingData, asked: Request, folder: Path, note: Callable[[str], object]
+) -> Request:
+    """What is asked for, with the tokenizer and the dev split that were prepared.
+
+    Of a recipe, these give way, and `note` hears of it. The seed is another one, of the training.
 
     Raises:
-        InputError: a tokenizer or a dev split of another kind is asked for.
+        InputError: a setting that was given by itself is not what was prepared.
     """
-    kind, size, fraction = (
-        data.tokenizer.kind,
-        data.tokenizer.vocab_size,
-        data.record["splits"]["dev_fraction"],
+    kind, size = data.tokenizer.kind, data.tokenizer.vocab_size
+    fraction = data.record["splits"]["dev_fraction"]
+    before = read_state(folder).get("request")
+    before = before if isinstance(before, dict) else {}
+    tokenizer, vocab_size = asked.tokenizer, asked.text.get("vocab_size")
+    given = "tokenizer" in asked.given
+    differ = {
+        "tokenizer": not _is_tokenizer_of(data, tokenizer) if given else tokenizer not in ("auto", kind),
+        "vocab_size": vocab_size not in (None, size, before.get("vocab_size")),
+        "dev_fraction": asked.training.get("dev_fraction", fraction) != fraction,
+    }
+    others = [name for name, differs in differ.items() if differs]
+    what = f"{folder} was prepared with a {kind} tokenizer of {size:,} tokens and --dev-fraction {fraction}"
+    if refused := [f"--{name.replace('_', '-')}" for name in others if name in asked.given]:
+        raise InputError(f"{what}: leave out {' and '.join(refused)}, or prepare the text again")
+    if others:
+        note(f"{what}: it is trained on so, whatever the recipe has for {', '.join(others)}.")
+    return dataclasses.replace(
+        asked,
+        text={"tokenizer": kind, "vocab_size": size},
+        training={**asked.training, "dev_fraction": fraction},
     )
-    wanted = asked.tokenizer
-    same_tokenizer = wanted in ("auto", kind) or (
-        wanted not in ("char", "bpe") and load_tokenizer(wanted).fingerprint == data.tokenizer.fingerprint
-    )
-    if not same_tokenizer or asked.text.get("vocab_size") not in (None, size):
-        raise InputError(
-            f"{folder} was prepared with a {kind} tokenizer of {size:,} tokens: leave out --tokenizer "
-            "and --vocab-size, or prepare the text again"
-        )
-    if asked.training.setdefault("dev_fraction", fraction) != fraction:
-        raise InputError(
-            f"{folder} was prepared with --dev-fraction {fraction}: leave that out, or prepare the text again"
-        )
+
+
+def _is_tokenizer_of(data: TrainingData, wanted: str) -> bool:
+    """Whether a kind of tokenizer, or the path of one, is what the tokens were made with."""
+    if wanted in ("auto", *KINDS):
+        return wanted in ("auto", data.tokenizer.kind)
+    return load_tokenizer(wanted).fingerprint == data.tokenizer.fingerprint
 
 
 def _mapped(path: Path, dtype: np.dtype, count: int) -> np.ndarray:

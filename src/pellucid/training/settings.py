@@ -27,6 +27,7 @@ class Request:
     text: dict[str, Any]
     model: dict[str, Any]
     training: dict[str, Any]
+    given: frozenset[str] = frozenset()  # the names of those that do not come from a preset or a recipe file
 
     @property
     def tokenizer(self) -> str:
@@ -84,6 +85,7 @@ def request(preset: str = "auto", config: str | None = None, **settings: Any) ->
         {name: value for layer in layers for name, value in layer.text.items()},
         {name: value for layer in layers for name, value in layer.model.items()},
         training,
+        frozenset(own),
     )
 
 

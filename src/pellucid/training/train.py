@@ -62,7 +62,7 @@ def train(
     asked = request(preset, config, **settings)
     machine = choose_machine(asked)
     observer.note(f"Machine: {machine.describe()}.")
-    data = _data(sources, corpus, asked, observer)
+    data, asked = _data(sources, corpus, asked, observer)
     plan = make_plan(data, asked, machine, observer.note)
     model_config, train_config = plan.model, plan.training
 
@@ -129,18 +129,21 @@ def resume(
 # ---------------------------------------------------------------------- steps of starting
 
 
-def _data(sources: Sources, corpus: Corpus | None, asked: Request, observer: Observer) -> TrainingData:
+def _data(
+    sources: Sources, corpus: Corpus | None, asked: Request, observer: Observer
+) -> tuple[TrainingData, Request]:
+    """The text in tokens, and what is asked for, with what was decided of it when it was prepared."""
     prepared = None if corpus else find_prepared(sources)
     if prepared is None:
         corpus = corpus or read(sources, progress=observer.note)
-        return prepare_data(corpus, asked, note=observer.note, progress=observer.note)[0]
+        return prepare_data(corpus, asked, note=observer.note, progress=observer.note)[0], asked
     data = load_prepared(prepared)
-    keep_as_prepared(data, asked, prepared)
+    asked = keep_as_prepared(data, asked, prepared, observer.note)
     observer.note(
         f"Tokens: from {prepared}, {data.tokenizer.kind} with {data.tokenizer.n_symbols:,} symbols; "
         f"{report.token_counts(data)}."
     )
-    return data
+    return data, asked
 
 
 def _with_eval_tokens(config: TrainConfig, expected: Forecast, data: TrainingData) -> TrainConfig:

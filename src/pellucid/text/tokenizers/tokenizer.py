@@ -186,6 +186,33 @@ def default_vocab_size(n_characters: int) -> int:
     return min(max(1 << round(math.log2(max(1, n_characters)) / 2), 1024), 8192)
 
 
+def check_tokenizer(spec: str | Path, vocab_size: int | None = None) -> Tokenizer | None:
+    """Refuse what `build_tokenizer` would make of no text; returns the tokenizer that a path names.
+
+    Raises:
+        InputError: no such file, or a size that does not fit.
+    """
+    spec = str(spec)
+    if spec not in ("auto", *KINDS):
+        tokenizer = load_tokenizer(spec)
+        if vocab_size not in (None, tokenizer.vocab_size):
+            raise InputError(
+                f"{spec} has {tokenizer.vocab_size:,} tokens, not {vocab_size}: leave out --vocab-size"
+            )
+        return tokenizer
+    if vocab_size is None:
+        return None
+    if spec == "char":
+        raise InputError(
+            "A character vocabulary is the text's own alphabet: leave out --vocab-size, or take bpe"
+        )
+    from pellucid.text.tokenizers.byte_level import BYTE_OF, check_size
+    from pellucid.text.tokenizers.wordpiece import BYTES
+
+    check_size(vocab_size, len(BYTES) if spec == "wordpiece" else len(BYTE_OF))
+    return None
+
+
 def build_tokenizer(
     spec: str | Path,
     texts: Iterable[str],
@@ -208,12 +235,7 @@ def build_tokenizer(
         InputError: no such file, a size that does not fit, or no text.
     """
     spec = str(spec)
-    if spec not in ("auto", *KINDS):
-        tokenizer = load_tokenizer(spec)
-        if vocab_size not in (None, tokenizer.vocab_size):
-            raise InputError(
-                f"{spec} has {tokenizer.vocab_size:,} tokens, not {vocab_size}: leave out --vocab-size"
-            )
+    if tokenizer := check_tokenizer(spec, vocab_size):
         return tokenizer, f"{_describe(tokenizer)}, from {spec}"
     if not any(texts):
         raise InputError("There is no text to make a vocabulary from: give a text that is not empty")
@@ -223,10 +245,6 @@ def build_tokenizer(
     if spec == "char":
         from pellucid.text.tokenizers.char import CharTokenizer
 
-        if vocab_size is not None:
-            raise InputError(
-                "A character vocabulary is the text's own alphabet: leave out --vocab-size, or take bpe"
-            )
         tokenizer = CharTokenizer.from_texts(texts)
         return tokenizer, f"{_describe(tokenizer)}: {reason}"
     counted = sum(map(len, texts)) if n_characters is None else n_characters
