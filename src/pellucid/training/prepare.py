@@ -229,7 +229,7 @@ class _Preparation:
         path = self.folder / TOKENIZER
         if resumed and path.exists():
             return load_tokenizer(path)
-        self.observer.advanced("making the tokenizer", 0, 1)
+        self.watcher.advanced("making the tokenizer", 0, 1)
         tokenizer, reason = build_tokenizer(
             self.request["tokenizer"],
             TrainingPieces(text, plan),
