@@ -11,6 +11,7 @@ from pellucid.cli.flags import make_parser
 from pellucid.cli.settings import add_settings, as_flags, given_settings
 from pellucid.errors import InputError
 from pellucid.shell import quoted
+from pellucid.text.wording import plural
 
 if TYPE_CHECKING:
     from pellucid.text.documents import Corpus
@@ -111,16 +112,16 @@ def show_survey(corpus: Corpus, found: Survey) -> None:
     """What was found, as lines on stdout."""
     from pellucid.training.report import size
 
-    files = f"{_plural(found.n_files, 'file')}, " if found.n_files else ""
+    files = f"{plural(found.n_files, 'file')}, " if found.n_files else ""
     _row(
         "Found",
-        f"{files}{_plural(found.n_documents, 'document')}, {found.n_characters:,} characters "
+        f"{files}{plural(found.n_documents, 'document')}, {found.n_characters:,} characters "
         f"({size(found.n_bytes)}), about {found.n_words:,} words",
         f"documents of {found.shortest_document:,} to {found.longest_document:,} characters, half of them up to "
         f"{found.median_document:,}; the longest line has {found.longest_line:,}",
     )
     rarest = ", ".join(f"{_symbol(symbol)} {count:,}×" for symbol, count in found.rarest)
-    _row("Alphabet", f"{_plural(found.n_symbols, 'different character')}; the rarest: {rarest}")
+    _row("Alphabet", f"{plural(found.n_symbols, 'different character')}; the rarest: {rarest}")
     if found.damage:
         damage = ", ".join(f"{_symbol(what)} {count:,}×" for what, count in found.damage)
         _row("Damage?", f"{damage}: probably read or written in another encoding than its own")
@@ -200,7 +201,3 @@ def _symbol(text: str) -> str:
     return (
         shown if len(text) > 1 or (text.isascii() and not text.isspace()) else f"{shown} (U+{ord(text):04X})"
     )
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

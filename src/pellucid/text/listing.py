@@ -29,11 +29,11 @@ from pellucid.text.readers import (
     refuse_other_formats,
     take_substack,
 )
-from pellucid.text.readers.extract import plural
 from pellucid.text.readers.html import looks_like_html
 from pellucid.text.web.download import cached_path, download
 from pellucid.text.web.transfer import without_credentials
 from pellucid.text.web.website import Site, read_site
+from pellucid.text.wording import plural
 
 PLAIN = (".txt", ".text", "")  # suffixes of what is plain text, unless it begins as something else
 HEAD = 4096  # bytes by which a web page is known

@@ -13,7 +13,7 @@ from pellucid.text.corpora.registry import names_of_corpora
 from pellucid.text.documents import Corpus, Document, Progress
 from pellucid.text.listing import Item, Listing, by_group
 from pellucid.text.readers import Extract
-from pellucid.text.readers.extract import plural
+from pellucid.text.wording import plural
 
 WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 MOST_NAMED = 5  # files that could not be read, and kinds of files, that the notes spell out

@@ -8,9 +8,10 @@ from xml.etree.ElementTree import Element
 
 from pellucid.errors import InputError
 from pellucid.text.readers.archive import Archive
-from pellucid.text.readers.extract import Extract, one_document, plural
+from pellucid.text.readers.extract import Extract, one_document
 from pellucid.text.readers.html import decode_html, html_to_text
 from pellucid.text.readers.xml import parse_xml
+from pellucid.text.wording import plural
 
 PAGES = ("application/xhtml+xml", "text/html", "text/x-oeb1-document", "application/xml", "text/xml")
 # Fonts may be obfuscated in a book that anyone can read: https://www.w3.org/TR/epub-33/#sec-font-obfuscation

@@ -43,8 +43,3 @@ def one_document(text: str, name: str, *notes: str | None) -> Extract:
     text, book_note = strip_gutenberg(text)
     said = [note for note in (*notes, book_note) if note]
     return Extract([Document(text, name)], file_notes={note: [name] for note in said})
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """`1 file`, `2 files`; `many` where an s does not make it."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -9,7 +9,8 @@ from typing import Any
 from pellucid.errors import InputError
 from pellucid.text.decoding import decode, without_surrogates
 from pellucid.text.documents import Document
-from pellucid.text.readers.extract import Extract, NotTextSource, plural
+from pellucid.text.readers.extract import Extract, NotTextSource
+from pellucid.text.wording import plural
 
 TEXT_FIELDS = ("text", "content", "body")
 CHAT_FIELDS = ("messages", "conversations", "conversation", "mapping", "chats", "dialog", "dialogue", "turns")

@@ -7,8 +7,9 @@ import logging
 
 from pellucid.errors import InputError
 from pellucid.text.decoding import without_surrogates
-from pellucid.text.readers.extract import Extract, one_document, plural
+from pellucid.text.readers.extract import Extract, one_document
 from pellucid.text.readers.reflow import reflow
+from pellucid.text.wording import plural
 
 # Fonts have glyphs for joined letters, which are two or three letters to everyone but the printer.
 LETTERS = str.maketrans(

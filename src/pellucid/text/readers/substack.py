@@ -11,9 +11,10 @@ from functools import partial
 from pellucid.errors import InputError
 from pellucid.text.decoding import decode
 from pellucid.text.documents import Document
-from pellucid.text.readers.extract import Extract, plural
+from pellucid.text.readers.extract import Extract
 from pellucid.text.readers.html import decode_html, html_to_text
 from pellucid.text.readers.tree import Entry
+from pellucid.text.wording import plural
 
 COLUMNS = frozenset(("post_id", "post_date", "is_published", "title"))
 

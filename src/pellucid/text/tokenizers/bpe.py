@@ -11,13 +11,13 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from pellucid.errors import InputError
+from pellucid.text.decoding import without_surrogates
 from pellucid.text.documents import Progress
 from pellucid.text.tokenizers.byte_level import (
     BYTE_OF,
     SPECIAL,
     ByteLevelTokenizer,
     check_size,
-    clean,
     cut_at_seams,
     told,
 )
@@ -106,7 +106,7 @@ def learn(
 def _training_pieces(texts: Iterable[str], n_characters: int) -> Iterator[str]:
     """All of a text, or pieces from all over it that make up about as much as is learned from."""
     every = -(-n_characters // MOST_TRAINING)
-    pieces = (piece for text in texts for piece in cut_at_seams(clean(text)))
+    pieces = (piece for text in texts for piece in cut_at_seams(without_surrogates(text)))
     for piece in itertools.islice(pieces, 0, None, max(1, every)):
         start = 0
         for run in LONG_RUN.finditer(piece):

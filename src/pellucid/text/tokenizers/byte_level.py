@@ -13,6 +13,7 @@ import numpy as np
 import tokenizers
 
 from pellucid.errors import InputError
+from pellucid.text.decoding import without_surrogates
 from pellucid.text.documents import Progress
 from pellucid.text.tokenizers.tokenizer import RESERVED, UNKNOWN, Tokenizer, reserved_ids
 
@@ -44,7 +45,7 @@ class ByteLevelTokenizer(Tokenizer):
         self.vocab_size = engine.get_vocab_size(with_added_tokens=True)
 
     def encode(self, text: str) -> np.ndarray:
-        return self._encode((piece, False) for piece in cut_at_seams(clean(text)))
+        return self._encode((piece, False) for piece in cut_at_seams(without_surrogates(text)))
 
     def encode_documents(self, texts: Iterable[str]) -> np.ndarray:
         return self._encode(_pieces_of_documents(texts))
@@ -60,7 +61,7 @@ class ByteLevelTokenizer(Tokenizer):
         return np.concatenate(parts)
 
     def pieces(self, chunks: Iterable[str]) -> Iterator[str]:
-        return cut_stream(map(clean, chunks))
+        return cut_stream(map(without_surrogates, chunks))
 
     def encode_pieces(self, pieces: Sequence[str]) -> list[np.ndarray]:
         encodings = self._engine.encode_batch_fast(pieces, add_special_tokens=False)
@@ -201,7 +202,7 @@ def cut_stream(chunks: Iterable[str]) -> Iterator[str]:
 
 def _pieces_of_documents(texts: Iterable[str]) -> Iterator[Piece]:
     for text in texts:
-        *pieces, last = cut_at_seams(clean(text))
+        *pieces, last = cut_at_seams(without_surrogates(text))
         yield from ((piece, False) for piece in pieces)
         yield last, True
 
@@ -217,15 +218,6 @@ def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def clean(text: str) -> str:
-    """`text` with U+FFFD for lone surrogates, which UTF-8 cannot hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 # ---------------------------------------------------------------------- the byte alphabet

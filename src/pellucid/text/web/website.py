@@ -11,11 +11,12 @@ from urllib.robotparser import RobotFileParser
 from pellucid import __version__
 from pellucid.errors import InputError
 from pellucid.text.documents import Progress
-from pellucid.text.readers.extract import Extract, one_document, plural
+from pellucid.text.readers.extract import Extract, one_document
 from pellucid.text.readers.html import HtmlText, decode_html, html_to_text, parse_html
 from pellucid.text.web.download import cached_path, download
 from pellucid.text.web.feeds import Post, archive_posts, feed_posts, sitemap_links
 from pellucid.text.web.transfer import without_credentials
+from pellucid.text.wording import plural
 
 AGENT = f"pellucid/{__version__}"
 PAUSE = 1.0  # seconds between two requests
