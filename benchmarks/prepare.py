@@ -99,7 +99,7 @@ def measure_rates(text: Path, folder: Path, repeats: int) -> dict[str, object]:
 
     def ours() -> tuple[float, float]:
         with tempfile.TemporaryDirectory() as out:
-            work = prepare._Preparation(Path(out), {}, prepare.Observer())
+            work = prepare._Preparation(Path(out), {}, prepare.Watcher())
             started, busy = time.perf_counter(), time.process_time()
             work._encode(found, plan, tokenizer)
             return time.perf_counter() - started, time.process_time() - busy
