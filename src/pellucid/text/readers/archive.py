@@ -17,7 +17,7 @@ MOST_RATIO = 200  # unpacked to packed; text has 3 to 10, and the most that defl
 SMALL = 1 << 20  # bytes; the ratio of smaller members does not matter
 DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, LookupError),
-    *(struct.error, RuntimeError),  # NotImplementedError, a RuntimeError, is a compression Python lacks
+    *(struct.error, RuntimeError),  # the last also of a compression that Python does not know
 )
 
 

@@ -17,7 +17,7 @@ from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import RESERVED, build_tokenizer, parse_tokenizer
 from pellucid.text.tokenizers.wordpiece import LONGEST_WORD, WordPieceTokenizer, train_wordpiece
 
-BOOKS = Path(__file__).parents[3] / "shared" / "data" / "gutenberg"
+BOOKS = Path(__file__).parents[4] / "shared" / "data" / "gutenberg"
 PROSE = (
     "Playing the playful player's plays: replayed, unplayable, DISPLAYED!\n\n# Naïve headings\n### and ##signs\n"
     "  Tabs\tand     blanks; 1234567890 Straßenbahnhaltestelle 漢字とかな 🙂👩‍🚀 שלום e\u0301…\n"

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import http.server
 import os
-import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,23 +11,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from reading import refused
 
-from pellucid.cli.train import parser
 from pellucid.errors import InputError
 from pellucid.text.corpora import named
-from pellucid.text.corpora import registry as corpora
 from pellucid.text.corpora.gutenberg import read_book
 from pellucid.text.corpora.named import demo_corpus, fetch_named
-from pellucid.text.corpora.registry import BOOK_FILES, CORPORA, COURSE, book_numbers
+from pellucid.text.corpora.registry import BOOK_FILES, CORPORA, COURSE
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
 from pellucid.text.streaming import take_inventory
 from pellucid.text.web import download as download_module
 from pellucid.text.web.download import cached_path
 
-DATA = Path(os.environ.get("PELLUCID_CORPORA") or Path(__file__).parents[3] / "shared" / "data")
+DATA = Path(os.environ.get("PELLUCID_CORPORA") or Path(__file__).parents[4] / "shared" / "data")
 STORIES = "Once.\n<|endoftext|>\nTwice.\n\nAnd again.\n<|endoftext|>\n"
 
 
@@ -127,72 +123,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def titles(corpus: Corpus) -> list[str]:
     return [document.name for document in corpus.documents]
-
-
-def refused(source: Any, *parts: str) -> None:
-    with pytest.raises(InputError) as caught:
-        read(source)
-    message = str(caught.value)
-    assert all(part in message for part in parts), message
-    assert "\n" not in message
-
-
-# ---------------------------------------------------------------------- the registry
-
-
-def test_every_name_is_explained():
-    for name, corpus in CORPORA.items():
-        assert corpus.about
-        assert corpus.licence, name
-        if name == "lesson":  # made here
-            continue
-        assert corpus.address.startswith("https://"), name
-        assert re.fullmatch(r"[0-9a-f]{64}", corpus.sha256) or corpus.address == corpora.BOOK_ADDRESS, name
-        assert all(number in BOOK_FILES for number in corpus.books)
-    assert len(COURSE) == 11
-
-
-def test_help_and_messages_list_the_names():
-    shown = " ".join(parser().format_help().split())
-    for name in CORPORA:
-        assert name in shown
-        refused([], name)
-        refused("", name)
-    refused("Grim", "did you mean grimm?")
-    refused("gutenberg", "did you mean gutenberg:NUMBER?")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "NUMBER",
-        "abc",
-        "0",
-        "-1",
-        "84,",
-        ",",
-        "84;1342",
-        "12345678",
-        "8 4",
-        "٣",
-        "1e2",
-        "84,x",
-        "../84",
-        "//h/x",
-    ],
-)
-def test_what_names_no_book(name: str):
-    refused(f"gutenberg:{name}", "names no books", "gutenberg:84,1342")
-
-
-def test_too_many_books():
-    refused("gutenberg:" + ",".join(map(str, range(1, 102))), "101 books are too many", "mirrors")
-
-
-@given(st.lists(st.integers(1, 9_999_999), min_size=1, max_size=100))
-def test_numbers_of_books(numbers: list[int]):
-    assert book_numbers("gutenberg:" + " , ".join(map(str, numbers))) == list(dict.fromkeys(numbers))
 
 
 # ---------------------------------------------------------------------- books
@@ -418,56 +348,3 @@ def test_a_file_that_is_too_large(folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_folder_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PELLUCID_CORPORA", str(tmp_path / "nowhere"))
     refused("grimm", "PELLUCID_CORPORA is", "nowhere, which is not a folder")
-
-
-# ---------------------------------------------------------------------- the real texts
-
-
-@pytest.fixture
-def real(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (DATA / "gutenberg").is_dir():
-        pytest.skip("no copies of the corpora in ../shared/data, nor in a folder PELLUCID_CORPORA names")
-    monkeypatch.setenv("PELLUCID_CORPORA", str(DATA))
-
-
-@pytest.mark.usefixtures("real")
-def test_the_real_course():
-    corpus = read("gutenberg-course")
-    assert titles(corpus) == [
-        "Personal Memoirs of U. S. Grant, Complete",
-        "Frankenstein; Or, The Modern Prometheus",
-        "The Legend of Sleepy Hollow",
-        "The Origin of Species by Means of Natural Selection",
-        "Makers of Many Things",
-        "Common Sense",
-        "The Economic Consequences of the Peace",
-        "The Story of the Great War, Volume 3",
-        "The Elements of Style",
-        "The Problems of Philosophy",
-        "Nights in London",
-    ]
-    for (number, file), document in zip(COURSE.items(), corpus.documents, strict=True):
-        whole = (DATA / "gutenberg" / f"{file}.txt").read_text("utf-8-sig")
-        assert f"[eBook #{number}]" in whole
-        assert len(document.text) > 0.77 * len(whole), document.name
-        assert "PROJECT GUTENBERG EBOOK" not in document.text
-    assert f"11 books: read from {DATA / 'gutenberg'}" in corpus.notes
-
-
-@pytest.mark.usefixtures("real")
-def test_the_real_tales():
-    corpus = read("grimm")
-    assert titles(corpus) == ["Grimms' Fairy Tales"]
-    assert "THE GOLDEN BIRD" in corpus.documents[0].text
-    assert "FULL LICENSE" not in corpus.documents[0].text
-
-
-@pytest.mark.usefixtures("real")
-def test_the_real_files():
-    tiny = read("tinyshakespeare")
-    assert tiny.n_characters == 1_115_394
-    assert hashlib.sha256(tiny.documents[0].text.encode()).hexdigest() == CORPORA["tinyshakespeare"].sha256
-    assert len(tiny.notes) == 1
-    stories = read("tinystories")
-    assert len(stories.documents) == 7957
-    assert "numbers on it do not compare" in stories.notes[-1]
