@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from pellucid.training.report import duration
+from pellucid.text.wording import duration
 
 REFRESH_SECONDS = 0.2
 LINE_SECONDS = 10.0  # between progress lines where there is no terminal to draw a bar in

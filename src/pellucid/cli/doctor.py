@@ -30,8 +30,8 @@ def main(args: argparse.Namespace) -> None:
 
     import pellucid
     from pellucid.text.web.cache import cache_dir
+    from pellucid.text.wording import size
     from pellucid.training.machine import probe
-    from pellucid.training.report import size
 
     machine = probe()
     found = {

@@ -110,7 +110,7 @@ def _plan_record(plan: Plan, reason: str, pieces: list[str], forecast: Forecast)
 
 def show_survey(corpus: Corpus, found: Survey) -> None:
     """What was found, as lines on stdout."""
-    from pellucid.training.report import size
+    from pellucid.text.wording import size
 
     files = f"{plural(found.n_files, 'file')}, " if found.n_files else ""
     _row(
@@ -146,8 +146,9 @@ def show_survey(corpus: Corpus, found: Survey) -> None:
 
 def show_plan(plan: Plan, reason: str, pieces: list[str], forecast: Forecast) -> None:
     """What training would be and take, as lines on stdout."""
+    from pellucid.text.wording import duration, size
     from pellucid.training.plan import count_unknown
-    from pellucid.training.report import duration, parameters_text, size, step_text
+    from pellucid.training.report import parameters_text, step_text
 
     data, split = plan.data, plan.data.record["splits"]
     parts = ", ".join(f"{name} {count:,}" for name, count in split["characters"].items())

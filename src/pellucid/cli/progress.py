@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.markup import escape
 
 from pellucid.cli.bar import Bar
+from pellucid.text.wording import duration
 from pellucid.training.observer import EvalReport, Observer, StepReport
-from pellucid.training.report import duration
 
 SAMPLE_CHARACTERS = 240
 

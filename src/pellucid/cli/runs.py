@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _list(as_json: bool) -> None:
-    from pellucid.training.report import size
+    from pellucid.text.wording import size
     from pellucid.training.run_folder import all_runs
 
     rows = [_row(run) for run in all_runs()]
@@ -99,7 +99,7 @@ def _delete(names: list[str], sure: bool, as_json: bool) -> None:
 
 def _clear_cache(as_json: bool) -> None:
     from pellucid.text.tokenizers import cache as tokenizer_cache
-    from pellucid.training.report import size
+    from pellucid.text.wording import size
 
     n_files, n_bytes = tokenizer_cache.clear()
     kept = "1 learned tokenizer" if n_files == 1 else f"{n_files:,} learned tokenizers"

@@ -89,7 +89,8 @@ def _resume(args: argparse.Namespace, settings: dict[str, Any]) -> Outcome:
 
 def finish(outcome: Outcome, as_json: bool) -> None:
     """Say how it went and what to do next."""
-    from pellucid.training.report import duration, score_text
+    from pellucid.text.wording import duration
+    from pellucid.training.report import score_text
 
     path = outcome.run.path
     speed = outcome.tokens / outcome.seconds if outcome.seconds else 0.0

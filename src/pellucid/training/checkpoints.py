@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pellucid.errors import InputError
-from pellucid.training.files import read_json, sha256, sync, write_json
+from pellucid.text.files import file_sha256
+from pellucid.training.files import read_json, sync, write_json
 
 MODEL, OPTIMIZER, TRAINER, MANIFEST = (
     "model.safetensors",
@@ -76,7 +77,7 @@ class Checkpoints:
             save_tensors(checkpoint.optimizer, temporary / OPTIMIZER)
             write_json(temporary / TRAINER, {"step": checkpoint.step, **checkpoint.trainer})
             files = {
-                name: {"bytes": (temporary / name).stat().st_size, "sha256": sha256(temporary / name)}
+                name: {"bytes": (temporary / name).stat().st_size, "sha256": file_sha256(temporary / name)}
                 for name in (MODEL, OPTIMIZER, TRAINER)
             }
             write_json(temporary / MANIFEST, {"files": files})
@@ -136,7 +137,7 @@ def problem(path: Path) -> str | None:
                 return f"has no {name} in its manifest"
             if (path / name).stat().st_size != files[name]["bytes"]:
                 return f"has a cut-off {name}"
-            if sha256(path / name) != files[name]["sha256"]:
+            if file_sha256(path / name) != files[name]["sha256"]:
                 return f"has a damaged {name}"
     except (InputError, OSError, KeyError, TypeError) as error:
         return f"is incomplete ({error})"

@@ -14,13 +14,14 @@ from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.documents import Corpus
 from pellucid.text.tokenizers.tokenizer import build_tokenizer
 from pellucid.text.windows import Windows
+from pellucid.text.wording import duration
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData, split_corpus, tokenise
 from pellucid.training.forecast import Forecast, check_memory, estimated_seconds, seconds_per_step
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, attention_core, deterministic, probe
 from pellucid.training.observer import Observer
-from pellucid.training.report import duration, parameters_text, token_counts
+from pellucid.training.report import parameters_text, token_counts
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.settings import Request, resolve
 

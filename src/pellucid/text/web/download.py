@@ -14,8 +14,8 @@ from pellucid.errors import InputError
 from pellucid.text.documents import Progress
 from pellucid.text.web.cache import cache_dir, writing_in
 from pellucid.text.web.partial import Partial
-from pellucid.text.web.speed import size_text
 from pellucid.text.web.transfer import CutOff, Wanted, WrongBytes, transfer
+from pellucid.text.wording import size
 
 MOST_BYTES = 2 << 30
 TRIES = 3  # without getting further
@@ -147,7 +147,7 @@ def _why_given_up(wanted: Wanted, partial: Partial, cut: CutOff) -> str:
     reason = str(cut)
     if cut.wait and cut.wait > MOST_PAUSE:
         reason += f" and asks to be left alone for {cut.wait:,.0f} s"
-    kept = f"{size_text(partial.size)} of it are kept, and the same command goes on from there"
+    kept = f"{size(partial.size)} of it are kept, and the same command goes on from there"
     return f"{wanted.shown} could not be fetched ({reason}): check the network, {wanted.remedy}" + (
         f"; {kept}" if partial.version() else ""
     )

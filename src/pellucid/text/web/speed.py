@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from pellucid.text.wording import size
+
 if TYPE_CHECKING:
     from pellucid.text.documents import Progress
 
@@ -30,24 +32,14 @@ class SpeedLines:
         elapsed = now - self.started
         self.next_line = now + max(SECONDS, min(elapsed / 10, MOST_SECONDS))
         speed = (n_bytes - self.n_bytes_before) / elapsed
-        line = f"fetching {self.name}: {size_text(n_bytes, self.total)}, {size_text(speed)}/s"
+        line = f"fetching {self.name}: {size(n_bytes, self.total)}, {size(speed)}/s"
         if self.total and speed:
-            line += f", {_time_text((self.total - n_bytes) / speed)} left"
+            line += f", {_roughly((self.total - n_bytes) / speed)} left"
         self.progress(line)
 
 
-def size_text(n_bytes: float, total: float | None = None) -> str:
-    """`12.3 MB`, or with a total `12.3 of 22.5 MB`; kilobytes and gigabytes where they fit better."""
-    scale, unit, digits = next(
-        row
-        for row in ((1e9, "GB", 2), (1e6, "MB", 1), (1e3, "kB", 0), (1, "bytes", 0))
-        if (total or n_bytes) >= row[0] or row[0] == 1
-    )
-    amount = f"{n_bytes / scale:.{digits}f}"
-    return f"{amount} of {total / scale:.{digits}f} {unit}" if total else f"{amount} {unit}"
-
-
-def _time_text(seconds: float) -> str:
+def _roughly(seconds: float) -> str:
+    """Coarser than `duration`: what is left of a download is a guess."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

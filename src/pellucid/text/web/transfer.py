@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from pellucid.errors import InputError
 from pellucid.text.documents import Progress
-from pellucid.text.web.cache import file_sha256
+from pellucid.text.files import file_sha256
 from pellucid.text.web.partial import Partial, Version
-from pellucid.text.web.speed import SpeedLines, size_text
+from pellucid.text.web.speed import SpeedLines
+from pellucid.text.wording import size
 
 if TYPE_CHECKING:
     import httpx
@@ -248,7 +249,7 @@ def _check_announced(wanted: Wanted, partial: Partial, start: int, whole: int) -
     free = shutil.disk_usage(folder).free
     if whole - start > free:
         raise InputError(
-            f"{wanted.shown} needs {size_text(whole - start)}, and {size_text(free)} are free in {folder}: "
+            f"{wanted.shown} needs {size(whole - start)}, and {size(free)} are free in {folder}: "
             "make room there, or set PELLUCID_CACHE to a folder with more"
         )
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pellucid.errors import InputError
 from pellucid.text.documents import Progress
-from pellucid.text.web.cache import cache_dir, file_sha256, new_file
+from pellucid.text.files import file_sha256
+from pellucid.text.web.cache import cache_dir, new_file
 
 TIMEOUT = 30.0  # seconds without a byte
 INSTALLER_TIMEOUT = 300.0  # seconds for a whole wheel
