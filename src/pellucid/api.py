@@ -13,20 +13,23 @@ from pellucid.generation.options import SamplingOptions
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
+from pellucid.training.average import averaged
+from pellucid.training.checkpoints import problem
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.machine import attention_core, choose_device
 from pellucid.training.run_folder import RunFolder, find_run
-from pellucid.training.weights import load_weights
+from pellucid.training.weights import load_stored_weights, load_weights, published_step
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadedRun:
-    """A run's model and tokenizer, ready to use."""
+    """A run's model and tokenizer, ready to use; `step` is that of its weights, None where they do not say."""
 
     folder: RunFolder
     model: LanguageModel
     tokenizer: Tokenizer
     device: str
+    step: int | None = None
 
     def engine(self, note: Callable[[str], None] | None = None) -> Engine:
         """What writes with the model; `note` hears what a person should know, as of unknown characters."""
@@ -59,19 +62,44 @@ class LoadedRun:
         return self.score(text).loss
 
 
-def load(run: str | Path | None = None, device: str = "auto") -> LoadedRun:
+def load(run: str | Path | None = None, device: str = "auto", step: int | str = "best") -> LoadedRun:
     """The run at a path or of a name under `runs/`; with no name, the latest.
 
+    Args:
+        step: which of its weights: "best" on the dev split, "live" (copied from a training that goes on, see
+            training/control.py), or the step of a checkpoint.
+
     Raises:
-        InputError: there is no such run, it is damaged, or it has no weights yet.
+        InputError: there is no such run or step, it is damaged, or it has no weights yet.
     """
     folder = find_run(run)
     config = ModelConfig.from_dict(folder.config().get("model", {}))
-    if not folder.model_path.exists():
-        raise InputError(
-            f"{folder.path} has no weights yet: go on with `pellucid train --resume --out {folder.path}`"
-        )
     device = choose_device(device)
     model = build_model(config, attention_core(device, config.context_length))
-    load_weights(model, folder.model_path)
-    return LoadedRun(folder, model.to(device).eval(), load_tokenizer(folder.tokenizer_path), device)
+    of_step = _load_step(folder, model, step)
+    return LoadedRun(folder, model.to(device).eval(), load_tokenizer(folder.tokenizer_path), device, of_step)
+
+
+def _load_step(folder: RunFolder, model: LanguageModel, step: int | str) -> int | None:
+    """Fill the model with the weights of a step; returns the number of that step."""
+    if isinstance(step, int):
+        path = folder.checkpoints.path(step)
+        if step not in folder.checkpoints.steps():
+            there = ", ".join(map(str, folder.checkpoints.steps())) or "none"
+            raise InputError(f"{folder.name} has no checkpoint of step {step}: there are {there}")
+        if trouble := problem(path):
+            raise InputError(f"{path} {trouble}: choose another step")
+        checkpoint = folder.checkpoints.load(step)
+        load_stored_weights(model, averaged(checkpoint.model, checkpoint.optimizer), str(path))
+        return step
+    if step not in ("best", "live"):
+        raise InputError(f"a step is a number, best or live, not {step!r}")
+    path = folder.model_path if step == "best" else folder.live_path
+    if not path.exists():
+        raise InputError(
+            f"{folder.path} has no weights yet: go on with `pellucid train --resume --out {folder.path}`"
+            if step == "best"
+            else f"no training goes on in {folder.path}: take its best weights, or a checkpoint"
+        )
+    load_weights(model, path)
+    return published_step(path)

@@ -296,7 +296,7 @@ class Trainer:
             progress.best_loss = dev.loss if dev else train.loss
             progress.best_step = progress.step
             progress.evaluations_since_best = 0
-            publish_weights(self.run, stored_weights(self.model))
+            self._publish()
         else:
             progress.evaluations_since_best += 1
         patience = self.config.patience
@@ -343,21 +343,26 @@ class Trainer:
     def _publish_if_none(self) -> None:
         if not self.run.model_path.exists():
             with self.average.applied():
-                publish_weights(self.run, stored_weights(self.model))
+                self._publish()
 
     def _publish_if_better(self) -> None:
         """Let who stops the run early have what it learned since the last evaluation; resuming takes it back."""
         with self.average.applied():
             dev = self._dev_score()
             if dev is None or dev.loss < self.progress.best_loss:
-                publish_weights(self.run, stored_weights(self.model))
+                self._publish()
+
+    def _publish(self) -> None:
+        """Make the weights of this moment the run's own."""
+        publish_weights(self.run.model_path, stored_weights(self.model), self.progress.step)
 
     def _publish_best_again(self) -> None:
         """Weights published after the checkpoint that was restored are not yet the best of this run."""
         checkpoints, best = self.run.checkpoints, self.progress.best_step
         if best in checkpoints.steps() and not problem(checkpoints.path(best)):
             checkpoint = checkpoints.load(best)
-            publish_weights(self.run, average.averaged(checkpoint.model, checkpoint.optimizer))
+            weights = average.averaged(checkpoint.model, checkpoint.optimizer)
+            publish_weights(self.run.model_path, weights, best)
 
     # ------------------------------------------------------------------ reports
 

@@ -37,6 +37,7 @@ class RunFolder:
     config_path = property(lambda self: self.path / "config.json")
     tokenizer_path = property(lambda self: self.path / "tokenizer.json")
     model_path = property(lambda self: self.path / "model.safetensors")
+    live_path = property(lambda self: self.path / "live.safetensors")
     metrics_path = property(lambda self: self.path / "metrics.jsonl")
     samples_path = property(lambda self: self.path / "samples.txt")
     plot_path = property(lambda self: self.path / "loss.png")

@@ -1,17 +1,17 @@
-"""Weights to and from `model.safetensors`: a tied head is stored once, under the embedding's name."""
+"""Weights to and from safetensors files: a tied head is stored once, under the embedding's name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from pellucid.errors import InputError
 from pellucid.model.transformer import LanguageModel
 from pellucid.training.checkpoints import load_tensors, save_tensors
 from pellucid.training.files import write_atomically
-from pellucid.training.run_folder import RunFolder
 
 
 def stored_weights(model: LanguageModel) -> dict[str, Tensor]:
@@ -37,9 +37,19 @@ def load_stored_weights(model: LanguageModel, weights: dict[str, Tensor], where:
     model.load_state_dict(weights)
 
 
-def publish_weights(run: RunFolder, weights: dict[str, Tensor]) -> None:
-    """Make `weights`, as `stored_weights` gives them, the run's own."""
-    write_atomically(run.model_path, lambda path: save_tensors(weights, path, metadata={"format": "pt"}))
+def publish_weights(path: Path, weights: dict[str, Tensor], step: int) -> None:
+    """Write `weights`, as `stored_weights` gives them, and the step they are of: the whole file, or nothing."""
+    metadata = {
+        "step": str(step)
+    }  # one entry: safetensors writes several in no fixed order, and runs repeat bitwise
+    write_atomically(path, lambda path: save_tensors(weights, path, metadata))
+
+
+def published_step(path: Path) -> int | None:
+    """The step that a file's weights are of; None where it does not say."""
+    with safe_open(path, "pt") as file:
+        step = (file.metadata() or {}).get("step", "")
+    return int(step) if step.isdecimal() else None
 
 
 def load_weights(model: LanguageModel, path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The page and its APIs, on loopback unless told otherwise."""
