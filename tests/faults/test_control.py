@@ -55,7 +55,7 @@ def test_killed_while_paused_it_resumes_where_it_was_to_the_same_bits(
 
 def test_asked_from_outside_it_stops_saved(launch: Launch, text_file: Path, recipe: Path, tmp_path: Path):
     run = tmp_path / "run"
-    process = launch("train", text_file, "--config", recipe, "--steps", 20_000, "--out", run)
+    process = launch("train", text_file, "--config", recipe, "--steps", 5_000, "--out", run)
     process.until_step(run, 8)
     Control(RunFolder(run)).stop()
     assert process.wait() == 130

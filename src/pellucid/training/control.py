@@ -7,6 +7,7 @@ answers with `control/paused`, by ending, or with `live.safetensors`. As long as
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -124,10 +125,8 @@ class Control:
             if not (self.stopping or interruption.asked):
                 note("Going on.")
         interruption.asked |= self.stopping
-        try:  # looking is cheapest when the folder is not there
-            self.folder.rmdir()
-        except OSError:
-            pass  # somebody asks for something more
+        with contextlib.suppress(OSError):  # where somebody asks for something more
+            self.folder.rmdir()  # looking is cheapest when it is not there
         return seconds
 
     def _give_weights(self, copy_weights: Callable[[], None], note: Callable[[str], None]) -> None:
