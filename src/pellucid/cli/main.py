@@ -25,6 +25,7 @@ VERBS = {
     "chat": "take turns with a model",
     "serve": "the page and the APIs: train, chat and look inside, in a browser",
     "eval": "score a model on a text: loss, perplexity, bits per byte",
+    "inspect": "the page's views as text or JSON",
     "runs": "list, size and delete runs",
     "bench": "this machine's training speed, and its share of the matrix-product peak",
     "doctor": "what this machine and installation can do",
