@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pellucid.errors import InputError
 from pellucid.server.errors import NotFound, TooLarge
+from pellucid.server.limits import CHAT_BYTES
 from pellucid.server.plain import plain
 from pellucid.text.wording import size
 from pellucid.training.files import read_json, write_json
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 ID = re.compile(r"[a-z0-9-]{1,40}")
 MOST_CHATS = 500  # of a run
-MOST_BYTES = 8 << 20  # of one
 MOST_MESSAGES = 1000
 LONGEST_MESSAGE = 200_000  # characters
 MOST_TOKENS = 20_000  # of a message
@@ -94,7 +94,7 @@ def list_chats(run: RunFolder) -> list[dict[str, Any]]:
         if not ID.fullmatch(path.stem):
             continue
         try:
-            seconds, stored = path.stat().st_mtime, read_json(path, MOST_BYTES)
+            seconds, stored = path.stat().st_mtime, read_json(path, 2 * CHAT_BYTES)
             title, messages = str(stored.get("title") or "Chat"), stored.get("messages")
         except FileNotFoundError:  # deleted just now
             continue
@@ -111,7 +111,7 @@ def read_chat(run: RunFolder, chat: str) -> dict[str, Any]:
     path = _path(run, chat)
     if not path.is_file():
         raise NotFound(f"there is no chat {chat} with {run.name}")
-    stored = read_json(path, MOST_BYTES)
+    stored = read_json(path, 2 * CHAT_BYTES)
     try:
         messages = Chat.model_validate({"messages": stored.get("messages")}).model_dump(exclude_none=True)
     except ValidationError:
@@ -129,8 +129,8 @@ def keep_chat(run: RunFolder, chat: str, body: Chat) -> dict[str, Any]:
     said = next((message.content for message in body.messages if message.role == "user"), "")
     title = " ".join(said.split())[:TITLE] or "Chat"
     stored = plain({"title": title, **body.model_dump(exclude_none=True)})
-    if len(json.dumps(stored, ensure_ascii=False).encode()) > MOST_BYTES // 2:  # it is written with spaces
-        raise TooLarge(f"a chat has at most {size(MOST_BYTES // 2)}: begin a new one")
+    if len(json.dumps(stored, ensure_ascii=False).encode()) > CHAT_BYTES:  # it is written with spaces
+        raise TooLarge(f"a chat has at most {size(CHAT_BYTES)}: begin a new one")
     if not path.exists() and sum(1 for _ in folder.glob("*.json")) >= MOST_CHATS:
         raise TooLarge(f"{run.name} has {MOST_CHATS} chats already: delete some")
     folder.mkdir(exist_ok=True)

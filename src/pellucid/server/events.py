@@ -151,14 +151,8 @@ class Watch:
 
         def flush() -> None:
             if steps:
-                together = len(steps) > 1
-                found.append(
-                    (
-                        "steps" if together else "step",
-                        steps[:] if together else steps[0],
-                        f"{place}-{samples}",
-                    )
-                )
+                name, data = ("steps", steps[:]) if len(steps) > 1 else ("step", steps[0])
+                found.append((name, data, f"{place}-{samples}"))
                 steps.clear()
 
         before = self._lines.place.position

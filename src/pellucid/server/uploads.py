@@ -19,6 +19,7 @@ from fastapi import APIRouter, Request
 
 from pellucid.errors import InputError
 from pellucid.server.errors import Busy, NotFound, TooLarge
+from pellucid.server.limits import UPLOAD_BYTES, UPLOAD_FILES
 from pellucid.server.scratch import Scratch
 from pellucid.text.sources import WINDOWS_RESERVED
 from pellucid.text.wording import size
@@ -26,8 +27,6 @@ from pellucid.text.wording import size
 if TYPE_CHECKING:
     from pellucid.server.house import House
 
-MOST_BYTES = 1 << 30  # of one upload, all files together
-MOST_FILES = 5000
 MOST_UPLOADS = 16  # that wait at a time
 LONGEST_PATH, LONGEST_PART, DEEPEST = 600, 200, 20  # characters, bytes, folders
 FORBIDDEN = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')  # what Windows takes in no name
@@ -97,19 +96,19 @@ class Uploads:
         """
         upload, parts = self._get(name), safe_parts(path)
         inside = "/".join(parts)
-        if inside not in upload.files and len(upload.files) >= MOST_FILES:
-            raise TooLarge(f"an upload has at most {MOST_FILES:,} files: put them into a .zip archive")
+        if inside not in upload.files and len(upload.files) >= UPLOAD_FILES:
+            raise TooLarge(f"an upload has at most {UPLOAD_FILES:,} files: put them into a .zip archive")
         target = upload.folder.joinpath(*parts)
         temporary = upload.folder / f".part-{secrets.token_hex(8)}"
         before = upload.files.get(inside)
-        if upload.n_bytes - (before or 0) + announced > MOST_BYTES:
+        if upload.n_bytes - (before or 0) + announced > UPLOAD_BYTES:
             raise _full()
         try:
             n_bytes = upload.files[inside] = 0
             with temporary.open("xb") as file:
                 async for piece in body:
                     n_bytes += len(piece)
-                    if upload.n_bytes + len(piece) > MOST_BYTES:
+                    if upload.n_bytes + len(piece) > UPLOAD_BYTES:
                         raise _full()
                     upload.files[inside] = n_bytes
                     file.write(piece)
@@ -201,7 +200,7 @@ def _is_text(text: str) -> bool:
 
 def _full() -> TooLarge:
     return TooLarge(
-        f"an upload has at most {size(MOST_BYTES)}: train on such a text with `pellucid train FILE`"
+        f"an upload has at most {size(UPLOAD_BYTES)}: train on such a text with `pellucid train FILE`"
     )
 
 
