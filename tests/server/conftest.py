@@ -44,7 +44,9 @@ Start = Callable[..., Running]
 
 
 @contextlib.contextmanager
-def running(runs: Path, host: str = "127.0.0.1", key: str | None = None, **scheduler: int) -> Iterator[Running]:
+def running(
+    runs: Path, host: str = "127.0.0.1", key: str | None = None, **scheduler: int
+) -> Iterator[Running]:
     root = RunsRoot(runs)
     house = House(root, Models(root, "cpu"), Scheduler(**scheduler), key)
     bound = listen(host, 0)
@@ -81,7 +83,15 @@ def trained(
     text = "".join(f"YOU:\n{asked}\n\nPELLUCID:\n{answered}\n\n" for asked, answered in speeches)
     (folder / "farm.txt").write_text(text + "0123456789 abcdefghijklmnopqrstuvwxyz", encoding="utf-8")
     runs = folder / "runs"
-    train_tiny(runs / RUN, folder / "farm.txt", steps=150, context_length=128, d_model=32, checkpoint_every=75, eval_every=75)
+    train_tiny(
+        runs / RUN,
+        folder / "farm.txt",
+        steps=150,
+        context_length=128,
+        d_model=32,
+        checkpoint_every=75,
+        eval_every=75,
+    )
     return runs
 
 

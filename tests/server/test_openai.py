@@ -39,12 +39,16 @@ def test_a_completion_is_the_same_conversation_as_the_pages(client, server):
 def test_a_stream_keeps_to_the_wire_contract(client, server):
     asked = {"model": "farm-1", "messages": ASKED, "seed": 3, "max_tokens": 30}
     whole = client.chat.completions.create(**asked)
-    chunks = list(client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
+    chunks = list(
+        client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+    )
     first, *middle, last, usage = chunks
     assert first.choices[0].delta.role == "assistant"
     assert all(chunk.choices[0].finish_reason is None and chunk.choices[0].delta.content for chunk in middle)
     assert "".join(chunk.choices[0].delta.content for chunk in middle) == whole.choices[0].message.content
-    assert last.choices[0].finish_reason == whole.choices[0].finish_reason and not last.choices[0].delta.content
+    assert (
+        last.choices[0].finish_reason == whole.choices[0].finish_reason and not last.choices[0].delta.content
+    )
     assert usage.choices == [] and usage.usage == whole.usage
     assert len({chunk.id for chunk in chunks}) == 1
     raw = server.client.post("/v1/chat/completions", json={**asked, "stream": True}).text
@@ -118,7 +122,14 @@ def test_an_error_in_the_middle_reaches_the_client(start, runs):
 
 
 def test_closing_a_stream_stops_the_model(client, server):
-    asked = {"model": "farm-1", "messages": ASKED, "max_tokens": 4000, "temperature": 2, "top_k": 0, "top_p": 1}
+    asked = {
+        "model": "farm-1",
+        "messages": ASKED,
+        "max_tokens": 4000,
+        "temperature": 2,
+        "top_k": 0,
+        "top_p": 1,
+    }
     stream = client.chat.completions.create(**asked, stream=True)
     next(iter(stream))
     stream.close()
@@ -138,5 +149,7 @@ def test_a_key_is_the_api_key(start, runs):
 
 
 def test_json_is_plain(server):
-    made = server.client.post("/v1/chat/completions", json={"model": "farm-1", "messages": ASKED, "max_tokens": 2})
+    made = server.client.post(
+        "/v1/chat/completions", json={"model": "farm-1", "messages": ASKED, "max_tokens": 2}
+    )
     json.loads(made.text, parse_constant=pytest.fail)

@@ -68,7 +68,14 @@ def test_the_guard_covers_every_route_of_the_app(server):
 
 @pytest.mark.parametrize("path", ["/health", "/", "/api/session", "/openapi.json", "/nothing"])
 def test_another_name_for_this_machine_is_refused(server, path):
-    for host in ("evil.example", "evil.example:7860", "127.0.0.1.evil.example", "localhost.evil.example", "", "a b"):
+    for host in (
+        "evil.example",
+        "evil.example:7860",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "",
+        "a b",
+    ):
         answer = server.client.get(path, headers={"Host": host})
         assert answer.status_code in (400, 403), host
         assert "token" not in answer.text
@@ -80,13 +87,28 @@ def test_which_hosts_a_server_has():
     assert Hosts("0.0.0.0").allow("192.168.1.7:7860") and Hosts("0.0.0.0").allow(socket.gethostname())
     assert not Hosts("0.0.0.0").allow("evil.example")
     assert Hosts("192.168.1.7").allow("192.168.1.7:80") and not Hosts("192.168.1.7").allow("192.168.1.8")
-    for odd in ("", ":", "localhost:x", "u@localhost", "localhost/x", "[::1", "localhost:99999", "localhost#"):
+    for odd in (
+        "",
+        ":",
+        "localhost:x",
+        "u@localhost",
+        "localhost/x",
+        "[::1",
+        "localhost:99999",
+        "localhost#",
+    ):
         assert not Hosts().allow(odd), odd
 
 
 def test_another_page_is_refused(server):
     own = server.url
-    for origin in ("https://evil.example", "null", "http://localhost:1", own + "0", own.replace("http", "https")):
+    for origin in (
+        "https://evil.example",
+        "null",
+        "http://localhost:1",
+        own + "0",
+        own.replace("http", "https"),
+    ):
         for path in ("/health", "/api/chat"):
             answer = server.client.post(path, json={"message": "x"}, headers={"Origin": origin})
             assert answer.status_code == 403 and "another web page" in answer.json()["error"]["message"]
@@ -132,7 +154,9 @@ def test_large_bodies_are_refused_unread(server, monkeypatch):
     headers = {"Content-Type": "application/json"}
     answers = [
         server.client.post("/api/chat", content=body, headers=headers),
-        server.client.post("/api/chat", content=(body[i : i + 999] for i in range(0, len(body), 999)), headers=headers),
+        server.client.post(
+            "/api/chat", content=(body[i : i + 999] for i in range(0, len(body), 999)), headers=headers
+        ),
         server.client.post("/api/chat", content=b"{}", headers={**headers, "Content-Length": "9" * 30}),
     ]
     assert [answer.status_code for answer in answers] == [413, 413, 413]
@@ -190,7 +214,9 @@ BAD = {
     "null character": b'{"message": "a\\u0000b"}',
     "deep": b'{"message": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "long": json.dumps({"message": "x" * 100_001}).encode(),
-    "long history": json.dumps({"message": "x", "history": [{"role": "user", "content": ""}] * 1001}).encode(),
+    "long history": json.dumps(
+        {"message": "x", "history": [{"role": "user", "content": ""}] * 1001}
+    ).encode(),
     "unknown role": b'{"message": "x", "history": [{"role": "robot", "content": "x"}]}',
     "a path as a run": b'{"message": "x", "run": "../farm-1"}',
     "a run that is not there": b'{"message": "x", "run": "/etc"}',

@@ -7,9 +7,10 @@ import secrets
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pellucid.server.errors import NotFound
+from pellucid.server.jobs import Jobs
 from pellucid.training.run_folder import RUNS, RunFolder, is_run
 
 if TYPE_CHECKING:
@@ -102,9 +103,11 @@ class House:
     scheduler: Scheduler
     key: str | None = None
     token: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(24))
-    jobs: Any = None
-
+    jobs: Jobs = None  # pyright: ignore[reportAssignmentType] - made below
     ending: threading.Event = dataclasses.field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.jobs = self.jobs or Jobs(self.runs)
 
     def end(self) -> None:
         """The server is about to stop: streams shall end by themselves."""
@@ -114,5 +117,4 @@ class House:
     def close(self) -> None:
         """Stop what runs; called when the server has ended."""
         self.end()
-        if self.jobs is not None:
-            self.jobs.close()
+        self.jobs.close()
