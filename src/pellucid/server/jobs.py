@@ -216,11 +216,7 @@ class Jobs:
         id = secrets.token_hex(8)
         folder = self.scratch.folder("jobs") / id
         folder.mkdir()
-        own_group: dict[str, Any] = {
-            "start_new_session": True
-        }  # Ctrl-C in the server's terminal is not for it
-        if os.name == "nt":
-            own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # pyright: ignore
+        on_windows = os.name == "nt"  # Ctrl-C in the server's terminal is not for the job
         environment = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
         with (folder / "out").open("wb") as out, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
