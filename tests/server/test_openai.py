@@ -121,22 +121,18 @@ def test_an_error_in_the_middle_reaches_the_client(start, runs):
     assert own.chat.completions.create(model="farm-1", messages=ASKED, max_tokens=3).choices
 
 
-def test_closing_a_stream_stops_the_model(client, server):
-    asked = {
-        "model": "farm-1",
-        "messages": ASKED,
-        "max_tokens": 4000,
-        "temperature": 2,
-        "top_k": 0,
-        "top_p": 1,
-    }
-    stream = client.chat.completions.create(**asked, stream=True)
+def test_closing_a_stream_stops_the_model(start, endless):
+    live = start(endless)
+    passes: list[int] = []
+    live.house.models.get().loaded.model.register_forward_pre_hook(lambda *_: passes.append(1))
+    own = openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0)
+    stream = own.chat.completions.create(model="farm-1", messages=ASKED, max_tokens=100_000, stream=True)
     next(iter(stream))
     stream.close()
     end = time.monotonic() + 10
-    while server.house.scheduler.n_running and time.monotonic() < end:
+    while live.house.scheduler.n_running and time.monotonic() < end:
         time.sleep(0.01)
-    assert server.house.scheduler.n_running == 0
+    assert live.house.scheduler.n_running == 0 and len(passes) < 4000
 
 
 def test_a_key_is_the_api_key(start, runs):

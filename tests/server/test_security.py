@@ -6,10 +6,11 @@ import json
 import re
 import socket
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
 
 from pellucid.server import security
 from pellucid.server.app import build_app
@@ -23,10 +24,17 @@ def locked(start, runs):
     return start(runs, key=KEY)
 
 
+def walk(routes: list[Any]) -> Iterator[Any]:
+    """Routes, also those of routers that FastAPI keeps whole."""
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        yield from walk(inner.routes) if inner is not None else (route,)
+
+
 def every_route(live) -> list[tuple[str, str]]:
     """Method and path of all there is, with something put into the places for names."""
-    routes = [route for route in build_app(live.house).routes if hasattr(route, "methods")]
-    assert len(routes) > 8
+    routes = list(walk(build_app(live.house).routes))
+    assert len(routes) > 30
     return [
         (method, re.sub(r"\{[^}]*\}", "farm-1", route.path))
         for route in routes
@@ -61,7 +69,7 @@ def test_the_key_lets_in_as_a_bearer_token_or_by_entering_once(locked):
 
 
 def test_the_guard_covers_every_route_of_the_app(server):
-    names = {route.path for route in build_app(server.house).routes if isinstance(route, APIRoute)}
+    names = {route.path for route in walk(build_app(server.house).routes)}
     assert {"/health", "/api/session", "/api/chat", "/api/chat/stream", "/v1/models"} <= names
     assert not names & {"/docs", "/redoc"}  # whose pages load from elsewhere
 
@@ -157,9 +165,8 @@ def test_large_bodies_are_refused_unread(server, monkeypatch):
         server.client.post(
             "/api/chat", content=(body[i : i + 999] for i in range(0, len(body), 999)), headers=headers
         ),
-        server.client.post("/api/chat", content=b"{}", headers={**headers, "Content-Length": "9" * 30}),
     ]
-    assert [answer.status_code for answer in answers] == [413, 413, 413]
+    assert [answer.status_code for answer in answers] == [413, 413]
     assert answers[1].json()["error"]["type"] == "too_large"
     openai = server.client.post("/v1/chat/completions", content=iter([body]), headers=headers)
     assert openai.status_code == 413 and openai.json()["error"]["type"] == "invalid_request_error"
@@ -176,6 +183,8 @@ def test_long_headers_and_addresses_are_refused(server):
     [
         b"GARBAGE\r\n\r\n",
         b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"9" * 20 + b"\r\n\r\n",
+        b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n",
         b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
@@ -186,7 +195,7 @@ def test_what_is_no_http_is_a_bad_request(server, bytes_sent):
         raw.sendall(bytes_sent)
         raw.shutdown(socket.SHUT_WR)
         answer = raw.recv(200)
-    assert answer[9:12] in (b"400", b"403"), answer
+    assert answer[9:12] in (b"400", b"403", b"413"), answer
     assert server.client.get("/health").status_code == 200
 
 

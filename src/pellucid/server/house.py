@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.server.errors import NotFound
-from pellucid.server.jobs import Jobs
+from pellucid.server.limits import NAME
 from pellucid.training.run_folder import RUNS, RunFolder, is_run
 
 if TYPE_CHECKING:
+    from pellucid.server.jobs import Jobs
     from pellucid.server.models import Models
     from pellucid.server.scheduler import Scheduler
-
-LONGEST_NAME = 200
 
 
 class RunsRoot:
@@ -70,7 +69,7 @@ class RunsRoot:
 def _is_plain(name: str) -> bool:
     """Whether a name can only be that of a folder right here."""
     return (
-        0 < len(name) <= LONGEST_NAME
+        0 < len(name) <= NAME
         and not name.startswith(".")
         and name.isprintable()
         and not any(letter in name for letter in '/\\:*?"<>|')
@@ -92,22 +91,19 @@ class House:
         runs: which runs may be named.
         models: loaded runs.
         scheduler: decodes for everybody.
+        jobs: trainings and previews that were started from here.
         key: what a client must know; None where the server is for this machine alone.
         token: what the page sends along to change something; a stranger's page cannot read it.
-        jobs: trainings and previews that were started from here (server/jobs.py).
         ending: set when the server is about to stop; streams that never end by themselves look at it.
     """
 
     runs: RunsRoot
     models: Models
     scheduler: Scheduler
+    jobs: Jobs
     key: str | None = None
     token: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(24))
-    jobs: Jobs = None  # pyright: ignore[reportAssignmentType] - made below
     ending: threading.Event = dataclasses.field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        self.jobs = self.jobs or Jobs(self.runs)
 
     def end(self) -> None:
         """The server is about to stop: streams shall end by themselves."""
