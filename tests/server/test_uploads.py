@@ -58,8 +58,8 @@ def test_a_file_sent_again_replaces_the_first(live: Client):
 @pytest.mark.parametrize(
     "path",
     [
-        "../x", "a/../../x", "/etc/x", "a//b", "a/", ".", "..", "./x", "a\\..\\x", "C:x", "c:/x", "a:b",
-        "con", "CON.txt", "a/nul", "lpt1.txt", "a.", "a ", "a\0b", "a\nb", "x" * 201, "ä" * 101, "a/" * 21 + "b",
+        "../x", "a/../../x", "/etc/x", "a//b", "a/", "./x", "a\\..\\x", "C:x", "c:/x", "a:b",
+        "con", "CON.txt", "a/nul", "lpt1.txt", "a.", "a ", "a\0b", "a\rb", "x" * 201, "ä" * 101, "a/" * 21 + "b",
         "a/" * 320, "what?", "star*", ".part-1",
     ],
 )  # fmt: skip
@@ -120,10 +120,10 @@ def test_files_and_uploads_are_counted(live: Client, monkeypatch: pytest.MonkeyP
 def test_a_body_that_breaks_off_leaves_nothing(live: Client):
     async def broken() -> AsyncIterator[bytes]:
         yield b"some"
-        raise ConnectionError
+        raise RuntimeError("the client left")
 
     upload = live.upload({"a.txt": b"whole"})
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RuntimeError, match="left"):
         asyncio.run(live.house.jobs.uploads.put(upload, "b.txt", broken()))
     assert live.house.jobs.uploads.source(upload).name == "a.txt"
 
