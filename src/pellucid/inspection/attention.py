@@ -99,7 +99,7 @@ def _look(subject: Subject, text: str, scale: str, mask: str) -> tuple[Prompt, C
         "scale": {"kind": way.scale, "value": way.factor(config.head_dim), "trained": trained.scale},
         "mask": {"kind": way.mask, "trained": trained.mask},
         "trained_this_way": way == trained,
-        "loss": _loss(captured, capture(subject, prompt.ids)),
+        "loss": _loss(captured, captured if way == trained else capture(subject, prompt.ids)),
     }
     return prompt, captured, header
 

@@ -46,7 +46,7 @@ class Way:
             InputError: a name is unknown.
         """
         for what, kind, kinds in (("scale", scale, SCALES), ("mask", mask, MASKS)):
-            if kind != "trained" and kind not in kinds:
+            if not isinstance(kind, str) or (kind != "trained" and kind not in kinds):
                 raise InputError(f"{what} {kind!r} is unknown: choose one of trained, {', '.join(kinds)}")
         return cls(config.scale if scale == "trained" else scale, config.mask if mask == "trained" else mask)
 
