@@ -160,19 +160,20 @@ def run(
                 tell(f"blocks.{layer}.attention.{name}", tensor)
         return out
 
-    if isinstance(model, Transformer):
-        for layer, attention in enumerate(_attentions(model)):
-            attention.attend = functools.partial(record, layer)
+    attentions = [block.attention for block in model.blocks] if isinstance(model, Transformer) else []
+    before = [attention.attend for attention in attentions]
     read = torch.tensor([ids], device=device)
-    logits = model(read)
+    try:
+        for layer, attention in enumerate(attentions):
+            attention.attend = functools.partial(record, layer)
+        logits = model(read)
+    finally:  # nothing of this pass is held on to
+        for attention, attend in zip(attentions, before, strict=True):
+            attention.attend = attend
     losses = next_token_loss(logits[:, :-1], read[:, 1:], reduction="none")[0]
     return Captured(
         way, model.config, queries, keys, logits[0, -1].float().cpu().clone(), losses.cpu().clone()
     )
-
-
-def _attentions(model: Transformer) -> Iterator:
-    return (block.attention for block in model.blocks)
 
 
 def capture(
