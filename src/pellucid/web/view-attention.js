@@ -14,7 +14,7 @@ import { asker, freshness, redrawn, theme, weights } from "./views.js";
 export const id = "attention";
 export const title = "Attention";
 export const hint =
-  "Each small square is one head. Every row is a token asking what to look at, and the darker a cell, the more of that column's token it takes in.";
+  "Each small square is one head. Every row is a token asking what to look at, and the darker a cell, the more of that column's token it takes in. Choose a square to enlarge it.";
 
 const LEGEND = "Rows: the token that looks (query). Columns: the token looked at (key). Darker: more weight, on a square-root scale from 0 to 1. Hatched: masked.";
 /** Rows and columns of a small square. */
@@ -52,7 +52,7 @@ export function mount(root, shell) {
     const shared = heads / Math.max(kv_heads, 1);
     fill(overview, Array.from({ length: layers }, (_, layer) => el("div", { class: "layer", role: "group", "aria-label": `Layer ${layer}` },
       el("span", { class: "layer-name" }, `layer ${layer}`),
-      el("div", { class: "tiles" }, Array.from({ length: heads }, (_, h) =>
+      el("div", { class: "tiles", style: { "--heads": heads } }, Array.from({ length: heads }, (_, h) =>
         el("button", { type: "button", class: "tile", tabindex: layer || h ? -1 : 0, "data-testid": `tile-${layer}-${h}`, dataset: { layer, head: h },
           "aria-label": `Layer ${layer}, head ${h}${shared > 1 ? `, key/value head ${Math.floor(h / shared)}` : ""}` },
         el("canvas", {}), el("span", { class: "tile-name" }, `head ${h}`, shared > 1 && ` · kv ${Math.floor(h / shared)}`)))))));

@@ -30,7 +30,7 @@ export function mount(root, shell) {
       note: `Of ${whole(answer.vocab_size)} tokens the ${answer.rows.length} most frequent.`,
     },
   });
-  const readout = el("p", { class: "readout", "data-testid": "readout" });
+  const readout = el("p", { class: "readout", "data-testid": "readout" }, "Point at a cell, or move with the arrow keys, to read it.");
   const legend = el("div");
   const rowTitle = el("h3", { "data-testid": "row-title" });
   const rowNote = el("p", { class: "note" });

@@ -43,7 +43,7 @@ export function mount(root, shell) {
       rows: answer.rows.map((/** @type {Row} */ row) => [row.name, row.what, row.symbols, times(row.shape), row.parameters, row.flops, row.formula, row.source]),
     },
   });
-  const facts = el("dl", { class: "facts" });
+  const facts = el("dl", { class: "facts budget" });
   const symbols = el("p", { class: "note symbols" });
   const flow = el("div", { class: "flow" });
   panel.body.append(facts, symbols, flow);
