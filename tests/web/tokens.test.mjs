@@ -45,4 +45,6 @@ test("the first prompt begins and ends with whole words of the sample", () => {
   assert.equal(beginning("a\ufffd\u0007b"), "ab");
   assert.equal(beginning("\ufffd"), "");
   assert.equal(beginning("!!!"), "!!!");
+  assert.equal(beginning("To be.", true), "To be ");
+  assert.equal(beginning("", true), "");
 });

@@ -64,14 +64,16 @@ export const cropped = (n, context) => Math.max(0, n - context);
  * A little of a sample to begin with: from its second line, since the first may begin within a word, to the end of a
  * word. What stands for broken characters is left out.
  * @param {string} sample
+ * @param {boolean} [open] end behind a space: what follows a word is nearly certain to a model of characters
  */
-export function beginning(sample) {
+export function beginning(sample, open = false) {
   const clean = sample.replace(/[\ufffd\p{Cc}]/gu, (letter) => (letter === "\n" || letter === "\t" ? letter : "")).trim();
   const line = clean.indexOf("\n") + 1;
   const from = line > 0 && clean.length - line >= FIRST ? clean.slice(line).trimStart() : clean;
   const start = [...from].slice(0, FIRST).join("");
   const words = start.length < from.length ? start.replace(/\s+\S*$/, "") : start;
-  return words.replace(/[^\p{L}\p{N}]+$/u, "") || words; // what follows a word is more open than what follows a full stop
+  const tidy = words.replace(/[^\p{L}\p{N}]+$/u, "") || words; // after a full stop there is little to choose either
+  return open && tidy ? `${tidy} ` : tidy;
 }
 
 /** One of six quiet tints, the same for the same token wherever it stands. @param {number} id */

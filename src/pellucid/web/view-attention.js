@@ -12,6 +12,7 @@ import { spoken } from "./tokens.js";
 import { asker, freshness, redrawn, theme, weights } from "./views.js";
 
 export const id = "attention";
+export const tab = "Attention";
 export const title = "Attention";
 export const hint =
   "Each small square is one head. Every row is a token asking what to look at, and the darker a cell, the more of that column's token it takes in. Choose a square to enlarge it.";
@@ -50,9 +51,10 @@ export function mount(root, shell) {
   function makeTiles() {
     const { layers, heads, kv_heads } = /** @type {any} */ (answer).header;
     const shared = heads / Math.max(kv_heads, 1);
+    overview.style.setProperty("--heads", String(heads));
     fill(overview, Array.from({ length: layers }, (_, layer) => el("div", { class: "layer", role: "group", "aria-label": `Layer ${layer}` },
       el("span", { class: "layer-name" }, `layer ${layer}`),
-      el("div", { class: "tiles", style: { "--heads": heads } }, Array.from({ length: heads }, (_, h) =>
+      el("div", { class: "tiles" }, Array.from({ length: heads }, (_, h) =>
         el("button", { type: "button", class: "tile", tabindex: layer || h ? -1 : 0, "data-testid": `tile-${layer}-${h}`, dataset: { layer, head: h },
           "aria-label": `Layer ${layer}, head ${h}${shared > 1 ? `, key/value head ${Math.floor(h / shared)}` : ""}` },
         el("canvas", {}), el("span", { class: "tile-name" }, `head ${h}`, shared > 1 && ` · kv ${Math.floor(h / shared)}`)))))));
@@ -63,6 +65,7 @@ export function mount(root, shell) {
     if (!tile) return;
     const [layer, h] = [Number(tile.dataset.layer), Number(tile.dataset.head)];
     store.set({ layer, head: h, query: -1, key: -1 });
+    if (large.getBoundingClientRect().top < 0 || large.getBoundingClientRect().top > window.innerHeight - 200) large.scrollIntoView();
   });
   overview.addEventListener("keydown", (event) => {
     const tile = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".tile"));

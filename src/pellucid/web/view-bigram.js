@@ -12,6 +12,7 @@ import { brief, spoken, visible } from "./tokens.js";
 import { asker, redrawn, theme, weights } from "./views.js";
 
 export const id = "bigram";
+export const tab = "Bigram";
 export const title = "Bigram table";
 export const hint = "How often each token followed each other in the training text: counted, not learned. Choose a row to see what came next.";
 

@@ -10,6 +10,7 @@ import { brief, isPiece, spoken, visible } from "./tokens.js";
 import { asker, freshness, redrawn, weights } from "./views.js";
 
 export const id = "sampling";
+export const tab = "Sampling";
 export const title = "Sampling";
 export const hint = "The model gives every token a chance to come next. These settings sharpen the chances and cut the unlikely ones; one token is then drawn.";
 

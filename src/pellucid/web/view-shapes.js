@@ -8,6 +8,7 @@ import { bytes, short, whole } from "./scale.js";
 import { asker, freshness, weights } from "./views.js";
 
 export const id = "shapes";
+export const tab = "Shapes";
 export const title = "Shapes and budget";
 export const hint = "Every tensor of one pass through the model, in the order it is computed, with what it holds and costs. Open a row for its formula and its line of code.";
 
