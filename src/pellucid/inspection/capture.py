@@ -163,8 +163,9 @@ def run(
     if isinstance(model, Transformer):
         for layer, attention in enumerate(_attentions(model)):
             attention.attend = functools.partial(record, layer)
-    logits = model(torch.tensor([ids], device=device))
-    losses = next_token_loss(logits[:, :-1], torch.tensor([ids[1:]], device=device), reduction="none")[0]
+    read = torch.tensor([ids], device=device)
+    logits = model(read)
+    losses = next_token_loss(logits[:, :-1], read[:, 1:], reduction="none")[0]
     return Captured(
         way, model.config, queries, keys, logits[0, -1].float().cpu().clone(), losses.cpu().clone()
     )

@@ -1,6 +1,8 @@
-"""How much one request may be: every size in one place."""
+"""How much one request may be, and where the server is: every number in one place."""
 
 from __future__ import annotations
+
+PORT = 7860
 
 PROMPT_CHARACTERS = 100_000  # of one message or prompt
 TURNS = 1_000  # of a history
@@ -18,3 +20,5 @@ RUNNING = 32  # replies that are written at once
 WAITING = 64  # that wait for a place; more are sent away
 LOADED_MODELS = 4
 LOADED_BYTES = 4 << 30  # of weights; the one in use stays whatever its size
+LOOKING = 2  # views that are computed at once
+LOOKING_OR_WAITING = 16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from safetensors import SafetensorError
 from pellucid.api import LoadedRun, load
 from pellucid.errors import InputError
 from pellucid.generation.engine import Engine
+from pellucid.inspection.subject import Subject
 from pellucid.server.errors import Conflict, NotFound
 from pellucid.server.house import RunsRoot
 from pellucid.server.limits import LOADED_BYTES, LOADED_MODELS
 from pellucid.training.checkpoints import MODEL
+from pellucid.training.control import Control
 from pellucid.training.run_folder import RunFolder, is_run
 
+FRESH_SECONDS = 2.0  # a copy of a training's weights is not asked for more often
 Step = int | str  # "best", "live", or the step of a checkpoint
 Mark = tuple[tuple[int, int, int], ...]  # (inode, time of change in ns, bytes) of each file that was read
 
@@ -30,21 +34,21 @@ class Served:
     Args:
         loaded: model and tokenizer.
         engine: writes with them.
-        kind: "best", "live" or "checkpoint".
+        subject: looks into them.
         mark: which files these are.
         n_bytes: of the weights.
     """
 
     loaded: LoadedRun
     engine: Engine
-    kind: str
+    subject: Subject
     mark: Mark
     n_bytes: int
 
     @property
     def stamp(self) -> dict[str, Any]:
         """What says, in every answer, which weights it was computed from."""
-        return {"run": self.loaded.folder.name, "step": self.loaded.step, "kind": self.kind}
+        return self.subject.stamp
 
 
 class Models:
@@ -121,9 +125,8 @@ class Models:
             raise Conflict(
                 f"{folder.name} cannot be read ({error}): it is changing or damaged; try again, or another step"
             ) from None
-        kind = step if isinstance(step, str) else "checkpoint"
         n_bytes = sum(weight.nbytes for weight in loaded.model.state_dict().values())
-        served = Served(loaded, engine, kind, mark, n_bytes)
+        served = Served(loaded, engine, Subject(loaded), mark, n_bytes)
         with self._table:
             self._kept[key] = served
             while len(self._kept) > 1 and self._too_many():
@@ -136,7 +139,19 @@ class Models:
 
 
 def fresh_copy(folder: RunFolder) -> None:
-    """Ask the training that goes on in a run for a copy of its weights."""
+    """Ask the training that goes on in a run for a copy of its weights; wait only if there is none yet.
+
+    Raises:
+        InputError: no training goes on there, or a step takes very long.
+    """
+    control = Control(folder)
+    try:
+        age = time.time() - folder.live_path.stat().st_mtime
+    except OSError:
+        control.fetch_weights()
+        return
+    if age > FRESH_SECONDS and folder.in_use:
+        control.want_weights()  # for the next request: this one gets what there is
 
 
 def _mark(folder: RunFolder, step: Step) -> Mark:
