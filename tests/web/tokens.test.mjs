@@ -45,6 +45,7 @@ test("the first prompt begins and ends with whole words of the sample", () => {
   assert.equal(beginning("a\ufffd\u0007b"), "ab");
   assert.equal(beginning("\ufffd"), "");
   assert.equal(beginning("!!!"), "!!!");
+  assert.equal(beginning("Line of a good length, this one.\n\nKING: No."), "Line of a good length, this one");
   assert.equal(beginning("To be.", true), "To be ");
   assert.equal(beginning("", true), "");
 });

@@ -70,8 +70,9 @@ export function beginning(sample, open = false) {
   const clean = sample.replace(/[\ufffd\p{Cc}]/gu, (letter) => (letter === "\n" || letter === "\t" ? letter : "")).trim();
   const line = clean.indexOf("\n") + 1;
   const from = line > 0 && clean.length - line >= FIRST ? clean.slice(line).trimStart() : clean;
-  const start = [...from].slice(0, FIRST).join("");
-  const words = start.length < from.length ? start.replace(/\s+\S*$/, "") : start;
+  const end = from.indexOf("\n\n");
+  const start = [...(end >= FIRST / 2 ? from.slice(0, end) : from)].slice(0, FIRST).join("");
+  const words = start.length === from.length || start.length === end ? start : start.replace(/\s+\S*$/, "");
   const tidy = words.replace(/[^\p{L}\p{N}]+$/u, "") || words; // after a full stop there is little to choose either
   return open && tidy ? `${tidy} ` : tidy;
 }

@@ -100,7 +100,7 @@ export function mount(root, shell) {
     update(state) {
       const token = state.token >= 0 ? tokenId(state.token) : undefined;
       const row = state.row >= 0 ? state.row : (token ?? (shell.runName() === answer?.stamp.run ? first : undefined));
-      question.update({ ...weights(shell), text: "", ...(row === undefined ? {} : { row }) });
+      question.update({ ...weights(shell), ...(row === undefined ? {} : { row }) });
     },
     destroy() {
       question.stop();
