@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { announce, el, fill } from "./dom.js";
 import { createDot } from "./dot.js";
 import { createHeatmap } from "./heatmap.js";
-import { scaleLegend } from "./legend.js";
+import { scaleLegend, WEIGHT_MARKS } from "./legend.js";
 import { createPanel } from "./panel.js";
 import { savePng } from "./save.js";
 import { colourScale, exact, inkOn, significant, symmetric } from "./scale.js";
@@ -58,15 +58,17 @@ export function createHead(root, shell, { close }) {
     const labels = answer.header.tokens.map((/** @type {any} */ each) => brief(each.text, 8));
     map.show({ rows: size(), columns: size(), values: answer.arrays[scores() ? "scores" : "weights"].data, scale: colours, hidden, rowLabels: labels, columnLabels: labels });
     poolNote.textContent = map.pool() > 1 ? `The map is larger than the screen: each pixel shows the greatest of ${map.pool()} × ${map.pool()} cells; the arrow keys still reach every one.` : "";
-    const [low, high] = colours.domain;
-    /** @type {[number, string][]} */
-    const marks = scores() ? [[low, significant(low)], [0, "0"], [high, significant(high)]] : [[0, "0"], [0.01, "0.01"], [0.1, "0.1"], [0.5, "0.5"], [1, "1"]];
     const any = answer.header.mask.kind === "causal" && size() > 1;
-    fill(legend, scaleLegend(colours, { label: scores() ? "score before the softmax" : "attention weight", marks, masked: any ? "masked: not seen" : undefined }));
+    fill(legend, scaleLegend(colours, { label: scores() ? "score before the softmax" : "attention weight", marks: marksOf(colours), masked: any ? "masked: not seen" : undefined }));
     for (const button of /** @type {NodeListOf<HTMLElement>} */ (kind.querySelectorAll("button"))) {
       button.setAttribute("aria-pressed", String(button.dataset.map === (scores() ? "scores" : "weights")));
     }
     drawLooks(map.cell()?.row ?? store.get().token);
+  }
+
+  /** @param {import("./scale.js").ColourScale} colours @returns {[number, string][]} */
+  function marksOf({ domain: [low, high] }) {
+    return scores() ? [[low, significant(low)], [0, "0"], [high, significant(high)]] : WEIGHT_MARKS;
   }
 
   /** @param {import("./heatmap.js").Cell | null} cell */
@@ -115,7 +117,8 @@ export function createHead(root, shell, { close }) {
     const { header } = /** @type {any} */ (answer);
     const left = header.trained_this_way ? "" : "Not trained this way. ";
     return { title: `Layer ${header.layer}, head ${header.head}: ${store.get().map}`, stamp: panel.stampText(),
-      legend: `${left}Rows: query. Columns: key. ${scores() ? "Amber: negative, blue: positive scores." : "Darker: more weight (square-root scale, 0 to 1)."} Hatched: masked.` };
+      legend: `${left}Rows: query. Columns: key. ${scores() ? "Amber: negative, blue: positive scores." : "The stronger the colour, the more weight."} Hatched: masked.`,
+      colours: scale(), marks: marksOf(scale()) };
   }
 
   function save() {
@@ -130,7 +133,7 @@ export function createHead(root, shell, { close }) {
     for (let q = 0; q < size(); q++) for (let k = 0; k < size(); k++) {
       if (!hidden(q, k)) rows.push([q, visible(tokens[q].text), k, visible(tokens[k].text), at("weights", q, k), at("scores", q, k)]);
     }
-    return { caption: caption().title, columns: ["query", "", "key", "", "weight", "score"], rows, note: "Masked pairs are left out." };
+    return { caption: caption().title, columns: ["query", "its token", "key", "its token", "weight", "score"], rows, note: "Masked pairs are left out." };
   }
 
   const question = asker({

@@ -48,9 +48,19 @@ export function colourScale({ kind, domain: [low, high], theme, shape = "linear"
     const straight = high > low ? Math.min(Math.max((value - low) / (high - low), 0), 1) : 0;
     return SHAPES[shape](straight);
   };
+  /** The number at a share of the colours, by halving: every shape only grows. @param {number} at */
+  const invert = (at) => {
+    let [from, to] = [low, high];
+    for (let i = 0; i < 40; i++) {
+      const middle = (from + to) / 2;
+      if (share(middle) < at) from = middle;
+      else to = middle;
+    }
+    return (from + to) / 2;
+  };
   /** @param {number} value @returns {Rgb} */
   const rgb = (value) => table[Math.round(Math.min(Math.max(share(value), 0), 1) * 255)];
-  return { kind, domain: /** @type {[number, number]} */ ([low, high]), shape, share, rgb, css: (/** @type {number} */ value) => `rgb(${rgb(value).join(" ")})` };
+  return { kind, domain: /** @type {[number, number]} */ ([low, high]), shape, share, invert, rgb, css: (/** @type {number} */ value) => `rgb(${rgb(value).join(" ")})` };
 }
 
 /** @typedef {ReturnType<typeof colourScale>} ColourScale */

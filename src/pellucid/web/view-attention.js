@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { el, fill } from "./dom.js";
 import { paint } from "./heatmap.js";
 import { createHead } from "./head.js";
-import { scaleLegend } from "./legend.js";
+import { scaleLegend, WEIGHT_MARKS } from "./legend.js";
 import { createPanel } from "./panel.js";
 import { savePng } from "./save.js";
 import { colourScale, significant, signed } from "./scale.js";
@@ -15,9 +15,9 @@ export const id = "attention";
 export const tab = "Attention";
 export const title = "Attention";
 export const hint =
-  "Each small square is one head. Every row is a token asking what to look at, and the darker a cell, the more of that column's token it takes in. Choose a square to enlarge it.";
+  "Each small square is one head. Every row is a token asking what to look at, and the stronger a cell's colour, the more of that column's token it takes in. Choose a square to enlarge it.";
 
-const LEGEND = "Rows: the token that looks (query). Columns: the token looked at (key). Darker: more weight, on a square-root scale from 0 to 1. Hatched: masked.";
+const LEGEND = "Rows: the token that looks (query). Columns: the token looked at (key). The stronger the colour, the more weight. Hatched: masked.";
 /** Rows and columns of a small square. */
 const TILES = 64;
 
@@ -29,7 +29,7 @@ export function mount(root, shell) {
   const { store } = shell;
   /** @type {{header: any, arrays: Record<string, import("./frame.js").NamedArray>} | null} */
   let answer = null;
-  const panel = createPanel({ id, title, hint }, { savePng: () => savePng(sheet(), { title, stamp: panel.stampText(), legend: LEGEND }), table });
+  const panel = createPanel({ id, title, hint }, { savePng: () => savePng(sheet(), { title, stamp: panel.stampText(), legend: LEGEND, colours: weightScale(), marks: WEIGHT_MARKS }), table });
   const switches = el("div", { class: "switches" });
   const verdict = el("p", { class: "verdict", "data-testid": "verdict", "aria-live": "polite" });
   const overview = el("div", { class: "overview", "data-testid": "overview" });
@@ -96,7 +96,7 @@ export function mount(root, shell) {
         paint(canvas, matrixOf(layer, h, scale), { x: 0, y: 0, width: canvas.width, height: canvas.height }, ratio);
       }
     }
-    fill(legend, scaleLegend(scale, { label: "attention weight", marks: [[0, "0"], [0.01, "0.01"], [0.1, "0.1"], [0.5, "0.5"], [1, "1"]],
+    fill(legend, scaleLegend(scale, { label: "attention weight", marks: WEIGHT_MARKS,
       masked: answer.header.mask.kind === "causal" ? "masked: not seen" : undefined }));
   }
 

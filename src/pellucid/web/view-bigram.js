@@ -22,11 +22,11 @@ export function mount(root, shell) {
   /** @type {any} */
   let answer = null;
   const panel = createPanel({ id, title, hint }, {
-    savePng: () => savePng(map.canvas, { title, stamp: panel.stampText(), legend: "Rows: a token. Columns: the token after it. Darker: more often, on a logarithmic scale." }),
+    savePng: () => savePng(map.canvas, { title, stamp: panel.stampText(), legend: "Rows: a token. Columns: the token after it. Colour: how often, on a logarithmic scale.", colours: scale(), marks: marks() }),
     saveSvg: () => saveSvg(bars.root, { title: rowTitle.textContent ?? "", stamp: panel.stampText(), legend: "Share of the times that each token came next; behind it the count." }),
     table: () => answer && {
       caption: `Counts of pairs among the ${answer.rows.length} most frequent tokens (row, then column)`,
-      columns: ["", ...answer.rows.map((/** @type {any} */ each) => visible(each.text))],
+      columns: ["token", ...answer.rows.map((/** @type {any} */ each) => visible(each.text))],
       rows: answer.rows.map((/** @type {any} */ each, /** @type {number} */ i) => [visible(each.text), ...answer.counts[i]]),
       note: `Of ${whole(answer.vocab_size)} tokens the ${answer.rows.length} most frequent.`,
     },
@@ -55,17 +55,22 @@ export function mount(root, shell) {
     announce(`${spoken(first.text)} then ${spoken(second.text)}: ${whole(count)} times`);
   }
 
+  /** From nothing to the power of ten that holds all counts. */
+  function scale() {
+    const most = Math.max(1, ...answer.counts.flat());
+    return colourScale({ kind: "sequential", domain: [0, 10 ** Math.ceil(Math.log10(most))], theme: theme(), shape: "log" });
+  }
+
+  /** @returns {[number, string][]} */
+  const marks = () => [0, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9].filter((value) => value <= scale().domain[1]).map((value) => [value, short(value)]);
+
   function drawMap() {
     if (!answer) return;
     const n = answer.rows.length;
-    const most = Math.max(1, ...answer.counts.flat());
-    const end = 10 ** Math.ceil(Math.log10(most));
-    const scale = colourScale({ kind: "sequential", domain: [0, end], theme: theme(), shape: "log" });
     const labels = answer.rows.map((/** @type {any} */ each) => brief(each.text, 6));
-    map.show({ rows: n, columns: n, values: Float64Array.from(answer.counts.flat()), scale, rowLabels: labels, columnLabels: labels });
+    map.show({ rows: n, columns: n, values: Float64Array.from(answer.counts.flat()), scale: scale(), rowLabels: labels, columnLabels: labels });
     map.pick(answer.rows.findIndex((/** @type {any} */ each) => each.id === answer.row?.id));
-    const marks = [0, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9].filter((value) => value <= end);
-    fill(legend, scaleLegend(scale, { label: "times counted", marks: marks.map((value) => [value, short(value)]) }));
+    fill(legend, scaleLegend(scale(), { label: "times counted", marks: marks() }));
   }
 
   function drawBars() {

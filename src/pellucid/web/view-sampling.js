@@ -117,7 +117,7 @@ export function mount(root, shell) {
     const width = Math.min(holder.clientWidth, 860);
     bars.show(candidates.map((/** @type {any} */ each) => ({
       label: brief(each.text, 8), spoken: spoken(each.text), value: each.kept ? each.drawn : each.probability, line: each.probability, cut: !each.kept,
-      dot: counts ? (counts.get(each.id) ?? 0) / MANY : undefined,
+      dot: counts?.get(each.id) ? (counts.get(each.id) ?? 0) / MANY : undefined,
       text: `${each.kept ? percent(each.drawn) : "cut"}${counts && each.kept ? `  ${counts.get(each.id) ?? 0}×` : ""}`,
       data: { id: each.id, kept: each.kept, probability: each.probability, drawn: each.drawn, logit: each.logit, count: counts?.get(each.id) ?? "" },
     })), { width, end, write: percent, tail: counts ? 130 : 80 });
@@ -163,6 +163,7 @@ export function mount(root, shell) {
       if (mine !== countedFor) return;
       if (n === 1) {
         const [token] = got.counts;
+        counts = null; // those of the prompt as it was
         fill(drawn, "Drawn: ", el("b", { class: "mono" }, visible(token.text)));
         return append(token);
       }
