@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 
 /** Numbers on the scale of attention weights. @type {[number, string][]} */
-export const WEIGHT_MARKS = [[0, "0"], [0.01, "0.01"], [0.1, "0.1"], [0.5, "0.5"], [1, "1"]];
+export const WEIGHT_MARKS = [[0, "0"], [0.05, "0.05"], [0.25, "0.25"], [0.5, "0.5"], [1, "1"]];
 
 /**
  * A strip of the scale's colours with its numbers below, where they lie on it.

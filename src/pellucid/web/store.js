@@ -138,8 +138,12 @@ export function createStore(host) {
       const address = host.location.pathname + host.location.search + formatHash(next);
       const loud = Object.entries(patch).some(([name, value]) => !QUIET.has(name) && value !== /** @type {any} */ (state)[name]);
       if (formatHash(next) !== formatHash(state)) {
-        if (push ?? loud) host.history.pushState(null, "", address);
-        else host.history.replaceState(null, "", address);
+        try {
+          if (push ?? loud) host.history.pushState(null, "", address);
+          else host.history.replaceState(null, "", address);
+        } catch {
+          // a prompt longer than the browser's addresses: it is looked at, and a reload forgets it
+        }
       }
       become(next);
     },

@@ -88,6 +88,7 @@ export function chips({ label, testid, write = (token) => visible(token.text), p
   const root = el("div", { class: "chips", role: "listbox", "aria-label": label, "data-testid": testid });
   /** @type {HTMLElement[]} */
   let items = [];
+  let pointed = -1;
 
   /** @param {Event} event */
   const at = (event) => {
@@ -120,13 +121,19 @@ export function chips({ label, testid, write = (token) => visible(token.text), p
     },
     /** @param {number} index the picked one, -1 for none */
     pick(index) {
-      items.forEach((item, i) => {
-        if ((item.getAttribute("aria-selected") === "true") !== (i === index)) item.setAttribute("aria-selected", String(i === index));
-        if (i === index) for (const other of items) other.tabIndex = other === item ? 0 : -1;
-      });
+      for (const item of root.querySelectorAll('[aria-selected="true"]')) item.setAttribute("aria-selected", "false");
+      const item = items[index];
+      if (!item) return;
+      item.setAttribute("aria-selected", "true");
+      for (const other of root.querySelectorAll('[tabindex="0"]')) /** @type {HTMLElement} */ (other).tabIndex = -1;
+      item.tabIndex = 0;
     },
     /** @param {number} index the one pointed at, -1 for none */
-    point: (index) => items.forEach((item, i) => item.classList.toggle("pointed", i === index)),
+    point(index) {
+      items[pointed]?.classList.remove("pointed");
+      items[index]?.classList.add("pointed");
+      pointed = index;
+    },
     items: () => items,
   };
 }

@@ -40,7 +40,13 @@ export function mount(root, shell) {
   const layout = el("div", { class: "attention" }, small, large);
   panel.body.append(switches, verdict, layout);
   root.append(panel.root);
-  const head = createHead(large, shell, { close: () => store.set({ layer: -1, head: -1, query: -1, key: -1 }) });
+  const head = createHead(large, shell, {
+    close() {
+      const { layer, head: h } = store.get();
+      store.set({ layer: -1, head: -1, query: -1, key: -1 });
+      tileOf(layer, h)?.focus();
+    },
+  });
   const stop = redrawn(overview, drawTiles);
 
   /** @param {number} row @param {number} column */
@@ -57,7 +63,7 @@ export function mount(root, shell) {
       el("div", { class: "tiles" }, Array.from({ length: heads }, (_, h) =>
         el("button", { type: "button", class: "tile", tabindex: layer || h ? -1 : 0, "data-testid": `tile-${layer}-${h}`, dataset: { layer, head: h },
           "aria-label": `Layer ${layer}, head ${h}${shared > 1 ? `, key/value head ${Math.floor(h / shared)}` : ""}` },
-        el("canvas", {}), el("span", { class: "tile-name" }, `head ${h}`, shared > 1 && ` · kv ${Math.floor(h / shared)}`)))))));
+        el("span", { class: "tile-map" }, el("canvas", {})), el("span", { class: "tile-name" }, `head ${h}`, shared > 1 && ` · kv ${Math.floor(h / shared)}`)))))));
   }
 
   overview.addEventListener("click", (event) => {
@@ -109,7 +115,10 @@ export function mount(root, shell) {
   }
 
   function markTiles() {
-    const { layer, head: h } = store.get();
+    const { layer, head: h, token } = store.get();
+    const n = answer?.header.tokens.length ?? 0;
+    overview.classList.toggle("picked", token >= 0 && token < n);
+    overview.style.setProperty("--at", `${(100 * (token + 0.5)) / n}%`);
     for (const tile of /** @type {NodeListOf<HTMLElement>} */ (overview.querySelectorAll(".tile"))) {
       const chosen = Number(tile.dataset.layer) === layer && Number(tile.dataset.head) === h;
       if (chosen) tile.setAttribute("aria-current", "true");

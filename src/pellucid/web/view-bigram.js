@@ -62,7 +62,7 @@ export function mount(root, shell) {
   }
 
   /** @returns {[number, string][]} */
-  const marks = () => [0, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9].filter((value) => value <= scale().domain[1]).map((value) => [value, short(value)]);
+  const marks = () => [0, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9].filter((_, i) => scale().domain[1] < 1e5 || i % 2 === 0).filter((value) => value <= scale().domain[1]).map((value) => [value, short(value)]);
 
   function drawMap() {
     if (!answer) return;
