@@ -17,12 +17,16 @@
  */
 
 export class Curves {
-  constructor() {
-    /** @type {Step[]} */
+  /** @type {Step[]} */
+  steps = [];
+  /** @type {Evaluation[]} */
+  evaluations = [];
+  /** @type {Sample[]} */
+  samples = [];
+
+  clear() {
     this.steps = [];
-    /** @type {Evaluation[]} */
     this.evaluations = [];
-    /** @type {Sample[]} */
     this.samples = [];
   }
 
@@ -44,13 +48,6 @@ export class Curves {
   /** @param {Sample} sample */
   addSample(sample) {
     put(this.samples, sample);
-  }
-
-  /** The training goes on from `step`: what it had done after it no longer counts. @param {number} step */
-  rewind(step) {
-    this.steps = this.steps.filter((known) => known.step <= step);
-    this.evaluations = this.evaluations.filter((known) => known.step <= step);
-    this.samples = this.samples.filter((known) => known.step <= step);
   }
 
   /**

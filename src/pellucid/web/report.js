@@ -47,6 +47,7 @@ export function plural(count, one, many = `${one}s`) {
 
 /** What the text holds. @param {Preview} found @returns {Row[]} */
 export function foundRows(found) {
+  /** @type {Row[]} */
   const rows = [
     { id: "found", label: "Found", lines: [foundText(found), ...lengthsText(found)] },
     {
