@@ -7,7 +7,10 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo install test test-all check format parity clean
+# Checks the types in the page's comments; the page itself needs neither npm nor a build.
+TYPESCRIPT := typescript@5.9.3
+
+.PHONY: demo install test test-all check check-page format parity clean
 
 demo: install
 	$(BIN)/pellucid demo
@@ -41,9 +44,16 @@ check: $(VENV)/installed-dev
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
+check-page: .tsc/node_modules
+	.tsc/node_modules/.bin/tsc -p tests/web/jsconfig.json
+	node --test tests/web/
+
+.tsc/node_modules:
+	npm install --no-save --no-audit --no-fund --prefix .tsc $(TYPESCRIPT)
+
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) dist .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .tsc dist .pytest_cache .hypothesis .ruff_cache .import_linter_cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,8 @@ from pellucid.training.journal import Journal
 
 FORMAT = 1  # of the run folder
 RUNS = Path("runs")
+LOCK_TRIES = 10
+UPLOADED = "uploaded"  # the folder in a run for text that came through the page
 
 
 class RunFolder:
@@ -68,10 +71,14 @@ class RunFolder:
         return values
 
     def discard_if_not_begun(self) -> None:
-        """Remove a folder that never became a run."""
+        """Remove a folder that never became a run, but for a text that was put there before."""
         if not is_run(self.path):
             self.unlock()
-            shutil.rmtree(self.path, ignore_errors=True)
+            if (self.path / UPLOADED).exists():
+                (self.path / ".lock").unlink(missing_ok=True)
+                self.tokenizer_path.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(self.path, ignore_errors=True)
 
     # ------------------------------------------------------------------ metrics and samples
 
@@ -125,6 +132,12 @@ class RunFolder:
         Raises:
             InputError: another process holds it.
         """
+        for _ in range(LOCK_TRIES - 1):  # who asks whether the run is in use holds it for a moment
+            try:
+                self._lock = lock(self.path, "training")
+                return
+            except InputError:
+                time.sleep(0.02)
         self._lock = lock(self.path, "training")
 
     def unlock(self) -> None:
@@ -138,11 +151,25 @@ class RunFolder:
         if self._lock is not None or not self.path.is_dir():
             return False
         try:
-            self.lock()
+            lock(self.path, "training").close()
         except InputError:
             return True
-        self.unlock()
+        except OSError:  # a folder in which nobody may write
+            return False
         return False
+
+    # ------------------------------------------------------------------ how far it is
+
+    @property
+    def finished(self) -> dict[str, Any] | None:
+        """The journal's last word, with the scores, if the run has come to the end of its budget."""
+        finished = None
+        for entry in self.journal.entries:
+            if entry["event"] == "finished":
+                finished = entry
+            elif entry["event"] == "extension":
+                finished = None
+        return finished
 
 
 def is_run(path: Path) -> bool:
@@ -164,7 +191,7 @@ def create_run(out: str | Path | None, name: str, overwrite: bool = False) -> Ru
         path = Path(out).expanduser()
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file: --out names a folder")
-    if path.is_dir() and any(item.name != ".lock" for item in path.iterdir()):
+    if path.is_dir() and any(item.name not in (".lock", UPLOADED) for item in path.iterdir()):
         if not is_run(path):
             raise InputError(f"{path} holds other files: choose a new folder for --out")
         if not overwrite:
