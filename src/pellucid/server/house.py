@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,7 @@ class House:
         key: what a client must know; None where the server is for this machine alone.
         token: what the page sends along to change something; a stranger's page cannot read it.
         jobs: trainings and previews that were started from here (server/jobs.py).
+        ending: set when the server is about to stop; streams that never end by themselves look at it.
     """
 
     runs: RunsRoot
@@ -102,8 +104,15 @@ class House:
     token: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(24))
     jobs: Any = None
 
-    def close(self) -> None:
-        """Stop what runs; called once, when the server ends."""
+    ending: threading.Event = dataclasses.field(default_factory=threading.Event)
+
+    def end(self) -> None:
+        """The server is about to stop: streams shall end by themselves."""
+        self.ending.set()
         self.scheduler.close()
+
+    def close(self) -> None:
+        """Stop what runs; called when the server has ended."""
+        self.end()
         if self.jobs is not None:
             self.jobs.close()

@@ -1,6 +1,8 @@
-"""How much one request may be: every size in one place."""
+"""How much one request may be, and where the server is: every number in one place."""
 
 from __future__ import annotations
+
+PORT = 7860
 
 PROMPT_CHARACTERS = 100_000  # of one message or prompt
 TURNS = 1_000  # of a history

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from pellucid.server.errors import Conflict, NotFound
 from pellucid.server.house import RunsRoot
 from pellucid.server.limits import LOADED_BYTES, LOADED_MODELS
 from pellucid.training.checkpoints import MODEL
+from pellucid.training.control import Control
 from pellucid.training.run_folder import RunFolder, is_run
 
+FRESH_SECONDS = 2.0  # a copy of a training's weights is not asked for more often
 Step = int | str  # "best", "live", or the step of a checkpoint
 Mark = tuple[tuple[int, int, int], ...]  # (inode, time of change in ns, bytes) of each file that was read
 
@@ -136,7 +139,19 @@ class Models:
 
 
 def fresh_copy(folder: RunFolder) -> None:
-    """Ask the training that goes on in a run for a copy of its weights."""
+    """Ask the training that goes on in a run for a copy of its weights; wait only if there is none yet.
+
+    Raises:
+        InputError: no training goes on there, or a step takes very long.
+    """
+    control = Control(folder)
+    try:
+        age = time.time() - folder.live_path.stat().st_mtime
+    except OSError:
+        control.fetch_weights()
+        return
+    if age > FRESH_SECONDS and folder.in_use:
+        control.want_weights()  # for the next request: this one gets what there is
 
 
 def _mark(folder: RunFolder, step: Step) -> Mark:

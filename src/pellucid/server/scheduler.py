@@ -23,12 +23,11 @@ class Piece:
 
     Args:
         text: what can be shown since the piece before.
-        token: None where text only was held back.
         finish_reason: of the last piece.
     """
 
     text: str
-    token: Token | None = None
+    token: Token
     finish_reason: FinishReason | None = None
 
 
