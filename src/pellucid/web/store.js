@@ -49,7 +49,7 @@ const CHOICES = {
 
 /** Where numbers must lie. @type {Record<string, [number, number]>} */
 const RANGES = {
-  temperature: [0.1, 2], top_k: [0, 1e6], top_p: [0, 1], min_p: [0, 1],
+  temperature: [0.1, 2], top_k: [0, 1e6], top_p: [0.01, 1], min_p: [0, 1],
 };
 
 /** Changes of these fields alone are not worth a step of Back. */
