@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -57,7 +58,7 @@ def routes(house: House) -> APIRouter:
         async def told() -> AsyncIterator[bytes]:
             watching.add(watch)
             try:
-                async for piece in stream(watch):
+                async for piece in stream(watch, house.ending):
                     yield piece
             finally:
                 watching.discard(watch)
@@ -71,10 +72,10 @@ def routes(house: House) -> APIRouter:
     return router
 
 
-async def stream(watch: Watch) -> AsyncIterator[bytes]:
-    """The events of a run as bytes, until it is deleted or nobody listens."""
+async def stream(watch: Watch, ending: threading.Event) -> AsyncIterator[bytes]:
+    """The events of a run as bytes, until it is deleted, nobody listens, or the server is about to end."""
     spoke = time.monotonic()
-    while True:
+    while not ending.is_set():
         events = await run_in_threadpool(watch.look)
         for name, data, place in events:
             body = json.dumps(plain(data), separators=(",", ":"))

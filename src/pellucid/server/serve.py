@@ -105,8 +105,13 @@ def address_of(bound: socket.socket, host: str, key: str | None) -> str:
     return f"http://{name}:{port}/" + (f"enter?key={quote(key, safe='')}" if key else "")
 
 
-def make_house(runs: Sequence[str] = (), key: str | None = None, device: str = "auto") -> House:
-    """The parts of a server for all runs under `runs/` and those named.
+def make_house(
+    runs: Sequence[str] = (),
+    key: str | None = None,
+    device: str = "auto",
+    say: Callable[[str], None] | None = None,
+) -> House:
+    """The parts of a server for all runs under `runs/` and those named; `say` hears what became of trainings.
 
     Raises:
         InputError: a named run is not there, or two have one name.
@@ -116,7 +121,7 @@ def make_house(runs: Sequence[str] = (), key: str | None = None, device: str = "
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"two of these runs are called {twice}: rename one of the folders")
     root = RunsRoot(given=given)
-    return House(root, Models(root, device), Scheduler(), key, jobs=Jobs(root))
+    return House(root, Models(root, device), Scheduler(), Jobs(root, say), key)
 
 
 def serve(
@@ -146,7 +151,7 @@ def serve(
     if key is None and not is_loopback(host):
         key = secrets.token_urlsafe(18)
         say(f"{host} can be reached from other machines, so a key is needed to enter.")
-    house = make_house(runs, key, device)
+    house = make_house(runs, key, device, say)
     try:
         bound = listen(host, port)
     except BaseException:

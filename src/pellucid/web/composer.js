@@ -14,7 +14,7 @@ export function createComposer({ send, stop }) {
   } }, "Stop");
   const root = el("form", { class: "composer", "data-testid": "composer" }, el("label", { for: "message", class: "unseen" }, "Your message"),
     area, sendButton, stopButton,
-    el("p", { class: "note keys", id: "composer-keys" }, el("kbd", {}, "Enter"), " sends, ", el("kbd", {}, "Shift Enter"), " breaks the line, ", el("kbd", {}, "Esc"), " stops"));
+    el("p", { class: "note composer-keys", id: "composer-keys" }, el("kbd", {}, "Enter"), " sends, ", el("kbd", {}, "Shift Enter"), " breaks the line, ", el("kbd", {}, "Esc"), " stops"));
   let writing = false;
 
   function remember() {

@@ -37,7 +37,7 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
     class: "plot-area", tabindex: 0, role: "slider", "aria-label": `${label}: arrow keys read values`,
     "aria-valuemin": 0, "aria-valuemax": 0, "aria-valuenow": 0, "aria-valuetext": "no values yet", "data-testid": `area-${id}`,
   }, picture);
-  const legend = el("div", { class: "legend", "data-testid": `legend-${id}` });
+  const legend = el("div", { class: "plot-legend", "data-testid": `legend-${id}` });
   const where = el("p", { class: "plot-where number", "data-testid": `where-${id}` });
   const root = el("figure", { class: small ? "plot plot-small" : "plot", "data-testid": `plot-${id}`, "aria-label": label }, legend, area, where);
 

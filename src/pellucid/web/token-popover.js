@@ -81,7 +81,7 @@ export function createTokenPopover({ ask, take }) {
       first < last && el("p", { class: "note several" }, `Token ${at - first + 1} of ${last - first + 1} that write this together. `,
         el("button", { type: "button", class: "quiet", disabled: at === first, onclick: () => show(reply, first, last, at - 1) }, "the one before"),
         el("button", { type: "button", class: "quiet", disabled: at === last, onclick: () => show(reply, first, last, at + 1) }, "the next")),
-      el("dl", { class: "facts" },
+      el("dl", { class: "token-facts" },
         fact("rank", whole(token.rank), "fact-rank", token.rank), fact("surprise", `${significant(token.bits, 3)} bits`, "fact-bits", token.bits),
         fact("probability", percent(token.probability), "fact-probability", token.probability)),
       el("p", { class: "note" }, "Choose another to go on from there; the likeliest first, before temperature and top-k."),
