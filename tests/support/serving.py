@@ -82,8 +82,9 @@ def serving(folder: Path) -> Iterator[Client]:
     """A server of the runs in `folder`."""
     said: list[str] = []
     root = RunsRoot(folder)
-    house = House(root, Models(root), Scheduler(), Jobs(root, said.append))
-    server, bound = make_server(house, Hosts()), listen("127.0.0.1", 0)
+    house = House(root, Models(root), Scheduler(), jobs=Jobs(root, said.append))
+    bound = listen("127.0.0.1", 0)
+    server = make_server(house, Hosts())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:
