@@ -31,7 +31,10 @@ function download(blob, name) {
 
 /** @param {Caption} caption @param {string} suffix */
 function fileName(caption, suffix) {
-  const words = `${caption.title} ${caption.stamp}`.normalize("NFKD").replace(/[^\w-]+/g, "-").replace(/^-+|-+$/g, "");
+  const words = `${caption.title} ${caption.stamp}`
+    .normalize("NFKD")
+    .replace(/[^\w-]+/g, "-")
+    .replace(/^-+|-+$/g, "");
   return `${words.toLowerCase().slice(0, 80)}.${suffix}`;
 }
 
@@ -66,7 +69,14 @@ export function framed(picture, caption, ratio = window.devicePixelRatio || 1) {
   return canvas;
 }
 
-/** The scale's colours with their numbers. @param {CanvasRenderingContext2D} pen @param {import("./scale.js").ColourScale} colours @param {[number, string][]} marks @param {number} x @param {number} y */
+/**
+ * The scale's colours with their numbers.
+ * @param {CanvasRenderingContext2D} pen
+ * @param {import("./scale.js").ColourScale} colours
+ * @param {[number, string][]} marks
+ * @param {number} x
+ * @param {number} y
+ */
 function drawStrip(pen, colours, marks, x, y) {
   const [width, ink] = [220, pen.fillStyle];
   for (let i = 0; i < width; i++) {
@@ -100,8 +110,21 @@ export function savePng(picture, caption) {
 }
 
 /** What a drawing takes from the page's styles and must carry with it in a file. */
-const CARRIED = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "opacity",
-  "font-family", "font-size", "font-weight", "text-anchor", "dominant-baseline", "white-space"];
+const CARRIED = [
+  "fill",
+  "fill-opacity",
+  "stroke",
+  "stroke-width",
+  "stroke-dasharray",
+  "stroke-linecap",
+  "opacity",
+  "font-family",
+  "font-size",
+  "font-weight",
+  "text-anchor",
+  "dominant-baseline",
+  "white-space",
+];
 
 /**
  * A drawing, with its width and height as attributes, as a file of its own: styles written into it, title and stamp
@@ -110,7 +133,10 @@ const CARRIED = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasha
  */
 export function standalone(picture, caption) {
   const copy = /** @type {SVGSVGElement} */ (picture.cloneNode(true));
-  const [from, to] = [[picture, ...picture.querySelectorAll("*")], [copy, ...copy.querySelectorAll("*")]];
+  const [from, to] = [
+    [picture, ...picture.querySelectorAll("*")],
+    [copy, ...copy.querySelectorAll("*")],
+  ];
   from.forEach((element, i) => {
     const style = getComputedStyle(element);
     for (const name of CARRIED) {
@@ -128,13 +154,34 @@ export function standalone(picture, caption) {
   copy.setAttribute("y", String(HEAD));
   copy.removeAttribute("style");
   const [sans, ink, soft] = [token("sans"), token("ink"), token("ink-soft")];
-  return svg("svg", { xmlns: "http://www.w3.org/2000/svg", width: width + 2 * MARGIN, height: whole,
-    viewBox: `0 0 ${width + 2 * MARGIN} ${whole}` },
+  return svg(
+    "svg",
+    {
+      xmlns: "http://www.w3.org/2000/svg",
+      width: width + 2 * MARGIN,
+      height: whole,
+      viewBox: `0 0 ${width + 2 * MARGIN} ${whole}`,
+    },
     svg("rect", { width: "100%", height: "100%", fill: token("paper") }),
-    svg("text", { x: MARGIN, y: 38, fill: ink, "font-family": token("serif"), "font-size": 20, "font-weight": 600 }, caption.title),
-    svg("text", { x: width + MARGIN, y: 38, fill: soft, "font-family": sans, "font-size": 13, "text-anchor": "end" }, caption.stamp),
+    svg(
+      "text",
+      { x: MARGIN, y: 38, fill: ink, "font-family": token("serif"), "font-size": 20, "font-weight": 600 },
+      caption.title,
+    ),
+    svg(
+      "text",
+      { x: width + MARGIN, y: 38, fill: soft, "font-family": sans, "font-size": 13, "text-anchor": "end" },
+      caption.stamp,
+    ),
     copy,
-    ...lines.map((line, i) => svg("text", { x: MARGIN, y: HEAD + height + 26 + LINE * i, fill: soft, "font-family": sans, "font-size": 13 }, line)));
+    ...lines.map((line, i) =>
+      svg(
+        "text",
+        { x: MARGIN, y: HEAD + height + 26 + LINE * i, fill: soft, "font-family": sans, "font-size": 13 },
+        line,
+      ),
+    ),
+  );
 }
 
 /** @param {SVGSVGElement} picture @param {Caption} caption */
