@@ -73,15 +73,15 @@ def routes(house: House) -> APIRouter:
 
 
 async def stream(watch: Watch, ending: threading.Event) -> AsyncIterator[bytes]:
-    """The events of a run as bytes, until it is deleted, nobody listens, or the server is about to end."""
+    """The events of a run as bytes, until it is deleted, the server ends, or nobody listens."""
     spoke = time.monotonic()
-    while not ending.is_set():
+    while True:
         events = await run_in_threadpool(watch.look)
         for name, data, place in events:
             body = json.dumps(plain(data), separators=(",", ":"))
             yield f"event: {name}\nid: {place}\ndata: {body}\n\n".encode()
             spoke = time.monotonic()
-        if watch.gone:
+        if watch.gone or ending.is_set():
             return
         if time.monotonic() - spoke > ALIVE_SECONDS:
             yield b": still here\n\n"

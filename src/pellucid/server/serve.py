@@ -133,6 +133,7 @@ def serve(
     device: str = "auto",
     say: Callable[[str], None] = print,
     place: str = "",
+    begin: Callable[[House, PageServer], object] | None = None,
 ) -> None:
     """Serve the page until Ctrl-C.
 
@@ -144,6 +145,7 @@ def serve(
         open_browser: show the page, where there is a terminal and PELLUCID_NO_BROWSER is not set.
         say: hears the address, and what else a person should know.
         place: the part of the address after #, as `place=train`.
+        begin: called when the address is known, before anybody is answered.
 
     Raises:
         InputError: a run is not there, or no port is free.
@@ -165,6 +167,8 @@ def serve(
     server = make_server(house, Hosts(host))
     if open_browser and may_open_browser():
         threading.Timer(0.5, webbrowser.open, [address]).start()  # once it answers
+    if begin:
+        begin(house, server)
     with contextlib.suppress(KeyboardInterrupt), bound:  # Ctrl-C is how it is meant to end
         server.run(sockets=[bound])
 
