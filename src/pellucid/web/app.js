@@ -150,6 +150,11 @@ byId("theme").addEventListener("click", () => {
 async function refresh() {
   const answer = await api.json("/api/runs");
   runs = answer.runs;
+  const run = shell.run();
+  if (run && store.get().step === "live" && !run.steps.includes("live")) {
+    announce("The training has ended: its best weights are shown.");
+    store.set({ step: "best" }, { push: false });
+  }
   update();
 }
 
