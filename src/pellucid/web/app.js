@@ -155,6 +155,7 @@ async function refresh() {
     announce("The training has ended: its best weights are shown.");
     store.set({ step: "best" }, { push: false });
   }
+  if (session && !runs.some((run) => run.name === session?.default_run)) session.default_run = runs[0]?.name ?? null; // it was deleted
   update();
 }
 
