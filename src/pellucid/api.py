@@ -23,13 +23,18 @@ from pellucid.training.weights import load_stored_weights, load_weights, publish
 
 @dataclasses.dataclass(frozen=True)
 class LoadedRun:
-    """A run's model and tokenizer, ready to use; `step` is that of its weights, None where they do not say."""
+    """A run's model and tokenizer, ready to use.
+
+    `step` is that of its weights, None where they do not say; `kind` says which of the run's weights they are:
+    "best", "live" or "checkpoint".
+    """
 
     folder: RunFolder
     model: LanguageModel
     tokenizer: Tokenizer
     device: str
     step: int | None = None
+    kind: str = "best"
 
     def engine(self, note: Callable[[str], None] | None = None) -> Engine:
         """What writes with the model; `note` hears what a person should know, as of unknown characters."""
@@ -77,7 +82,9 @@ def load(run: str | Path | None = None, device: str = "auto", step: int | str = 
     device = choose_device(device)
     model = build_model(config, attention_core(device, config.context_length))
     of_step = _load_step(folder, model, step)
-    return LoadedRun(folder, model.to(device).eval(), load_tokenizer(folder.tokenizer_path), device, of_step)
+    kind = step if isinstance(step, str) else "checkpoint"
+    tokenizer = load_tokenizer(folder.tokenizer_path)
+    return LoadedRun(folder, model.to(device).eval(), tokenizer, device, of_step, kind)
 
 
 def _load_step(folder: RunFolder, model: LanguageModel, step: int | str) -> int | None:

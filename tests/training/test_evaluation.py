@@ -15,6 +15,7 @@ from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import Transformer
+from pellucid.text.bigrams import count_pairs
 from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import Tokenizer, build_tokenizer
 from pellucid.training.data import TrainingData, split_corpus, tokenise
@@ -144,17 +145,17 @@ def naive_bigram(tokenizer: Tokenizer, train: list[int], tokens: list[int]) -> f
 def test_the_bigram_is_counted_and_smoothed_as_it_says(evaluator: Evaluator, data: TrainingData):
     train = data.tokenizer.encode_documents(["The cat purrs.", "A dog barks in the barn."])
     held_out = data.tokenizer.encode_documents(["The owl hoots.", "The § hums."])  # unseen rows and pairs too
-    score = evaluator.bigram_score(train, held_out, data.tokenizer.vocab_size)
+    score = evaluator.bigram_score(count_pairs(train, data.tokenizer.vocab_size), held_out)
     assert score.loss == pytest.approx(naive_bigram(data.tokenizer, train.tolist(), held_out.tolist()))
     assert score.n_tokens == len("The owl hoots.The § hums.") - 1
 
 
 def test_bigram_probabilities_of_a_row_sum_to_one(evaluator: Evaluator, data: TrainingData):
     size, train = data.tokenizer.vocab_size, data.train[:500].astype(np.int64)
-    total = 0.0
+    counts, total = count_pairs(train, size), 0.0
     for after in range(size):
         if after >= 7 or after == data.tokenizer.unknown:
-            total += math.exp(-evaluator.bigram_score(train, np.array([train[0], after]), size).loss)
+            total += math.exp(-evaluator.bigram_score(counts, np.array([train[0], after])).loss)
         else:  # reserved targets are not scored; their smoothed mass is worked out by hand
             row = Counter(b for a, b in itertools.pairwise(train) if a == train[0])
             unigram = ((train == after).sum() + 1) / (len(train) + size)

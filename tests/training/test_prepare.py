@@ -17,7 +17,8 @@ import pytest
 from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import build_model
-from pellucid.text import streaming
+from pellucid.text import bigrams, streaming
+from pellucid.text.bigrams import count_pairs
 from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import build_tokenizer
 from pellucid.training import encoding, evaluation, prepare
@@ -280,16 +281,16 @@ def test_no_preparing_into_the_text(stories: Path, tmp_path: Path, monkeypatch: 
 def test_scores_are_the_same_however_little_is_looked_at_at_once(data: Any, monkeypatch: pytest.MonkeyPatch):
     evaluator, size = Evaluator(data.tokenizer, 16), data.tokenizer.vocab_size
     model = build_model(ModelConfig(size, context_length=16, n_layers=1, n_heads=1, d_model=8), "explicit")
-    whole = evaluator.bigram_score(data.train, data.validation, size)
+    whole = evaluator.bigram_score(count_pairs(data.train, size), data.validation)
     scored = evaluator.score(model, data.validation, "cpu")
-    monkeypatch.setattr(evaluation, "COUNTED_AT_ONCE", 37)
+    monkeypatch.setattr(bigrams, "COUNTED_AT_ONCE", 37)
     monkeypatch.setattr(evaluation, "WINDOWED_AT_ONCE", 100)
     monkeypatch.setattr(evaluation, "TOKENS_AT_ONCE", 32)
     for again, first in (
-        (evaluator.bigram_score(data.train, data.validation, size), whole),
+        (evaluator.bigram_score(count_pairs(data.train, size), data.validation), whole),
         (evaluator.score(model, data.validation, "cpu"), scored),
     ):
         assert again == dataclasses.replace(first, loss=pytest.approx(first.loss, rel=1e-6))
-    monkeypatch.setattr(evaluation, "MOST_COUNTED", 500)
-    first = evaluator.bigram_score(data.train[:500], data.validation, size)
-    assert evaluator.bigram_score(data.train, data.validation, size) == first
+    monkeypatch.setattr(bigrams, "MOST_COUNTED", 500)
+    first = evaluator.bigram_score(count_pairs(data.train[:500], size), data.validation)
+    assert evaluator.bigram_score(count_pairs(data.train, size), data.validation) == first

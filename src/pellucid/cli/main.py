@@ -24,6 +24,7 @@ VERBS = {
     "sample": "let a model write",
     "chat": "take turns with a model",
     "eval": "score a model on a text: loss, perplexity, bits per byte",
+    "inspect": "the page's views as text or JSON",
     "runs": "list, size and delete runs",
     "bench": "this machine's training speed, and its share of the matrix-product peak",
     "doctor": "what this machine and installation can do",

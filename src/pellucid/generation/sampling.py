@@ -20,7 +20,14 @@ NEVER = -math.inf
 def next_token_distribution(
     logits: Tensor, options: SamplingOptions, seen: Tensor | None = None, forbidden: Tensor | None = None
 ) -> Tensor:
-    """The probabilities that the next token is drawn from.
+    """The probabilities that the next token is drawn from: the softmax of `next_token_scores`, (B, V) float32."""
+    return next_token_scores(logits, options, seen, forbidden).softmax(dim=-1)
+
+
+def next_token_scores(
+    logits: Tensor, options: SamplingOptions, seen: Tensor | None = None, forbidden: Tensor | None = None
+) -> Tensor:
+    """Logits of the tokens that may be drawn; -inf for those that are cut.
 
     In this order, which is that of Hugging Face transformers: forbidden tokens, repetition penalty,
     temperature, top-k, top-p, min-p (Nguyen et al. 2024, "Min-p Sampling", section 3); each sees only what
@@ -33,7 +40,7 @@ def next_token_distribution(
         forbidden: (V,) bool, tokens that must not be produced.
 
     Returns:
-        (B, V) float32, each row summing to 1; at temperature 0 all on the likeliest (first) token.
+        (B, V) float32, the likeliest at 0; at temperature 0 the likeliest (first) token alone is left.
     """
     scores = logits.float()
     if forbidden is not None:
@@ -41,7 +48,7 @@ def next_token_distribution(
     if seen is not None and options.repetition_penalty != 1:
         scores = torch.where(seen, penalised(scores, options.repetition_penalty), scores)
     if options.temperature < COLDEST:
-        return torch.zeros_like(scores).scatter_(-1, scores.argmax(dim=-1, keepdim=True), 1.0)
+        return torch.full_like(scores, NEVER).scatter_(-1, scores.argmax(dim=-1, keepdim=True), 0.0)
     scores = (
         scores - scores.amax(dim=-1, keepdim=True)
     ) / options.temperature  # the likeliest at 0: no overflow
@@ -52,7 +59,7 @@ def next_token_distribution(
         scores = keep_top_p(scores, options.top_p)
     if options.min_p > 0:
         scores = scores.masked_fill(scores < math.log(options.min_p), NEVER)  # the likeliest is at 0
-    return scores.softmax(dim=-1)
+    return scores
 
 
 def penalised(scores: Tensor, penalty: float) -> Tensor:
@@ -87,6 +94,17 @@ def draw(probabilities: Tensor, generators: Sequence[torch.Generator]) -> Tensor
         generators: B generators of the CPU.
     """
     uniform = torch.stack([torch.rand(1, generator=own, dtype=torch.float64) for own in generators])  # (B, 1)
+    return _drawn(probabilities, uniform).squeeze(-1)
+
+
+def draw_many(probabilities: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """`n` independent draws from one distribution (V,), as `draw` makes them: (n,) int64."""
+    uniform = torch.rand(1, n, generator=generator, dtype=torch.float64)
+    return _drawn(probabilities[None], uniform)[0]
+
+
+def _drawn(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """The tokens that uniform numbers (B, n) pick from (B, V): (B, n) int64."""
     cumulative = probabilities.double().cumsum(dim=-1)
     target = uniform * cumulative[:, -1:]  # below the total: `uniform` is 1 - 2⁻⁵³ at most
-    return torch.searchsorted(cumulative, target, right=True).squeeze(-1)
+    return torch.searchsorted(cumulative, target, right=True)

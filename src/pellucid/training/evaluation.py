@@ -14,14 +14,13 @@ import torch
 
 from pellucid.model.config import IGNORE
 from pellucid.model.transformer import LanguageModel, next_token_loss
+from pellucid.text.bigrams import PairCounts
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.text.windows import consecutive_windows
 from pellucid.training.machine import autocast
 
 TOKENS_AT_ONCE = 8192  # bounds the memory of the logits
-MOST_COUNTED = 20_000_000  # tokens whose pairs are counted
 WINDOWED_AT_ONCE = 1 << 20  # tokens made into windows at a time
-COUNTED_AT_ONCE = 1 << 21  # of them, which bounds the memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,31 +95,22 @@ class Evaluator:
         n_unknown = int((scored == self.unknown).sum()) if self.unknown is not None else 0
         return len(scored), int(self.bytes_of[scored].sum()), n_unknown
 
-    def bigram_score(self, train: np.ndarray, tokens: np.ndarray, vocab_size: int) -> Score:
-        """What counting pairs in `train` gives: the least a model has to beat.
+    def bigram_score(self, counts: PairCounts, tokens: np.ndarray) -> Score:
+        """What the pairs counted in a training text give: the least a model has to beat.
 
         Rows are smoothed towards the unigram (Witten & Bell 1991, method C: a row's weight on what it saw is
-        its count over count plus number of different followers), and the unigram towards the uniform. Of a
-        longer text the first 20 million tokens are counted.
+        its count over count plus number of different followers), and the unigram towards the uniform.
         """
-        train = train[:MOST_COUNTED]
-        seen, counts = _count_pairs(train, vocab_size)
-        rows = seen // vocab_size
-        row_total = np.bincount(rows, weights=counts, minlength=vocab_size)
-        row_kinds = np.bincount(rows, minlength=vocab_size)
-        unigram = np.bincount(train, minlength=vocab_size) + 1.0
+        unigram = counts.tokens + 1.0
         unigram /= unigram.sum()
-
         total, tallies = 0.0, []
         for inputs, targets in self._blocks(tokens):
             scored = targets != IGNORE
             before, after = inputs[scored], targets[scored]
-            wanted = before * vocab_size + after
-            place = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
-            count = np.where(seen[place] == wanted, counts[place], 0)
-            denominator = row_total[before] + row_kinds[before]
+            kinds = counts.kinds[before]
+            denominator = counts.row_totals[before] + kinds
             with np.errstate(invalid="ignore", divide="ignore"):
-                smoothed = (count + row_kinds[before] * unigram[after]) / denominator
+                smoothed = (counts.of_pairs(before, after) + kinds * unigram[after]) / denominator
             probability = np.where(denominator > 0, smoothed, unigram[after])
             total -= float(np.log(probability).sum())
             tallies.append(self._tally(targets))
@@ -130,14 +120,3 @@ class Evaluator:
 def _score(total: float, tallies: Iterable[tuple[int, int, int]]) -> Score:
     n_tokens, n_bytes, n_unknown = (sum(each) for each in zip(*tallies, strict=True))
     return Score(total / n_tokens, n_tokens, n_bytes, n_unknown) if n_tokens else Score(math.nan, 0, 0)
-
-
-def _count_pairs(tokens: np.ndarray, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours in a stream as `first * vocab_size + second`, in order, and how often each pair occurs."""
-    parts = []
-    for start in range(0, max(1, len(tokens) - 1), COUNTED_AT_ONCE):
-        part = tokens[start : start + COUNTED_AT_ONCE + 1].astype(np.int64)
-        parts.append(np.unique(part[:-1] * vocab_size + part[1:], return_counts=True))
-    pairs, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
-    seen, places = np.unique(pairs, return_inverse=True)
-    return seen, np.bincount(places, weights=counts).astype(np.int64)

@@ -146,7 +146,8 @@ def write_card(outcome: Outcome) -> None:
         "## Privacy",
         "",
         "Everything here was made from the training text: `samples.txt` may quote it, `tokenizer.json` holds its",
-        "symbols or frequent words, `config.json` the paths it was read from, and the weights can remember passages.",
+        "symbols or frequent words, `bigram.safetensors` how often each of them follows each other, `config.json` the",
+        "paths it was read from, and the weights can remember passages.",
         f"`pellucid runs --delete {run.name}` removes the whole folder.",
         "",
     ]

@@ -38,6 +38,7 @@ class RunFolder:
     tokenizer_path = property(lambda self: self.path / "tokenizer.json")
     model_path = property(lambda self: self.path / "model.safetensors")
     live_path = property(lambda self: self.path / "live.safetensors")
+    bigram_path = property(lambda self: self.path / "bigram.safetensors")
     metrics_path = property(lambda self: self.path / "metrics.jsonl")
     samples_path = property(lambda self: self.path / "samples.txt")
     plot_path = property(lambda self: self.path / "loss.png")

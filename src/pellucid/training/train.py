@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +13,14 @@ import torch
 import pellucid
 from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig
+from pellucid.text.bigrams import PairCounts, count_pairs
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
 from pellucid.training import report
 from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.data import TrainingData, absolute_sources, split_corpus, tokenise
+from pellucid.training.files import write_atomically
 from pellucid.training.forecast import Forecast, evaluation_tokens, seconds_per_step
 from pellucid.training.loop import EVALUATIONS, Trainer
 from pellucid.training.machine import Machine, deterministic, probe
@@ -75,6 +78,7 @@ def train(
             observer.note(report.forecast_text(model_config, data, expected))
             train_config = _with_eval_tokens(train_config, expected, data)
             trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
+            _pair_counts(run, data)
             _write_config(run, sources, data, model_config, train_config, machine)
             trainer.start()
             trainer.train()
@@ -111,6 +115,7 @@ def resume(
     run.lock()
     try:
         data = _known_data(run, stored, sources, observer)
+        _pair_counts(run, data)
         machine = probe(train_config.device, train_config.precision, stored["machine"]["threads"])
         with deterministic(machine.device):
             model = build(model_config, train_config, machine)
@@ -174,6 +179,15 @@ def _write_config(
             "machine": dataclasses.asdict(machine),
         }
     )
+
+
+def _pair_counts(run: RunFolder, data: TrainingData) -> PairCounts:
+    """The counted pairs of the training split: the run's own, or counted now and kept for the run."""
+    with contextlib.suppress(InputError):  # missing or damaged: they can be counted at any time
+        return PairCounts.load(run.bigram_path)
+    counts = count_pairs(data.train, data.tokenizer.vocab_size)
+    write_atomically(run.bigram_path, counts.save)
+    return counts
 
 
 # ---------------------------------------------------------------------- steps of resuming
@@ -273,7 +287,7 @@ def _finish(trainer: Trainer) -> Outcome:
     validation = bigram = None
     if len(data.validation) > 2:  # its last token ends the text, and is not scored
         validation = trainer.evaluator.score(model, data.validation, machine.device, machine.precision)
-        bigram = trainer.evaluator.bigram_score(data.train, data.validation, model.config.vocab_size)
+        bigram = trainer.evaluator.bigram_score(_pair_counts(run, data), data.validation)
     progress = trainer.progress
     outcome = Outcome(
         run, progress.step, progress.tokens, progress.seconds, progress.best_step, validation, bigram

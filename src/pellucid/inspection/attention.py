@@ -1,0 +1,117 @@
+"""The view of attention: who looks at whom, in all heads at once, or in one in full.
+
+Shapes: L layers, H heads, T tokens, D head size, R rows and columns of a tile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from pellucid.errors import InputError
+from pellucid.inspection.capture import Captured, Way, capture
+from pellucid.inspection.checks import checked_number
+from pellucid.inspection.frame import Frame
+from pellucid.inspection.subject import Prompt, Subject
+
+MOST_TILES = 512
+LONGEST_IN_FULL = 4096  # tokens: a head's scores and weights then take 134 MB
+
+
+def overview(
+    subject: Subject, text: str, scale: str = "trained", mask: str = "trained", tiles: int = 64
+) -> Frame:
+    """The weights of all heads, "weights" (L, H, R, R), with R at most `tiles`.
+
+    Where the prompt has more tokens, each cell is the greatest of p × p weights; the header's "pooled" is p. A bigram
+    model has no attention: no layers, and a note.
+
+    Args:
+        scale: "sqrt" or "none", or "trained" for how the model was trained.
+        mask: "causal" or "none", or "trained".
+
+    Raises:
+        InputError: an unknown scale or mask, tiles out of range, or a prompt that cannot be read.
+    """
+    checked_number("tiles", tiles, 1, MOST_TILES)
+    prompt, captured, header = _look(subject, text, scale, mask)
+    pooled = -(-len(prompt.ids) // tiles)
+    layers = []
+    for layer in range(header["layers"]):
+        weights = torch.cat([_pooled(part, pooled) for _, part in captured.heads(layer)])
+        layers.append(weights.numpy())
+    side = -(-len(prompt.ids) // pooled)
+    array = np.stack(layers) if layers else np.zeros((0, 0, side, side), np.float32)
+    return Frame({**header, "pooled": pooled}, {"weights": array})
+
+
+def head(
+    subject: Subject, text: str, layer: int, head: int, scale: str = "trained", mask: str = "trained"
+) -> Frame:
+    """One head in full: "weights" and "scores" (T, T), "visible" (T, T), "q" and "k" (T, D).
+
+    Scores are scaled and not masked: "visible" tells which count. Layers and heads are counted from 0.
+
+    Raises:
+        InputError: there is no such layer or head, or the prompt has more than 4,096 tokens; as in `overview`.
+    """
+    config = subject.config
+    if config.architecture == "bigram":
+        raise InputError("a bigram model has no attention: choose a transformer")
+    checked_number("layer", layer, 0, config.n_layers - 1, " for this model")
+    checked_number("head", head, 0, config.n_heads - 1, " for this model")
+    prompt, captured, header = _look(subject, text, scale, mask)
+    if len(prompt.ids) > LONGEST_IN_FULL:
+        raise InputError(
+            f"the prompt has {len(prompt.ids):,} tokens: one head is shown in full for {LONGEST_IN_FULL:,} at most; "
+            "shorten it, or look at all heads, pooled"
+        )
+    q, k, scores, weights = captured.head(layer, head)
+    visible = captured.way.visible(len(prompt.ids)).to(torch.uint8)
+    header |= {"layer": layer, "head": head, "kv_head": head * config.n_kv_heads // config.n_heads}
+    arrays = {"weights": weights, "scores": scores, "visible": visible, "q": q, "k": k}
+    return Frame(header, {name: tensor.numpy() for name, tensor in arrays.items()})
+
+
+def _pooled(weights: torch.Tensor, size: int) -> torch.Tensor:
+    return F.max_pool2d(weights, size, ceil_mode=True) if size > 1 else weights
+
+
+def _look(subject: Subject, text: str, scale: str, mask: str) -> tuple[Prompt, Captured, dict[str, Any]]:
+    """The prompt, what a pass over it left, and what both views say of them."""
+    config = subject.config
+    prompt = subject.read(text)
+    captured, way = capture(subject, prompt.ids, scale, mask), Way.of(config, scale, mask)
+    trained = Way.of(config)
+    is_bigram = config.architecture == "bigram"
+    notes = [*prompt.notes, *(["A bigram model has no attention."] if is_bigram else [])]
+    header = {
+        "stamp": subject.stamp,
+        "notes": notes,
+        "tokens": prompt.tokens,
+        "layers": 0 if is_bigram else config.n_layers,
+        "heads": 0 if is_bigram else config.n_heads,
+        "kv_heads": 0 if is_bigram else config.n_kv_heads,
+        "head_dim": config.head_dim,
+        "scale": {"kind": way.scale, "value": way.factor(config.head_dim), "trained": trained.scale},
+        "mask": {"kind": way.mask, "trained": trained.mask},
+        "trained_this_way": way == trained,
+        "loss": _loss(captured, capture(subject, prompt.ids)),
+    }
+    return prompt, captured, header
+
+
+def _loss(captured: Captured, trained: Captured) -> dict[str, Any] | None:
+    """Mean next-token loss over the prompt, now and as trained."""
+    now, before = captured.loss, trained.loss
+    if now is None or before is None:
+        return None
+    return {
+        "nats": now,
+        "trained_nats": before,
+        "change": now - before,
+        "n_tokens": len(captured.losses),
+    }

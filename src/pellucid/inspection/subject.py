@@ -1,0 +1,99 @@
+"""What is looked into: one set of weights, and the prompts it reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import threading
+from functools import cached_property
+from typing import Any
+
+from pellucid.api import LoadedRun
+from pellucid.errors import InputError
+from pellucid.generation.engine import Engine
+from pellucid.inspection.capture import twin
+from pellucid.inspection.checks import checked_text
+from pellucid.inspection.tokens import as_shown, spans
+from pellucid.text.bigrams import PairCounts
+
+_serials = itertools.count()
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+    """A text as the model reads it.
+
+    Args:
+        ids: never empty: an empty text is the end-of-text token alone, as before any document.
+        tokens: one a token, {"id", "text", "start", "end"}: how it is shown, and its characters in the text.
+        notes: what a person should know, as of tokens that did not fit.
+    """
+
+    ids: tuple[int, ...]
+    tokens: list[dict[str, Any]]
+    notes: list[str]
+
+
+class Subject:
+    """A loaded run, ready to be looked into from several threads at once.
+
+    `twin` is an uncompiled instance of the model that shares its weights: views swap its parts, under `lock`, while
+    other threads let the loaded one write.
+    """
+
+    def __init__(self, loaded: LoadedRun) -> None:
+        self.loaded = loaded
+        self.config, self.tokenizer, self.device = loaded.model.config, loaded.tokenizer, loaded.device
+        self.serial = next(_serials)  # tells its captures from those of others, of the same run too
+        self.lock = threading.Lock()
+        self.twin = twin(loaded.model)
+
+    @property
+    def stamp(self) -> dict[str, Any]:
+        """Of which weights an answer speaks."""
+        return {"run": self.loaded.folder.name, "step": self.loaded.step, "kind": self.loaded.kind}
+
+    @cached_property
+    def engine(self) -> Engine:
+        return self.loaded.engine()
+
+    @cached_property
+    def pair_counts(self) -> PairCounts:
+        """Raises: InputError when the run has none, or they are damaged."""
+        counts = PairCounts.load(self.loaded.folder.bigram_path)
+        if counts.vocab_size != self.tokenizer.vocab_size:
+            raise InputError(
+                f"{self.loaded.folder.bigram_path} counts {counts.vocab_size} tokens and the tokenizer has "
+                f"{self.tokenizer.vocab_size}: they are not of one run; delete it, and resume the run"
+            )
+        return counts
+
+    def read(self, text: str) -> Prompt:
+        """The last tokens of a text that the model's context holds.
+
+        Raises:
+            InputError: it is no text, or longer than a million characters.
+        """
+        text = checked_text(text)
+        ids = self.tokenizer.encode(text).tolist()
+        notes = []
+        context = self.config.context_length
+        start = max(0, len(ids) - context)
+        if start:
+            notes.append(
+                f"The prompt has {len(ids):,} tokens and this model sees {context:,}: "
+                f"only the last {context:,} are read."
+            )
+        if unknown := sum(token == self.tokenizer.unknown for token in ids[start:]):
+            notes.append(
+                "1 of the prompt's characters never occurred in training: it is read as unknown."
+                if unknown == 1
+                else f"{unknown:,} of the prompt's characters never occurred in training: they are read as unknown."
+            )
+        if not ids:
+            notes.append("The prompt is empty: the model reads the beginning of a text.")
+            end = self.tokenizer.end_of_text
+            return Prompt((end,), [as_shown(self.tokenizer, end, 0, 0)], notes)
+        ends = spans(self.tokenizer, text, ids)[start:]
+        tokens = [as_shown(self.tokenizer, id, *span) for id, span in zip(ids[start:], ends, strict=True)]
+        return Prompt(tuple(ids[start:]), tokens, notes)
