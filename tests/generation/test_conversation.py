@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 import pytest
 
 from pellucid.errors import InputError
-from pellucid.generation.conversation import Conversation, Turn
+from pellucid.generation.conversation import Conversation, Turn, conversation_prompt
 from pellucid.generation.engine import Engine
 from pellucid.generation.options import CHAT_DEFAULTS, SamplingOptions
 
@@ -118,8 +118,35 @@ def test_as_many_turns_as_fit_to_the_token(inner):
 def test_a_long_message_is_read_from_its_end(inner):
     notes: list[str] = []
     engine = Engine(inner.model, inner.tokenizer, note=notes.append)
-    "".join(Conversation(engine, SHORT).reply("word " * 100))
-    assert notes and "only the last 100" in notes[0]
+    conversation = Conversation(engine, SHORT)
+    "".join(conversation.reply("word " * 99 + "end"))
+    assert notes == ["The message has 498 tokens and there is room for 86: only the last 86 are read."]
+    conversation.turns = [Turn("YOU", "word " * 99 + "end")]
+    prompt = conversation.prompt()
+    assert len(prompt) == 100 and prompt.startswith("YOU:\n") and prompt.endswith("word end\n\nMODEL:\n")
+
+
+def test_what_is_forgotten_is_told(inner):
+    notes: list[str] = []
+    conversation = Conversation(Engine(inner.model, inner.tokenizer, note=notes.append), SHORT)
+    conversation.turns = [Turn("YOU", f"this is message {letter}") for letter in "abcdef"]
+    conversation.prompt()
+    assert notes == ["This model sees 100 tokens of what was said so far: of 6 turns the last 3 are read."]
+
+
+def test_a_preface_stands_before_the_turns_and_stays(inner):
+    turns = [Turn("YOU", "a long message that takes some room " + letter) for letter in "abcdef"]
+    prompt, notes = conversation_prompt(turns, "MODEL", inner.tokenizer, 100, " ACT I.\n\nA room. ")
+    assert prompt.startswith("ACT I.\n\nA room.\n\nYOU:\na long message") and len(prompt) <= 100
+    assert len(notes) == 1 and "6 turns" in notes[0]
+    prompt, notes = conversation_prompt(turns[:1], "MODEL", inner.tokenizer, 100, "so " * 300 + "it is")
+    assert len(prompt) <= 100 and prompt.split("\n\n")[0].endswith("so it is")
+    assert len(notes) == 1 and "The text before the conversation has 905 tokens" in notes[0]
+
+
+def test_a_context_too_small_for_the_names_still_gets_a_prompt(inner):
+    prompt, notes = conversation_prompt([Turn("YOU", "Hello")], "MODEL", inner.tokenizer, 4, "so")
+    assert prompt.endswith("o\n\nMODEL:\n") and notes
 
 
 def test_messages_keep_to_the_template(inner):

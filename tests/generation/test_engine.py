@@ -227,7 +227,7 @@ def test_bfloat16(make_model, chars, how):
         engine.model.to(torch.bfloat16)
     with torch.autocast("cpu", torch.bfloat16, enabled=how == "autocast"):
         results = engine.generate(PROMPTS, LONG)
-        assert engine._windows([]).dtype == torch.bfloat16
+        assert engine.decoding().windows.dtype == torch.bfloat16
     assert [len(result.ids) for result in results] == [45] * 4
 
 

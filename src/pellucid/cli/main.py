@@ -23,6 +23,7 @@ VERBS = {
     "prepare": "tokenise a text larger than memory once, for train to map",
     "sample": "let a model write",
     "chat": "take turns with a model",
+    "serve": "the page and the APIs: train, chat and look inside, in a browser",
     "eval": "score a model on a text: loss, perplexity, bits per byte",
     "inspect": "the page's views as text or JSON",
     "runs": "list, size and delete runs",

@@ -13,12 +13,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Sequence
 
 from pellucid.errors import InputError
 from pellucid.generation.engine import Engine
 from pellucid.generation.options import CHAT_DEFAULTS, SamplingOptions
 from pellucid.generation.text_stream import StopFinder
+from pellucid.text.tokenizers.tokenizer import Tokenizer
 
 BLANK_LINE = "\n\n"
 
@@ -31,6 +32,148 @@ class Turn:
     text: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Speakers:
+    """The two names in the text.
+
+    Args:
+        user: the person's.
+        model: the model's; a name from its training text makes it speak as that character.
+
+    Raises:
+        InputError: a name is empty, has a line break or is used by both.
+    """
+
+    user: str = "YOU"
+    model: str = "MODEL"
+
+    def __post_init__(self) -> None:
+        for name in (self.user, self.model):
+            if not name.strip() or "\n" in name:
+                raise InputError(f"a speaker's name must be some text on one line, not {name!r}")
+        if self.user == self.model:
+            raise InputError(f"both speakers are called {self.user!r}: give one of them another name")
+
+    def cutter(self) -> SpeechCutter:
+        """What finds the end of one speech."""
+        return SpeechCutter((self.user, self.model))
+
+
+# ---------------------------------------------------------------------- what the model reads
+
+
+def prompt_room(context_length: int, max_tokens: int) -> int:
+    """Tokens that a prompt may have so that the reply fits behind it; never less than half a context."""
+    return max(context_length - max_tokens, context_length // 2, 1)
+
+
+def conversation_prompt(
+    turns: Sequence[Turn], speaker: str, tokenizer: Tokenizer, room: int, preface: str = ""
+) -> tuple[str, list[str]]:
+    """What a model continues as `speaker`: the latest turns that fit, and the name.
+
+    Args:
+        turns: what was said so far; blank lines within are closed up, as one would end a speech.
+        room: tokens that the prompt may have (see `prompt_room`).
+        preface: plain text that stands before all turns, and stays when early turns have to go.
+
+    Returns:
+        The prompt, and sentences that tell what was left out of it.
+    """
+    notes: list[str] = []
+    cue = f"{speaker}:\n"
+    left = room - _n_tokens(tokenizer, cue)
+    opening = ""
+    if preface := preface.strip():
+        opening = _cropped(preface, tokenizer, max(1, left // 2), "The text before the conversation", notes)
+        opening += BLANK_LINE
+        left -= _n_tokens(tokenizer, opening)
+    speeches: list[str] = []
+    for turn in reversed(turns):
+        speech = _speech(turn.speaker, turn.text)
+        n_tokens = _n_tokens(tokenizer, speech)
+        if n_tokens > left and speeches:
+            notes.append(
+                f"This model sees {room} tokens of what was said so far: of {len(turns)} turns "
+                f"the last {len(speeches)} are read."
+            )
+            break
+        if n_tokens > left:  # the last message is always there, its end at least
+            frame = _n_tokens(tokenizer, _speech(turn.speaker, ""))
+            text = _cropped(_one_speech(turn.text), tokenizer, max(1, left - frame), "The message", notes)
+            speech, n_tokens = _speech(turn.speaker, text), left
+        left -= n_tokens
+        speeches.insert(0, speech)
+    return "".join([opening, *speeches, cue]), notes
+
+
+def _one_speech(text: str) -> str:
+    """Text without the blank lines that would end a speech."""
+    return re.sub(r"\n\s*\n", "\n", text.strip())
+
+
+def _speech(speaker: str, text: str) -> str:
+    return f"{speaker}:\n{_one_speech(text)}{BLANK_LINE}"
+
+
+def _n_tokens(tokenizer: Tokenizer, text: str) -> int:
+    return len(tokenizer.encode(text))
+
+
+def _cropped(text: str, tokenizer: Tokenizer, room: int, what: str, notes: list[str]) -> str:
+    """The end of `text` that has no more than `room` tokens; says so if that is not all of it."""
+    n_tokens = n_kept = _n_tokens(tokenizer, text)
+    kept = text
+    while n_kept > room and len(kept) > 1:
+        kept = kept[-max(1, min(len(kept) - 1, len(kept) * room // n_kept)) :]
+        n_kept = _n_tokens(tokenizer, kept)
+    if len(kept) < len(text):
+        notes.append(
+            f"{what} has {n_tokens} tokens and there is room for {room}: only the last {n_kept} are read."
+        )
+    return kept
+
+
+# ---------------------------------------------------------------------- what the model says
+
+
+class SpeechCutter:
+    """Passes on one speech of what a model writes, however that is cut into pieces.
+
+    A speech ends at a blank line or where a speaker's name begins the next; blank lines before it do not count.
+
+    Args:
+        speakers: the names that begin a speech.
+    """
+
+    def __init__(self, speakers: Sequence[str]) -> None:
+        self._finder = StopFinder((BLANK_LINE, *(f"\n{name}:" for name in speakers)))
+        self._begun = self._shown = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the speech is over, so that nothing more can come."""
+        return self._finder.found
+
+    def push(self, piece: str) -> str:
+        """The text that can be shown now."""
+        if not self._begun:
+            piece = piece.lstrip()
+            self._begun = bool(piece)
+            piece = f"\n{piece}" if self._begun else ""  # so that a speaker's name at once counts, too
+        return self._show(self._finder.push(piece))
+
+    def flush(self) -> str:
+        """The rest, when no more pieces come."""
+        return self._show(self._finder.flush().rstrip())
+
+    def _show(self, text: str) -> str:
+        if not self._shown:
+            text = text.lstrip()
+            self._shown = bool(text)
+        return text
+
+
 class Conversation:
     """A person and a model, speaking in turn.
 
@@ -38,7 +181,7 @@ class Conversation:
     Before it the model reads as many of the latest whole turns as leave room in the context for the reply.
 
     Args:
-        engine: writes the replies.
+        engine: writes the replies; its `note` hears what had to be left out.
         options: of each reply; with a seed, reply n draws from seed + n.
         user: the person's name in the text.
         model_name: the model's; a name from its training text makes it speak as that character.
@@ -54,13 +197,8 @@ class Conversation:
         user: str = "YOU",
         model_name: str = "MODEL",
     ) -> None:
-        for name in (user, model_name):
-            if not name.strip() or "\n" in name:
-                raise InputError(f"a speaker's name must be some text on one line, not {name!r}")
-        if user == model_name:
-            raise InputError(f"both speakers are called {user!r}: give one of them another name")
         self.engine, self.options = engine, options
-        self.user, self.model_name = user, model_name
+        self.speakers = Speakers(user, model_name)
         self.turns: list[Turn] = []
         self._n_replies = 0
 
@@ -69,9 +207,8 @@ class Conversation:
 
         Both turns are kept in `turns`, of an answer that is broken off as much as was written.
         """
-        message = re.sub(r"\n\s*\n", "\n", message.strip())  # a blank line would end the person's turn
-        if message:
-            self.turns.append(Turn(self.user, message))
+        if message := _one_speech(message):
+            self.turns.append(Turn(self.speakers.user, message))
         options = self.options
         if options.seed is not None:
             options = dataclasses.replace(options, seed=options.seed + self._n_replies)
@@ -80,49 +217,27 @@ class Conversation:
 
     def prompt(self) -> str:
         """What the model is about to continue: the latest turns that fit, and its own name."""
-        cue = f"{self.model_name}:\n"
-        context = self.engine.model.config.context_length
-        room = max(context - self.options.max_tokens, context // 2) - self._n_tokens(cue)
-        kept: list[str] = []
-        for turn in reversed(self.turns):
-            speech = f"{turn.speaker}:\n{turn.text}{BLANK_LINE}"
-            room -= self._n_tokens(speech)
-            if room < 0 and kept:  # the last message is always there: the engine cuts it if it must
-                break
-            kept.insert(0, speech)
-        return "".join(kept) + cue
-
-    def _n_tokens(self, text: str) -> int:
-        return len(self.engine.tokenizer.encode(text))
+        room = prompt_room(self.engine.model.config.context_length, self.options.max_tokens)
+        prompt, notes = conversation_prompt(self.turns, self.speakers.model, self.engine.tokenizer, room)
+        for sentence in notes:
+            self.engine.note(sentence)
+        return prompt
 
     def _speak(self, pieces: Generator[str]) -> Generator[str]:
-        """One speech of what the model writes; leading blank lines do not count as its end."""
-        speakers = (f"\n{self.user}:", f"\n{self.model_name}:")
-        finder = StopFinder((BLANK_LINE, *speakers))
+        """One speech of what the model writes."""
+        cutter = self.speakers.cutter()
         said: list[str] = []
         try:
             with contextlib.closing(pieces):
-                for piece in self._until(pieces, finder):
-                    said.append(piece)
-                    yield piece
+                for piece in pieces:
+                    if text := cutter.push(piece):
+                        said.append(text)
+                        yield text
+                    if cutter.ended:
+                        return
+            if rest := cutter.flush():
+                said.append(rest)
+                yield rest
         finally:
             if text := "".join(said).strip():
-                self.turns.append(Turn(self.model_name, text))
-
-    @staticmethod
-    def _until(pieces: Iterator[str], finder: StopFinder) -> Iterator[str]:
-        begun = shown = False
-        for piece in pieces:
-            if not begun:
-                piece = piece.lstrip()
-                begun = bool(piece)
-                piece = f"\n{piece}" if begun else ""  # so that a speaker's name at once counts, too
-            text = finder.push(piece)
-            if text := text if shown else text.lstrip():
-                shown = True
-                yield text
-            if finder.found:
-                return
-        rest = finder.flush().rstrip()
-        if rest := rest if shown else rest.lstrip():
-            yield rest
+                self.turns.append(Turn(self.speakers.model, text))

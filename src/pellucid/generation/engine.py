@@ -7,36 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Generator, Sequence
 
 import torch
-from torch import Tensor
 
 from pellucid.errors import InputError
+from pellucid.generation.decoding import Decoding, Draft, FinishReason, Token
 from pellucid.generation.options import SamplingOptions
-from pellucid.generation.rolling import RollingWindows, prompt_start
-from pellucid.generation.sampling import draw, next_token_distribution
-from pellucid.generation.text_stream import TextStream
+from pellucid.generation.rolling import prompt_start
 from pellucid.model.transformer import LanguageModel
 from pellucid.text.tokenizers.tokenizer import Tokenizer
-
-FinishReason = Literal["stop", "length"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Token:
-    """One token as it is written.
-
-    Args:
-        id: the token.
-        logprob: its natural log-probability under the model itself, before temperature and the rest.
-        text: the text that can be shown since the token before, often more or less than this token's own.
-    """
-
-    id: int
-    logprob: float
-    text: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,56 +34,6 @@ class Generation:
     ids: tuple[int, ...]
     prompt_ids: tuple[int, ...]
     finish_reason: FinishReason
-
-
-class _Sequence:
-    """One text in the making."""
-
-    def __init__(
-        self, prompt_ids: list[int], options: SamplingOptions, tokenizer: Tokenizer, vocab_size: int
-    ) -> None:
-        self.ids = list(prompt_ids)
-        self.n_prompt = len(prompt_ids)
-        self.n_tokens = 0
-        self.options = options
-        self.text = TextStream(tokenizer, options.stop)
-        self.pieces: list[str] = []
-        self.finish_reason: FinishReason | None = None
-        self.generator = torch.Generator()  # its own: what else is in the batch does not change its words
-        if options.seed is None:
-            self.generator.seed()
-        else:
-            self.generator.manual_seed(options.seed)
-        self.seen = None
-        if options.repetition_penalty != 1:
-            self.seen = torch.zeros(vocab_size, dtype=torch.bool)
-            self.seen[prompt_ids] = True
-        # sequences that differ only in what comes after the draw share one pass over the logits
-        self.drawing = dataclasses.replace(options, seed=None, stop=(), max_tokens=1, ignore_eos=False)
-
-    def take(self, token: int, end_of_text: int) -> str:
-        """Append a token; returns the text that can be shown."""
-        self.n_tokens += 1
-        ended = token == end_of_text and not self.options.ignore_eos
-        piece = ""
-        if not ended:
-            self.ids.append(token)
-            piece = self.text.push(token)
-            if self.seen is not None:
-                self.seen[token] = True
-        if ended or self.text.stopped:
-            self.finish_reason = "stop"
-        elif self.n_tokens == self.options.max_tokens:
-            self.finish_reason = "length"
-        if self.finish_reason:
-            piece += self.text.flush()
-        self.pieces.append(piece)
-        return piece
-
-    def result(self) -> Generation:
-        assert self.finish_reason is not None
-        prompt, written = self.ids[: self.n_prompt], self.ids[self.n_prompt :]
-        return Generation("".join(self.pieces), tuple(written), tuple(prompt), self.finish_reason)
 
 
 class Engine:
@@ -162,10 +92,10 @@ class Engine:
             raise InputError(
                 f"{len(prompts)} prompts but {len(options)} options: give one for all, or one for each"
             )
-        sequences = [self._begin(*pair) for pair in zip(prompts, options, strict=True)]
-        for _ in self._decode(sequences):
+        drafts = [self.draft(*pair) for pair in zip(prompts, options, strict=True)]
+        for _ in self._decode(drafts):
             pass
-        return [sequence.result() for sequence in sequences]
+        return [_result(draft) for draft in drafts]
 
     def stream(self, prompt: str, options: SamplingOptions | None = None) -> Generator[str]:
         """The text of `generate`, in pieces as they are written; closing the iterator stops the model."""
@@ -173,76 +103,67 @@ class Engine:
 
     def tokens(self, prompt: str, options: SamplingOptions | None = None) -> Generator[Token]:
         """Every token as it is written, an end of text included; closing the iterator stops the model."""
-        return self._decode([self._begin(prompt, options or SamplingOptions())])
+        return self._decode([self.draft(prompt, options or SamplingOptions())])
 
-    def _begin(self, prompt: str, options: SamplingOptions) -> _Sequence:
+    def draft(
+        self,
+        prompt: str,
+        options: SamplingOptions,
+        beginning: Sequence[int] = (),
+        note: Callable[[str], None] | None = None,
+    ) -> Draft:
+        """What `prompt` is the beginning of, for a Decoding to write.
+
+        Args:
+            beginning: tokens that the text is to begin with.
+            note: hears what a person should know of this prompt, instead of the engine's own.
+
+        Raises:
+            InputError: there is no such token.
+        """
+        note = note or self.note
+        for token in beginning:
+            self.tokenizer.token_bytes(token)  # complains if there is none
         ids = self.tokenizer.encode(prompt).tolist() or [self.tokenizer.end_of_text]
         context = self.model.config.context_length
         dropped = prompt_start(len(ids), context, options.max_tokens)
         if dropped:
-            self.note(
+            note(
                 f"The prompt has {len(ids)} tokens and this model sees {context}: "
                 f"only the last {len(ids) - dropped} are read."
             )
         if unknown := sum(token == self.tokenizer.unknown for token in ids):
-            self.note(
+            note(
                 f"{unknown} of the prompt's characters never occurred in training: they are read as unknown."
             )
-        return _Sequence(ids[dropped:], options, self.tokenizer, self.model.config.vocab_size)
+        return Draft(ids[dropped:], options, self.tokenizer, self.model.config.vocab_size, beginning)
 
-    @torch.inference_mode()
-    def _decode(self, sequences: Sequence[_Sequence]) -> Generator[Token]:
-        """The tokens of all sequences until each has ended, computed as they are asked for."""
+    def decoding(self) -> Decoding:
+        """What writes several drafts at once; the model must be in evaluation mode."""
+        return Decoding(self.model, self.tokenizer, self.forbidden)
+
+    def _decode(self, drafts: Sequence[Draft]) -> Generator[Token]:
+        """The tokens of all drafts until each has ended, computed as they are asked for."""
         training = [module for module in self.model.modules() if module.training]
         self.model.eval()
         try:
-            running = list(sequences)
-            windows = self._windows(running)
-            while running:
-                logits = windows.next_logits().float().cpu()  # (B, V)
-                for sequence, token, logprob in self._choose(running, logits):
-                    piece = sequence.take(token, self.tokenizer.end_of_text)
-                    yield Token(token, logprob, piece)
-                rows = [row for row, sequence in enumerate(running) if sequence.finish_reason is None]
-                if 0 < len(rows) < len(running):
-                    windows.keep(rows)
-                running = [running[row] for row in rows]
+            decoding = self.decoding()
+            decoding.join(drafts)
+            while decoding.drafts:
+                for _, token in decoding.step():
+                    yield token
+                for draft in drafts:
+                    if draft.problem:
+                        raise draft.problem
         finally:
             for module in training:
                 module.training = True
 
-    def _windows(self, sequences: Sequence[_Sequence]) -> RollingWindows:
-        weights = next(self.model.parameters())
-        kind = weights.device.type
-        # inside a trainer's autocast the keys and values come in its type, not in the weights'
-        autocast = torch.is_autocast_enabled(kind)
-        dtype = torch.get_autocast_dtype(kind) if autocast else weights.dtype
-        capacity = max((sequence.n_prompt + sequence.options.max_tokens for sequence in sequences), default=1)
-        return RollingWindows(
-            self.model, [sequence.ids for sequence in sequences], capacity, weights.device, dtype
-        )
 
-    def _choose(
-        self, sequences: Sequence[_Sequence], logits: Tensor
-    ) -> Iterator[tuple[_Sequence, int, float]]:
-        """The next token of every sequence, with its log-probability under the model."""
-        totals = logits.logsumexp(dim=-1)  # (B,)
-        if not totals.isfinite().all():
-            raise InputError(
-                "the model's outputs are not finite numbers, so no word can be chosen: its weights are "
-                "damaged or its training diverged; use an earlier checkpoint or train again with a lower --lr"
-            )
-        groups: dict[SamplingOptions, list[int]] = {}
-        for row, sequence in enumerate(sequences):
-            groups.setdefault(sequence.drawing, []).append(row)
-        chosen = torch.empty(len(sequences), dtype=torch.long)
-        for drawing, rows in groups.items():
-            masks = [mask for row in rows if (mask := sequences[row].seen) is not None]
-            seen = torch.stack(masks) if masks else None
-            probabilities = next_token_distribution(logits[rows], drawing, seen, self.forbidden)
-            chosen[rows] = draw(probabilities, [sequences[row].generator for row in rows])
-        logprobs = logits.gather(-1, chosen[:, None]).squeeze(-1) - totals  # (B,)
-        return zip(sequences, chosen.tolist(), logprobs.tolist(), strict=True)
+def _result(draft: Draft) -> Generation:
+    assert draft.finish_reason is not None
+    prompt, written = draft.ids[: draft.n_prompt], draft.ids[draft.n_prompt :]
+    return Generation("".join(draft.pieces), tuple(written), tuple(prompt), draft.finish_reason)
 
 
 def _texts(tokens: Generator[Token]) -> Generator[str]:

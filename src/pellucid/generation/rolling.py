@@ -13,6 +13,8 @@ from torch import Tensor
 from pellucid.model.cache import KVCache
 from pellucid.model.transformer import LanguageModel
 
+GROWTH = 128  # columns of the cache taken at once: what may be needed often is not
+
 
 def window_start(n_tokens: int, context_length: int) -> int:
     """Where the window begins that predicts what follows `n_tokens` tokens.
@@ -40,7 +42,8 @@ def prompt_start(n_tokens: int, context_length: int, max_tokens: int) -> int:
 class RollingWindows:
     """The windows of B sequences, read into one cache, each ending in the cache's last column.
 
-    The cache holds every token of a window but the last, which the next step reads.
+    The cache holds every token of a window but the last, which the next step reads. It has room for as many
+    columns as its windows may need, and takes them as it grows.
 
     Args:
         model: in evaluation mode.
@@ -58,25 +61,41 @@ class RollingWindows:
         dtype: torch.dtype,
     ) -> None:
         self.model = model
-        self.sequences = list(sequences)
-        self.starts = [-1] * len(self.sequences)  # nothing is read yet
-        self.capacity = min(capacity, model.config.context_length)
         self.device, self.dtype = device, dtype
-        self.cache = self._empty_cache(0)
+        self.sequences: list[list[int]] = []
+        self.starts: list[int] = []
+        self.needs: list[int] = []  # tokens that each window needs room for
+        self.cache = self._empty_cache(0, 0)
+        self.join(sequences, [capacity] * len(sequences))
+
+    def join(self, sequences: Sequence[list[int]], needs: Sequence[int]) -> None:
+        """Let more sequences run along; the next step reads them.
+
+        Args:
+            needs: tokens that the window of each needs room for at most, at least its tokens now.
+        """
+        context = self.model.config.context_length
+        self.sequences += sequences
+        self.starts += [-1] * len(sequences)  # nothing is read yet
+        self.needs += [min(need, context) for need in needs]
 
     def next_logits(self) -> Tensor:
         """Logits (B, V) of the token that follows each sequence."""
         self._roll()
+        if self.cache.length == self.cache.capacity:
+            self.cache = self._moved(self.cache, range(len(self.sequences)), self.cache.length)
         ids = torch.tensor([[sequence[-1]] for sequence in self.sequences], device=self.device)
         widths = self._widths(range(len(self.sequences)))
         return self._forward(ids, [width + 1 for width in widths], self.cache)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these sequences alone."""
-        old = self.cache
+        read = [row for row in rows if self.starts[row] >= 0]  # those that joined just now are in no cache
         self.sequences = [self.sequences[row] for row in rows]
         self.starts = [self.starts[row] for row in rows]
-        self.cache = self._moved(old, rows, max(self._widths(range(len(rows)))))
+        self.needs = [self.needs[row] for row in rows]
+        widths = self._widths(range(len(read)))  # new ones come last
+        self.cache = self._moved(self.cache, read, max(widths, default=0))
 
     def _roll(self) -> None:
         """Read the windows that begin elsewhere than before; all of them, the first time."""
@@ -99,9 +118,9 @@ class RollingWindows:
 
     def _read(self, rows: Sequence[int]) -> KVCache:
         """A cache of these windows without their last tokens, padded on the left."""
-        cache = self._empty_cache(len(rows))
         widths = self._widths(rows)
         longest = max(widths)
+        cache = self._empty_cache(len(rows), longest)
         if longest:
             ids = torch.zeros(len(rows), longest, dtype=torch.long)
             for line, row, width in zip(ids, rows, widths, strict=True):
@@ -126,12 +145,22 @@ class RollingWindows:
         return [len(self.sequences[row]) - self.starts[row] - 1 for row in rows]
 
     def _moved(self, old: KVCache, rows: Sequence[int], width: int) -> KVCache:
-        """Some rows of a cache, their last `width` columns; a window never outgrows the columns of the old one."""
-        new = self._empty_cache(len(rows))
+        """Some rows of a cache, their last `width` columns; rows and columns that it lacks are zeros."""
+        new = self._empty_cache(len(rows), width)
+        there = [row for row in rows if row < old.keys.shape[1]]  # the first ones: others join behind them
+        common = min(width, old.length)
         for mine, theirs in ((new.keys, old.keys), (new.values, old.values)):
-            mine[:, :, :, :width] = theirs[:, list(rows), :, old.length - width : old.length]
+            if (
+                len(there) < len(rows) or common < width
+            ):  # a weight of 0 makes no zero of what is not a number
+                mine[:, :, :, :width] = 0
+            mine[:, : len(there), :, width - common : width] = theirs[
+                :, there, :, old.length - common : old.length
+            ]
         new.length = width
         return new
 
-    def _empty_cache(self, batch: int) -> KVCache:
-        return KVCache(self.model.config, batch, self.capacity, self.device, self.dtype)
+    def _empty_cache(self, batch: int, width: int) -> KVCache:
+        """With room for `width` columns, and for some more if a window needs them."""
+        capacity = min(width + GROWTH, max(self.needs, default=1))
+        return KVCache(self.model.config, batch, capacity, self.device, self.dtype)

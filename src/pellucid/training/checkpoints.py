@@ -157,7 +157,9 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         ) from None
 
 
-def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+def save_tensors(
+    tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None, durable: bool = True
+) -> None:
     """Raises: OSError when the disk is full or fails; safetensors tells of that only in words."""
     try:
         save_file(
@@ -168,7 +170,8 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
         if code is None:
             raise
         raise OSError(int(code[1]), str(error), str(path), int(code[1])) from error
-    sync(path)
+    if durable:
+        sync(path)
 
 
 def random_states() -> tuple[dict[str, Tensor], dict[str, Any]]:

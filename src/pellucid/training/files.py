@@ -11,16 +11,18 @@ from typing import IO, Any
 from pellucid.errors import InputError
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make the file at a temporary name, sync it, and put it in its place at once."""
+def write_atomically(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:
+    """Let `write` make the file at a temporary name, sync it if `durable`, and put it in its place at once."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         write(temporary)
-        sync(temporary)
+        if durable:
+            sync(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    sync(path.parent)
+    if durable:
+        sync(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -23,6 +23,7 @@ from pellucid.training import average
 from pellucid.training.average import AveragedWeights
 from pellucid.training.checkpoints import Checkpoint, problem, random_states, restore_random_states
 from pellucid.training.config import TrainConfig
+from pellucid.training.control import Control
 from pellucid.training.data import TrainingData
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.failures import (
@@ -85,6 +86,7 @@ class Trainer:
     ) -> None:
         self.run, self.model, self.data, self.config = run, model, data, config
         self.machine, self.observer = machine, observer
+        self.control = Control(run)
         self.progress = Progress()
         length = model.config.context_length
         self.windows = Windows(data.train, length, config.seed)
@@ -157,7 +159,7 @@ class Trainer:
         """Run to the end of the budget.
 
         Raises:
-            Interrupted: by SIGINT or SIGTERM, after saving.
+            Interrupted: by SIGINT, SIGTERM or `Control.stop`, after saving.
             Diverged: before the optimizer step that would have spoiled the weights, after saving.
             OutOfMemory: after saving.
             OSError: the disk is full or fails; the last checkpoint stands.
@@ -177,6 +179,8 @@ class Trainer:
                     self._marks.clear()  # the speed is that of steps alone
                 if self.stop_early or step >= self.pace.total_steps(step):
                     break
+                if self.control.asked():
+                    offset -= self._obey(interruption)
                 if interruption.asked:
                     self.save()
                     self._publish_if_better()
@@ -191,6 +195,20 @@ class Trainer:
                     self.save()
         self.save()
         self._publish_if_none()
+
+    def _obey(self, interruption: Interruption) -> float:
+        """Pause, copy the weights or stop, as is asked for; returns the seconds paused, which nothing counts."""
+        step, note = self.progress.step, self.observer.note
+        paused = self.control.obey(interruption, step, self.save, self._copy_weights, note)
+        self._last_save += paused
+        self._last_plan += paused
+        return paused
+
+    def _copy_weights(self) -> None:
+        """What there is to look at of a training that goes on."""
+        with self.average.applied():
+            weights = stored_weights(self.model)
+            publish_weights(self.run.live_path, weights, self.progress.step, durable=False)
 
     def _step(self, offset: float) -> None:
         """One optimizer step, from `accumulate` micro-batches."""

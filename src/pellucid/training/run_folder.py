@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,7 @@ from pellucid.training.journal import Journal
 
 FORMAT = 1  # of the run folder
 RUNS = Path("runs")
+LOCK_TRIES = 10
 
 
 class RunFolder:
@@ -126,6 +128,12 @@ class RunFolder:
         Raises:
             InputError: another process holds it.
         """
+        for _ in range(LOCK_TRIES - 1):  # who asks whether the run is in use holds it for a moment
+            try:
+                self._lock = lock(self.path, "training")
+                return
+            except InputError:
+                time.sleep(0.02)
         self._lock = lock(self.path, "training")
 
     def unlock(self) -> None:
@@ -139,11 +147,25 @@ class RunFolder:
         if self._lock is not None or not self.path.is_dir():
             return False
         try:
-            self.lock()
+            lock(self.path, "training").close()
         except InputError:
             return True
-        self.unlock()
+        except OSError:  # a folder in which nobody may write
+            return False
         return False
+
+    # ------------------------------------------------------------------ how far it is
+
+    @property
+    def finished(self) -> dict[str, Any] | None:
+        """The journal's last word, with the scores, if the run has come to the end of its budget."""
+        finished = None
+        for entry in self.journal.entries:
+            if entry["event"] == "finished":
+                finished = entry
+            elif entry["event"] == "extension":
+                finished = None
+        return finished
 
 
 def is_run(path: Path) -> bool:

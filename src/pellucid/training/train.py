@@ -19,6 +19,7 @@ from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
 from pellucid.training import report
 from pellucid.training.config import BUDGETS, TrainConfig
+from pellucid.training.control import Control
 from pellucid.training.data import TrainingData, absolute_sources, split_corpus, tokenise
 from pellucid.training.files import write_atomically
 from pellucid.training.forecast import Forecast, evaluation_tokens, seconds_per_step
@@ -70,7 +71,9 @@ def train(
     model_config, train_config = plan.model, plan.training
 
     run = create_run(out, data.record["name"], overwrite)
+    control = Control(run)
     try:
+        control.clear()
         with deterministic(machine.device):
             model = build(model_config, train_config, machine)
             trainer = Trainer(run, model, data, train_config, machine, 1, observer)
@@ -87,6 +90,7 @@ def train(
         run.discard_if_not_begun()
         raise
     finally:
+        control.clear()
         run.unlock()
 
 
@@ -113,7 +117,9 @@ def resume(
     train_config = _with_changes(before, settings)
     _refuse_changes(settings, stored)
     run.lock()
+    control = Control(run)
     try:
+        control.clear()  # of a training that was killed
         data = _known_data(run, stored, sources, observer)
         _pair_counts(run, data)
         machine = probe(train_config.device, train_config.precision, stored["machine"]["threads"])
@@ -128,6 +134,7 @@ def resume(
             trainer.train()
             return _finish(trainer)
     finally:
+        control.clear()
         run.unlock()
 
 

@@ -37,12 +37,15 @@ def load_stored_weights(model: LanguageModel, weights: dict[str, Tensor], where:
     model.load_state_dict(weights)
 
 
-def publish_weights(path: Path, weights: dict[str, Tensor], step: int) -> None:
-    """Write `weights`, as `stored_weights` gives them, and the step they are of: the whole file, or nothing."""
-    metadata = {
-        "step": str(step)
-    }  # one entry: safetensors writes several in no fixed order, and runs repeat bitwise
-    write_atomically(path, lambda path: save_tensors(weights, path, metadata))
+def publish_weights(path: Path, weights: dict[str, Tensor], step: int, durable: bool = True) -> None:
+    """Write `weights`, as `stored_weights` gives them, and the step they are of: the whole file, or nothing.
+
+    Args:
+        durable: whether the file must outlive a loss of power; waiting for the disk takes time.
+    """
+    # one entry: safetensors writes several in no fixed order, and runs repeat bitwise
+    metadata = {"step": str(step)}
+    write_atomically(path, lambda path: save_tensors(weights, path, metadata, durable), durable)
 
 
 def published_step(path: Path) -> int | None:

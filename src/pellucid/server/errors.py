@@ -1,0 +1,147 @@
+"""What the server answers when it cannot do what was asked: one plain sentence, in the shape the client reads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from pellucid.errors import InputError
+
+log = logging.getLogger("pellucid.server")
+
+# what /api calls a status, and what OpenAI does
+TYPES = {
+    400: ("bad_input", "invalid_request_error"),
+    401: ("unauthorized", "invalid_request_error"),
+    403: ("forbidden", "invalid_request_error"),
+    404: ("not_found", "invalid_request_error"),
+    405: ("bad_input", "invalid_request_error"),
+    409: ("busy", "invalid_request_error"),
+    413: ("too_large", "invalid_request_error"),
+    429: ("busy", "rate_limit_error"),
+    500: ("internal", "server_error"),
+}
+MOST_SAID = 300  # characters of a message; what a client sent may be quoted in it
+RETRY_AFTER = "1"  # seconds: a reply in front of the queue takes about so long
+
+
+class Refusal(InputError):
+    """A request that is refused; subclasses say with which status."""
+
+    status = 400
+
+
+class Unauthorized(Refusal):
+    status = 401
+
+
+class Forbidden(Refusal):
+    status = 403
+
+
+class NotFound(Refusal):
+    status = 404
+
+
+class Conflict(Refusal):
+    """What was asked cannot be done now, as with a run that is being trained."""
+
+    status = 409
+
+
+class TooLarge(Refusal):
+    status = 413
+
+
+class Busy(Refusal):
+    """As many wait as may wait: the client may try again in `Retry-After` seconds."""
+
+    status = 429
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status that stands for an exception."""
+    if isinstance(error, Refusal):
+        return error.status
+    return 400 if isinstance(error, InputError) else 500
+
+
+def told(error: Exception) -> str:
+    """What a client is told of an exception: of our own mistakes, only that there was one."""
+    if isinstance(error, InputError):
+        return shown(str(error))
+    log.error("a request failed", exc_info=error)
+    return "something went wrong in the server: its window says what"
+
+
+def error_body(status: int, message: str, openai: bool = False, param: str | None = None) -> dict[str, Any]:
+    """The JSON of an error, in the shape of /api or of OpenAI's API."""
+    ours, theirs = TYPES.get(status, TYPES[400])
+    if not openai:
+        return {"error": {"message": message, "type": ours}}
+    codes = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
+    return {"error": {"message": message, "type": theirs, "param": param, "code": codes.get(status)}}
+
+
+def error_response(
+    path: str, status: int, message: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """An error's answer to a request of `path`."""
+    given = dict(headers or {})
+    if status == 429:
+        given["Retry-After"] = RETRY_AFTER
+    return JSONResponse(error_body(status, message, is_openai(path)), status, given)
+
+
+def is_openai(path: str) -> bool:
+    return path == "/v1" or path.startswith("/v1/")
+
+
+def shown(text: str) -> str:
+    """Text that can be sent whatever was in it: no lone surrogates, and not too long."""
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    return whole if len(whole) <= MOST_SAID else whole[:MOST_SAID] + " …"
+
+
+def explain(error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors as a sentence that names the field."""
+    place = ".".join(str(part) for part in error.get("loc", ()) if part not in ("body", "query", "path"))
+    kind, message = str(error.get("type", "")), str(error.get("msg", "is not as expected"))
+    if kind == "json_invalid":
+        return "the body is not valid JSON"
+    if kind == "missing":
+        return f"{place} is missing" if place else "the body is missing: send a JSON object"
+    if kind == "extra_forbidden":
+        return f"{place} is not a field that is known here"
+    message = message[:1].lower() + message[1:]
+    return f"{place}: {message}" if place else message
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` answer every exception in this module's shapes."""
+
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        return error_response(request.url.path, status_of(error), told(error))
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = next(iter(error.errors()), {})
+        return error_response(request.url.path, 400, shown(explain(first)))
+
+    async def http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        path = request.url.path
+        known = {404: f"there is nothing at {path}", 405: f"{request.method} is not possible at {path}"}
+        message = known.get(error.status_code, str(error.detail))
+        return error_response(path, error.status_code, shown(message), error.headers)
+
+    app.add_exception_handler(InputError, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, refused)
