@@ -13,7 +13,9 @@ import pellucid
 from pellucid.server import errors
 from pellucid.server.house import House
 
-ROUTERS = ("session", "chat", "openai", "inspect", "runs", "events", "uploads", "jobs", "chats", "page")
+ROUTERS = (
+    *("session", "chat", "openai", "inspect", "runs", "events", "uploads", "job_routes", "chats", "page"),
+)
 
 
 def build_app(house: House) -> FastAPI:

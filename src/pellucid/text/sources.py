@@ -83,7 +83,7 @@ class DocumentStream:
     def name(self) -> str:
         """What to name the corpus after: a slug, which can be the name of a folder on every system."""
         names = self._listing.names
-        return _slug(names[0]) + (f"-plus-{len(names) - 1}" if len(names) > 1 else "")
+        return slug(names[0]) + (f"-plus-{len(names) - 1}" if len(names) > 1 else "")
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ class DocumentStream:
         self.summary.unreadable.append((item.name, str(error)))
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """A folder name that every system takes: up to 60 letters, digits, `-`, `_`, `.`; not Windows' own."""
     text = unicodedata.normalize("NFC", name).lower()
     text = re.sub(r"[^\w.-]+", "-", text)[:60].strip("-._") or "text"

@@ -21,6 +21,7 @@ from pellucid.training.journal import Journal
 FORMAT = 1  # of the run folder
 RUNS = Path("runs")
 LOCK_TRIES = 10
+UPLOADED = "uploaded"  # the folder in a run for text that came through the page
 
 
 class RunFolder:
@@ -71,10 +72,14 @@ class RunFolder:
         return values
 
     def discard_if_not_begun(self) -> None:
-        """Remove a folder that never became a run."""
+        """Remove a folder that never became a run, but for a text that was put there before."""
         if not is_run(self.path):
             self.unlock()
-            shutil.rmtree(self.path, ignore_errors=True)
+            if (self.path / UPLOADED).exists():
+                (self.path / ".lock").unlink(missing_ok=True)
+                self.tokenizer_path.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(self.path, ignore_errors=True)
 
     # ------------------------------------------------------------------ metrics and samples
 
@@ -187,7 +192,7 @@ def create_run(out: str | Path | None, name: str, overwrite: bool = False) -> Ru
         path = Path(out).expanduser()
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file: --out names a folder")
-    if path.is_dir() and any(item.name != ".lock" for item in path.iterdir()):
+    if path.is_dir() and any(item.name not in (".lock", UPLOADED) for item in path.iterdir()):
         if not is_run(path):
             raise InputError(f"{path} holds other files: choose a new folder for --out")
         if not overwrite:

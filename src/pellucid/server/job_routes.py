@@ -1,0 +1,63 @@
+"""Jobs over HTTP: start one, look at it, cancel it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pellucid.server.jobs import Jobs, Source
+
+if TYPE_CHECKING:
+    from pellucid.server.house import House
+
+Setting = str | bool | int | float | None
+
+
+class From(BaseModel):
+    """Exactly one of a named corpus and an upload."""
+
+    model_config = ConfigDict(extra="forbid")
+    corpus: str | None = Field(default=None, max_length=1000)
+    upload: str | None = Field(default=None, max_length=40)
+
+    @model_validator(mode="after")
+    def one(self) -> From:
+        if bool(self.corpus) == bool(self.upload):
+            raise ValueError("give a corpus or an upload")
+        return self
+
+
+class Start(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    kind: Literal["preview", "train"]
+    source: From
+    settings: dict[str, Setting] = Field(default_factory=dict, max_length=100)
+    name: str | None = Field(default=None, max_length=60)
+
+
+def routes(house: House) -> APIRouter:
+    router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+    jobs: Jobs = house.jobs
+
+    @router.post("")
+    def start(asked: Start) -> dict[str, Any]:
+        source = Source(asked.source.corpus, asked.source.upload)
+        if asked.kind == "preview":
+            return jobs.preview(source, asked.settings).record()
+        return jobs.train(source, asked.settings, asked.name).record()
+
+    @router.get("")
+    def all_jobs() -> dict[str, Any]:
+        return {"jobs": [job.record() for job in jobs.all()]}
+
+    @router.get("/{job}")
+    def one(job: str) -> dict[str, Any]:
+        return jobs.get(job).record()
+
+    @router.delete("/{job}")
+    def cancel(job: str) -> dict[str, Any]:
+        return jobs.cancel(job).record()
+
+    return router

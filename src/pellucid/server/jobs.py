@@ -1,0 +1,382 @@
+"""Trainings and previews that are started from the page, each a process of its own.
+
+What a job says goes to files, not through pipes: a training goes on when its server is killed. A server that ends in
+peace asks its trainings to save and stop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pellucid.server.errors import Conflict, NotFound
+from pellucid.server.plain import plain
+from pellucid.server.scratch import Scratch
+from pellucid.server.settings import as_flags
+from pellucid.server.uploads import Uploads
+from pellucid.text.corpora.registry import CORPORA, is_named
+from pellucid.text.sources import slug
+from pellucid.training.control import Control
+from pellucid.training.run_folder import RunFolder, is_run
+
+if TYPE_CHECKING:
+    from pellucid.server.house import RunsRoot
+
+LOG_LINES = 200
+LOG_BYTES = 1 << 16  # of a log, from its end, that are looked at
+MOST_RESULT = 1 << 24  # bytes
+MOST_PREVIEWS = 2  # at a time
+MOST_KEPT = 50  # jobs that have ended
+STOP_SECONDS = 30.0  # that a training is given to save when the server ends
+KILL_SECONDS = 5.0  # that a preview is given
+INTERRUPTED = 130
+ENDINGS = {
+    9: "killed (SIGKILL), by somebody or by a system short of memory",
+    11: "ended by a fault (SIGSEGV)",
+}
+
+
+@dataclasses.dataclass
+class Job:
+    """A process, and what it leaves: `log` (stderr) and `out` (stdout) are files."""
+
+    id: str
+    kind: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+    run: Path | None = None  # where it trains
+    is_new: bool = False  # the run is made by this job
+    cancelled: bool = False
+    settled: bool = False
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self.process.poll()
+
+    @property
+    def state(self) -> str:
+        if self.code is None:
+            return "running"
+        if self.code == 0:
+            return "done"
+        return "cancelled" if self.cancelled or self.code == INTERRUPTED else "failed"
+
+    def lines(self) -> list[str]:
+        """The last lines of what it says."""
+        text = _end_of(self.log, LOG_BYTES).decode("utf-8", "replace")
+        return ["".join(c if c.isprintable() else " " for c in line) for line in text.splitlines()][
+            -LOG_LINES:
+        ]
+
+    def result(self) -> dict[str, Any] | None:
+        """The JSON object that it printed last."""
+        if self.code != 0:
+            return None
+        try:
+            value = json.loads(_end_of(self.out, MOST_RESULT).splitlines()[-1])
+        except (ValueError, IndexError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def problem(self) -> str | None:
+        """Why it ended before its end, in plain words; None where it did not, or was asked to."""
+        if self.code in (None, 0) or self.state == "cancelled":
+            return None
+        if self.code < 0:
+            what = ENDINGS.get(-self.code, f"ended by signal {-self.code}")
+            return f"the {'training' if self.kind == 'train' else self.kind} was {what}"
+        said = [line.removeprefix("pellucid: ") for line in self.lines() if line.startswith("pellucid: ")]
+        return said[-1] if said else (self.lines() or [f"it ended with exit code {self.code}"])[-1]
+
+    def record(self) -> dict[str, Any]:
+        """JOB of the contract between server and page."""
+        return plain(
+            {
+                "id": self.id,
+                "kind": self.kind,
+                "state": self.state,
+                "run": self.run.name if self.run and is_run(self.run) else None,
+                "log": self.lines(),
+                "result": self.result(),
+                "problem": self.problem(),
+            }
+        )
+
+    def ask_to_end(self) -> None:
+        """A training that has begun saves first."""
+        if self.code is not None:
+            return
+        if os.name == "nt" and self.run and is_run(self.run):
+            Control(RunFolder(self.run)).stop()  # Windows has no signal that a process may answer
+        else:
+            self.process.terminate()
+
+
+class Jobs:
+    """The jobs of one server.
+
+    Args:
+        runs: where new runs are put.
+        say: hears at the end what became of the trainings.
+    """
+
+    def __init__(self, runs: RunsRoot, say: Callable[[str], None] | None = None) -> None:
+        self.runs = runs
+        self.say = say or (lambda message: print(message, file=sys.stderr, flush=True))
+        self.scratch = Scratch(runs.folder)
+        self.uploads = Uploads(self.scratch)
+        self._jobs: dict[str, Job] = {}
+        self._starting = threading.Lock()
+
+    # ------------------------------------------------------------------ starting
+
+    def preview(self, source: Source, settings: dict[str, Any]) -> Job:
+        """Say what a text holds and what training on it would take.
+
+        Raises:
+            InputError: the source or a setting is wrong. Conflict: enough previews run.
+        """
+        text, flags = self._text(source), as_flags(settings)
+        with self._starting:
+            if (
+                sum(job.kind == "preview" and job.code is None for job in self._jobs.values())
+                >= MOST_PREVIEWS
+            ):
+                raise Conflict("two previews are being made already: wait for one, or cancel it")
+            return self._launch("preview", ["preview", text, "--json", *flags])
+
+    def train(self, source: Source, settings: dict[str, Any], name: str | None = None) -> Job:
+        """Start a training in a new run.
+
+        Args:
+            name: of the run; left out, the text's with the next free number.
+
+        Raises:
+            InputError: the source, the name or a setting is wrong. Conflict: another training goes on, or there is
+                a run of that name.
+        """
+        text, flags = self._text(source), as_flags(settings)
+        with self._starting:
+            self._refuse_second()
+            run = self._free(name) if name else self._next(_stem(source, text))
+            run.mkdir(parents=True)
+            try:
+                if source.upload:
+                    text = str(self.uploads.copy(source.upload, run))
+                return self._launch(
+                    "train", ["train", text, "--out", str(run), "--json", *flags], run, is_new=True
+                )
+            except BaseException:
+                shutil.rmtree(run, ignore_errors=True)
+                raise
+
+    def resume(self, run: RunFolder, settings: dict[str, Any]) -> Job:
+        """Go on with a run that has stopped.
+
+        Raises:
+            InputError: a setting is wrong. Conflict: another training goes on.
+        """
+        flags = as_flags(settings)
+        with self._starting:
+            self._refuse_second()
+            return self._launch(
+                "train", ["train", "--resume", "--out", str(run.path), "--json", *flags], run.path
+            )
+
+    def command(self, arguments: Sequence[str], run: Path) -> Job:
+        """Start `pellucid train` as it was typed; it makes the run."""
+        with self._starting:
+            return self._launch("train", arguments, run)
+
+    def _launch(
+        self, kind: str, arguments: Sequence[str], run: Path | None = None, is_new: bool = False
+    ) -> Job:
+        self._forget_old()
+        id = secrets.token_hex(8)
+        folder = self.scratch.folder("jobs") / id
+        folder.mkdir()
+        own_group: dict[str, Any] = {
+            "start_new_session": True
+        }  # Ctrl-C in the server's terminal is not for it
+        if os.name == "nt":
+            own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # pyright: ignore
+        environment = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
+        with (folder / "out").open("wb") as out, (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pellucid", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                env={**environment, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+                **own_group,
+            )
+        job = self._jobs[id] = Job(id, kind, process, folder, run, is_new)
+        return job
+
+    def _text(self, source: Source) -> str:
+        if source.upload:
+            return str(self.uploads.source(source.upload))
+        corpus = source.corpus or ""
+        if not is_named(corpus) or "NUMBER" in corpus:
+            raise NotFound(f"there is no corpus {corpus!r}: choose one of {', '.join(CORPORA)}")
+        return corpus
+
+    def _refuse_second(self) -> None:
+        for job in self._jobs.values():
+            if job.kind == "train" and job.code is None:
+                name = job.run.name if job.run else "a run"
+                raise Conflict(
+                    f"{name} is being trained already: two at once would slow each other; stop it first"
+                )
+        for run in self.runs.all():
+            if run.in_use:
+                raise Conflict(f"{run.name} is being trained already, from elsewhere: stop it first")
+
+    def _free(self, name: str) -> Path:
+        if slug(name) != name.lower() or name.startswith("."):
+            raise Conflict(f"{name[:60]!r} is no name for a run: use up to 60 letters, digits, - and _")
+        path = self.runs.folder / name
+        if path.exists() or name in self.runs.given:
+            raise Conflict(f"there is a run called {name} already: choose another name")
+        return path
+
+    def _next(self, stem: str) -> Path:
+        """`<stem>-<n>` with a number above all that are there."""
+        ends = [path.name.removeprefix(f"{stem}-") for path in self.runs.folder.glob(f"{stem}-*")]
+        number = max((int(end) for end in ends if end.isdecimal() and len(end) < 10), default=0) + 1
+        return self.runs.folder / f"{stem}-{number}"
+
+    # ------------------------------------------------------------------ looking and ending
+
+    def all(self) -> list[Job]:
+        """Newest first."""
+        self._settle()
+        return list(reversed(self._jobs.values()))
+
+    def get(self, id: str) -> Job:
+        """Raises: NotFound."""
+        self._settle()
+        if id not in self._jobs:
+            raise NotFound("there is no such job: the server was restarted since, or it is long over")
+        return self._jobs[id]
+
+    def cancel(self, id: str) -> Job:
+        """Ask a job to end; a training saves first. One that has ended stays as it is."""
+        job = self.get(id)
+        if job.code is None:
+            job.cancelled = True
+            job.ask_to_end()
+            if job.kind == "preview":
+                _end(job, KILL_SECONDS)
+        return job
+
+    def of_run(self, path: Path) -> str | None:
+        """The id of the last job that trained a run."""
+        job = self._last_of(path)
+        return job.id if job else None
+
+    def problem_of_run(self, path: Path) -> str | None:
+        """Why the last job that trained a run ended before its time."""
+        job = self._last_of(path)
+        return job.problem() if job else None
+
+    def close(self) -> None:
+        """Let trainings save and stop, end everything else, and remove what only this server needed."""
+        running = [job for job in self.all() if job.code is None]
+        for job in running:
+            job.ask_to_end()
+        trainings = [job for job in running if job.kind == "train"]
+        if any(job.run and is_run(job.run) for job in trainings):
+            self.say("Stopping the training and saving it …")
+        for job in trainings:
+            if _wait(job, STOP_SECONDS):
+                self.say(f"{job.run.name if job.run else 'Training'}: {(job.lines() or ['stopped'])[-1]}")
+            else:  # a step takes long; it will end after it, saved
+                self.say(f"{job.run} is still saving; it ends by itself.")
+        for job in running:
+            if job.kind == "preview":
+                _end(job, KILL_SECONDS)
+        self._settle()
+        self.scratch.close()
+
+    def _last_of(self, path: Path) -> Job | None:
+        path = path.resolve()
+        return next(
+            (job for job in reversed(self._jobs.values()) if job.run and job.run.resolve() == path), None
+        )
+
+    def _settle(self) -> None:
+        """Clear away what a training left that never became a run."""
+        for job in list(self._jobs.values()):
+            if job.code is not None and not job.settled:
+                job.settled = True
+                if job.is_new and job.run and not is_run(job.run):
+                    shutil.rmtree(job.run, ignore_errors=True)
+
+    def _forget_old(self) -> None:
+        ended = [job for job in self._jobs.values() if job.code is not None]
+        for job in ended[: max(0, len(ended) - MOST_KEPT)]:
+            del self._jobs[job.id]
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A named corpus, or an upload."""
+
+    corpus: str | None = None
+    upload: str | None = None
+
+
+def _stem(source: Source, text: str) -> str:
+    path = Path(text)
+    return slug((path.name if path.is_dir() else path.stem) if source.upload else text)
+
+
+def _end_of(path: Path, n_bytes: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - n_bytes))
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _wait(job: Job, seconds: float) -> bool:
+    try:
+        job.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _end(job: Job, seconds: float) -> None:
+    """Nothing is lost with a preview."""
+    end = time.monotonic() + seconds
+    while job.code is None and time.monotonic() < end:
+        time.sleep(0.02)
+    if job.code is None:
+        if os.name == "nt":
+            job.process.kill()
+        else:
+            os.killpg(job.process.pid, signal.SIGKILL)
