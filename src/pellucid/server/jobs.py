@@ -57,6 +57,8 @@ class Job:
     folder: Path
     run: Path | None = None  # where it trains
     is_new: bool = False  # the run is made by this job
+    source: Source | None = None  # what was asked for, so that a page that is reloaded can show it again
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     cancelled: bool = False
     settled: bool = False
 
@@ -119,6 +121,8 @@ class Job:
                 "log": self.lines(),
                 "result": self.result(),
                 "problem": self.problem(),
+                "source": self.source.record() if self.source else None,
+                "settings": self.settings,
             }
         )
 
@@ -163,7 +167,7 @@ class Jobs:
                 >= MOST_PREVIEWS
             ):
                 raise Conflict("two previews are being made already: wait for one, or cancel it")
-            return self._launch("preview", ["preview", text, "--json", *flags])
+            return self._asked(self._launch("preview", ["preview", text, "--json", *flags]), source, settings)
 
     def train(self, source: Source, settings: dict[str, Any], name: str | None = None) -> Job:
         """Start a training in a new run.
@@ -183,9 +187,10 @@ class Jobs:
             try:
                 if source.upload:
                     text = str(self.uploads.copy(source.upload, run))
-                return self._launch(
+                job = self._launch(
                     "train", ["train", text, "--out", str(run), "--json", *flags], run, is_new=True
                 )
+                return self._asked(job, source, settings)
             except BaseException:
                 shutil.rmtree(run, ignore_errors=True)
                 raise
@@ -231,6 +236,11 @@ class Jobs:
                 **own_group,
             )
         job = self._jobs[id] = Job(id, kind, process, folder, run, is_new)
+        return job
+
+    @staticmethod
+    def _asked(job: Job, source: Source, settings: dict[str, Any]) -> Job:
+        job.source, job.settings = source, settings
         return job
 
     def _text(self, source: Source) -> str:
@@ -346,6 +356,9 @@ class Source:
 
     corpus: str | None = None
     upload: str | None = None
+
+    def record(self) -> dict[str, str]:
+        return {name: value for name, value in dataclasses.asdict(self).items() if value}
 
 
 def _stem(source: Source, text: str) -> str:

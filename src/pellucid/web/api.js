@@ -4,11 +4,15 @@ import { readFrame } from "./frame.js";
 import { EventReader } from "./sse.js";
 
 export class ApiError extends Error {
-  /** @param {string} message @param {string} type @param {number} status 0 when there was no answer */
-  constructor(message, type, status) {
+  /**
+   * @param {string} message @param {string} type @param {number} status 0 when there was no answer
+   * @param {number} [retryAfter] seconds that a busy server asks to wait
+   */
+  constructor(message, type, status, retryAfter = 0) {
     super(message);
     this.type = type;
     this.status = status;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -66,11 +70,7 @@ async function knock() {
  */
 export async function request(path, { method, body, signal, endless, headers = {} } = {}) {
   const limits = [signal, endless ? null : AbortSignal.timeout(PATIENCE)].filter((limit) => !!limit);
-  const key = sessionStorage.getItem(KEY);
-  /** @type {Record<string, string>} */
-  const sent = { ...headers };
-  if (token) sent["X-Pellucid-Token"] = token;
-  if (key) sent["Authorization"] = `Bearer ${key}`;
+  const sent = { ...headers, ...credentials() };
   if (body !== undefined && !(body instanceof Blob)) sent["Content-Type"] = "application/json";
   let answer;
   try {
@@ -90,11 +90,21 @@ export async function request(path, { method, body, signal, endless, headers = {
   return answer;
 }
 
+/** What every call carries: the page's token, and the key of a server that asks for one. */
+export function credentials() {
+  const key = sessionStorage.getItem(KEY);
+  /** @type {Record<string, string>} */
+  const headers = {};
+  if (token) headers["X-Pellucid-Token"] = token;
+  if (key) headers["Authorization"] = `Bearer ${key}`;
+  return headers;
+}
+
 /** @param {Response} answer */
 async function refusal(answer) {
   try {
     const { error } = await answer.json();
-    return new ApiError(String(error.message), String(error.type ?? "internal"), answer.status);
+    return new ApiError(String(error.message), String(error.type ?? "internal"), answer.status, Number(answer.headers.get("Retry-After")) || 0);
   } catch {
     return new ApiError(`The server answered ${answer.status} ${answer.statusText}`.trim() + ".", "internal", answer.status);
   }

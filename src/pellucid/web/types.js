@@ -10,6 +10,7 @@
  * @property {"training" | "paused" | "finished" | "stopped" | "damaged"} state
  * @property {number | null} step
  * @property {number | null} total_steps
+ * @property {number} [minutes]  of the budget, where it is one of time
  * @property {string} started
  * @property {number} bytes
  * @property {number | null} validation_loss
