@@ -1,0 +1,105 @@
+"""A real server on a free port, around a small run that was really trained."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import torch
+
+from pellucid.server.house import House, RunsRoot
+from pellucid.server.models import Models
+from pellucid.server.scheduler import Scheduler
+from pellucid.server.security import Hosts
+from pellucid.server.serve import listen, make_server
+
+RUN = "farm-1"
+
+
+@dataclasses.dataclass
+class Running:
+    """A server that answers at `url`."""
+
+    url: str
+    house: House
+    client: httpx.Client
+
+    def chat(self, message: str = "The cat", **fields: Any) -> httpx.Response:
+        return self.client.post("/api/chat", json={"message": message, **fields})
+
+    @property
+    def token(self) -> dict[str, str]:
+        return {"X-Pellucid-Token": self.house.token}
+
+
+Start = Callable[..., Running]
+
+
+@contextlib.contextmanager
+def running(runs: Path, host: str = "127.0.0.1", key: str | None = None, **scheduler: int) -> Iterator[Running]:
+    root = RunsRoot(runs)
+    house = House(root, Models(root, "cpu"), Scheduler(**scheduler), key)
+    bound = listen(host, 0)
+    server = make_server(house, Hosts(host))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.01)
+    url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+    with httpx.Client(base_url=url, timeout=60) as client:
+        yield Running(url, house, client)
+    server.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive(), "the server did not end"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def trained(
+    train_tiny: Callable[..., Any], grammar: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder of runs with one in it, of a model that has seen speeches."""
+    folder = tmp_path_factory.mktemp("served")
+    lines = grammar(400).splitlines()
+    speeches = zip(lines[::2], lines[1::2], strict=True)
+    text = "".join(f"YOU:\n{asked}\n\nPELLUCID:\n{answered}\n\n" for asked, answered in speeches)
+    (folder / "farm.txt").write_text(text + "0123456789 abcdefghijklmnopqrstuvwxyz", encoding="utf-8")
+    runs = folder / "runs"
+    train_tiny(runs / RUN, folder / "farm.txt", steps=150, context_length=128, d_model=32, checkpoint_every=75, eval_every=75)
+    return runs
+
+
+@pytest.fixture
+def runs(trained: Path, tmp_path: Path) -> Path:
+    """The same, to do with as a test likes."""
+    return Path(shutil.copytree(trained, tmp_path / "runs"))
+
+
+@pytest.fixture(scope="session")
+def server(trained: Path) -> Iterator[Running]:
+    """A server that tests share and leave as it was."""
+    with running(trained) as live:
+        yield live
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a server of one's own around a folder of runs."""
+    with contextlib.ExitStack() as stack:
+        yield lambda runs, **settings: stack.enter_context(running(runs, **settings))

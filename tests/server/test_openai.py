@@ -1,0 +1,142 @@
+"""OpenAI's own client against the server: chat, stream, errors, leaving early."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+openai = pytest.importorskip("openai")
+
+ASKED = [{"role": "user", "content": "The cat"}]
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as made:
+        yield made
+
+
+def test_models(client, server):
+    assert [model.id for model in client.models.list()] == ["farm-1"]
+    assert client.models.retrieve("farm-1").owned_by == "pellucid"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("gpt-x")
+
+
+def test_a_completion_is_the_same_conversation_as_the_pages(client, server):
+    made = client.chat.completions.create(model="farm-1", messages=ASKED, seed=3, max_tokens=30)
+    reply = server.chat("The cat", seed=3, max_tokens=30).json()
+    choice = made.choices[0]
+    assert (choice.message.role, choice.message.content) == ("assistant", reply["reply"])
+    assert choice.finish_reason == reply["finish_reason"]
+    assert made.usage.prompt_tokens == len("YOU:\nThe cat\n\nPELLUCID:\n")
+    assert made.usage.completion_tokens >= len(reply["reply"])
+    assert made.usage.total_tokens == made.usage.prompt_tokens + made.usage.completion_tokens
+
+
+def test_a_stream_keeps_to_the_wire_contract(client, server):
+    asked = {"model": "farm-1", "messages": ASKED, "seed": 3, "max_tokens": 30}
+    whole = client.chat.completions.create(**asked)
+    chunks = list(client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
+    first, *middle, last, usage = chunks
+    assert first.choices[0].delta.role == "assistant"
+    assert all(chunk.choices[0].finish_reason is None and chunk.choices[0].delta.content for chunk in middle)
+    assert "".join(chunk.choices[0].delta.content for chunk in middle) == whole.choices[0].message.content
+    assert last.choices[0].finish_reason == whole.choices[0].finish_reason and not last.choices[0].delta.content
+    assert usage.choices == [] and usage.usage == whole.usage
+    assert len({chunk.id for chunk in chunks}) == 1
+    raw = server.client.post("/v1/chat/completions", json={**asked, "stream": True}).text
+    assert raw.endswith("data: [DONE]\n\n") and '"usage"' not in raw
+    assert all(line.startswith("data: ") for line in raw.strip().split("\n\n"))
+
+
+def test_history_system_parts_and_stops(client):
+    def reply(messages: list, **fields: object) -> str:
+        fields = {"model": "farm-1", "seed": 1, "max_tokens": 40, "temperature": 0, **fields}
+        return client.chat.completions.create(messages=messages, **fields).choices[0].message.content
+
+    plain = reply(ASKED)
+    parts = [{"role": "user", "content": [{"type": "text", "text": "The "}, {"type": "text", "text": "cat"}]}]
+    assert reply(parts) == plain
+    letter = plain[len(plain) // 2]
+    assert reply(ASKED, stop=letter) == reply(ASKED, stop=["\x7f", letter]) == plain[: plain.index(letter)]
+    system = [{"role": "system", "content": "The cow moos."}, *ASKED]
+    developer = [{"role": "developer", "content": "The cow moos."}, *ASKED]
+    assert reply(system) == reply(developer)
+    longer = [*ASKED, {"role": "assistant", "content": "purrs."}, {"role": "user", "content": "And?"}]
+    assert reply(longer, max_tokens=None, max_completion_tokens=5) == reply(longer)[:5]
+    assert reply(ASKED, user="x", presence_penalty=0.5, logit_bias={"1": 2}) == plain  # passed over
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "says"),
+    [
+        ({"model": "gpt-x"}, 404, "no run called 'gpt-x'"),
+        ({"messages": []}, 400, "messages"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, 400, "messages.0.role"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "image_url"),
+        ({"temperature": 3}, 400, "temperature"),
+        ({"n": 2}, 400, "n: "),
+        ({"max_tokens": 0}, 400, "max_tokens"),
+        ({"seed": 10**30}, 400, "seed"),
+        ({"stop": [""]}, 400, "stop"),
+        ({"stream_options": 3}, 400, "stream_options"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_errors_have_openais_shape(client, change, status, says, stream):
+    asked = {"model": "farm-1", "messages": ASKED, "stream": stream, **change}
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.chat.completions.create(**asked)
+    assert caught.value.status_code == status
+    assert set(caught.value.body) == {"message", "type", "param", "code"}
+    assert says in caught.value.body["message"]
+
+
+def test_an_error_in_the_middle_reaches_the_client(start, runs):
+    live = start(runs)
+    model = live.house.models.get().loaded.model
+    n_passes = 0
+
+    def fail(*_: object) -> None:
+        nonlocal n_passes
+        n_passes += 1
+        if n_passes == 4:
+            raise RuntimeError("a cable was pulled")
+
+    model.register_forward_pre_hook(fail)
+    own = openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0)
+    said = []
+    with pytest.raises(openai.APIError, match="something went wrong"):
+        for chunk in own.chat.completions.create(model="farm-1", messages=ASKED, stream=True):
+            said.append(chunk.choices[0].delta.content)
+    assert len(said) > 1
+    assert own.chat.completions.create(model="farm-1", messages=ASKED, max_tokens=3).choices
+
+
+def test_closing_a_stream_stops_the_model(client, server):
+    asked = {"model": "farm-1", "messages": ASKED, "max_tokens": 4000, "temperature": 2, "top_k": 0, "top_p": 1}
+    stream = client.chat.completions.create(**asked, stream=True)
+    next(iter(stream))
+    stream.close()
+    end = time.monotonic() + 10
+    while server.house.scheduler.n_running and time.monotonic() < end:
+        time.sleep(0.01)
+    assert server.house.scheduler.n_running == 0
+
+
+def test_a_key_is_the_api_key(start, runs):
+    live = start(runs, key="s3cret")
+    good = openai.OpenAI(base_url=f"{live.url}/v1", api_key="s3cret", max_retries=0)
+    assert [model.id for model in good.models.list()] == ["farm-1"]
+    bad = openai.OpenAI(base_url=f"{live.url}/v1", api_key="secret", max_retries=0)
+    with pytest.raises(openai.AuthenticationError):
+        bad.models.list()
+
+
+def test_json_is_plain(server):
+    made = server.client.post("/v1/chat/completions", json={"model": "farm-1", "messages": ASKED, "max_tokens": 2})
+    json.loads(made.text, parse_constant=pytest.fail)
