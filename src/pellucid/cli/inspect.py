@@ -14,6 +14,8 @@ from pellucid.shell import quoted
 if TYPE_CHECKING:
     from pellucid.inspection.subject import Subject
 
+LONGEST_REPEATED = 200  # characters of a text that the next command to type repeats
+
 
 def parser() -> argparse.ArgumentParser:
     made = make_parser(
@@ -100,7 +102,8 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _next(args: argparse.Namespace, run: str) -> str:
-    text = f"--text {quoted(args.text)} " if args.text else ""
+    can_be_typed = args.text.isprintable() and len(args.text) <= LONGEST_REPEATED
+    text = f"--text {quoted(args.text)} " if args.text and can_be_typed else ""
     views = list(VIEWS)
     if args.view == "attention" and args.head is None:
         return f"pellucid inspect {run} {text}--view attention --layer 0 --head 0"
