@@ -15,6 +15,10 @@ import httpx
 import pytest
 import torch
 
+from pellucid.generation.conversation import SpeechCutter
+from pellucid.generation.decoding import Draft
+from pellucid.generation.engine import Engine
+from pellucid.generation.options import SamplingOptions
 from pellucid.server.house import House, RunsRoot
 from pellucid.server.models import Models
 from pellucid.server.scheduler import Scheduler
@@ -44,7 +48,9 @@ Start = Callable[..., Running]
 
 
 @contextlib.contextmanager
-def running(runs: Path, host: str = "127.0.0.1", key: str | None = None, **scheduler: int) -> Iterator[Running]:
+def running(
+    runs: Path, host: str = "127.0.0.1", key: str | None = None, **scheduler: int
+) -> Iterator[Running]:
     root = RunsRoot(runs)
     house = House(root, Models(root, "cpu"), Scheduler(**scheduler), key)
     bound = listen(host, 0)
@@ -81,7 +87,15 @@ def trained(
     text = "".join(f"YOU:\n{asked}\n\nPELLUCID:\n{answered}\n\n" for asked, answered in speeches)
     (folder / "farm.txt").write_text(text + "0123456789 abcdefghijklmnopqrstuvwxyz", encoding="utf-8")
     runs = folder / "runs"
-    train_tiny(runs / RUN, folder / "farm.txt", steps=150, context_length=128, d_model=32, checkpoint_every=75, eval_every=75)
+    train_tiny(
+        runs / RUN,
+        folder / "farm.txt",
+        steps=150,
+        context_length=128,
+        d_model=32,
+        checkpoint_every=75,
+        eval_every=75,
+    )
     return runs
 
 
@@ -103,3 +117,17 @@ def start() -> Iterator[Start]:
     """Start a server of one's own around a folder of runs."""
     with contextlib.ExitStack() as stack:
         yield lambda runs, **settings: stack.enter_context(running(runs, **settings))
+
+
+@pytest.fixture
+def endless(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Runs whose replies go on to max_tokens: no end of a speech is looked for, nor the end of the text."""
+    draft = Engine.draft
+
+    def endless_draft(self: Engine, prompt: str, options: SamplingOptions, *rest: Any) -> Draft:
+        return draft(self, prompt, dataclasses.replace(options, ignore_eos=True), *rest)
+
+    monkeypatch.setattr(Engine, "draft", endless_draft)
+    monkeypatch.setattr(SpeechCutter, "ended", property(lambda self: False))
+    monkeypatch.setattr(SpeechCutter, "push", lambda self, piece: piece)
+    return runs

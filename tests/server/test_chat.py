@@ -36,8 +36,14 @@ def test_a_reply_is_what_the_terminal_would_say(server, trained):
 
 
 def test_only_the_message_is_needed_and_history_counts(server):
-    assert set(server.client.post("/api/chat", json={"message": "Hello"}).json()) >= {"reply", "finish_reason"}
-    history = [{"role": "user", "content": "The dog"}, {"role": "assistant", "content": "barks under the oak."}]
+    assert set(server.client.post("/api/chat", json={"message": "Hello"}).json()) >= {
+        "reply",
+        "finish_reason",
+    }
+    history = [
+        {"role": "user", "content": "The dog"},
+        {"role": "assistant", "content": "barks under the oak."},
+    ]
     with_it = server.chat("The cow", seed=1, history=history).json()["reply"]
     assert with_it != server.chat("The cow", seed=1).json()["reply"]
     system = [{"role": "system", "content": "The owl hoots behind the mill."}]
@@ -54,7 +60,14 @@ def test_the_stream_is_the_reply_in_pieces(server):
 
 
 def test_every_token_is_told_with_its_rank_and_bits(server, trained):
-    asked = {"message": "The cat", "seed": 3, "max_tokens": 30, "tokens": True, "temperature": 1.2, "top_k": 0}
+    asked = {
+        "message": "The cat",
+        "seed": 3,
+        "max_tokens": 30,
+        "tokens": True,
+        "temperature": 1.2,
+        "top_k": 0,
+    }
     whole = server.chat(**asked).json()
     *pieces, _ = events(server.client.post("/api/chat/stream", json=asked))
     assert [piece["token"] for piece in pieces] == whole["tokens"]
@@ -62,7 +75,9 @@ def test_every_token_is_told_with_its_rank_and_bits(server, trained):
     ids = run.tokenizer.encode("YOU:\nThe cat\n\nPELLUCID:\n").tolist()
     for token in whole["tokens"]:
         logits = run.model(torch.tensor([ids]))[0, -1]
-        assert 2 ** -token["bits"] == pytest.approx(logits.softmax(-1)[token["id"]].item(), rel=0.01, abs=1e-4)
+        assert 2 ** -token["bits"] == pytest.approx(
+            logits.softmax(-1)[token["id"]].item(), rel=0.01, abs=1e-4
+        )
         assert token["rank"] == int((logits > logits[token["id"]]).sum()) + 1
         assert token["text"] == run.tokenizer.token_text(token["id"])
         ids.append(token["id"])
@@ -134,22 +149,14 @@ def test_32_clients_at_once_are_served_and_not_mixed_up(server):
 
 def slow_body(**fields: Any) -> dict[str, Any]:
     """One that is written for a long time."""
-    return {"message": "x", "model_name": "\u00a0Q", "max_tokens": 4096, "temperature": 1.5, "seed": 1, **fields}
-
-
-@pytest.fixture
-def endless(runs, monkeypatch):
-    """Replies that never end by themselves: a speech's end is not looked for, nor the end of the text."""
-    from pellucid.generation import conversation
-    from pellucid.server import chat
-
-    monkeypatch.setattr(conversation.SpeechCutter, "ended", property(lambda self: False))
-    monkeypatch.setattr(conversation.SpeechCutter, "push", lambda self, piece: piece)
-    options = chat.Chat.options
-    monkeypatch.setattr(
-        chat.Chat, "options", lambda self: SamplingOptions(**{**options(self).__dict__, "ignore_eos": True})
-    )
-    return runs
+    return {
+        "message": "x",
+        "model_name": "\u00a0Q",
+        "max_tokens": 4096,
+        "temperature": 1.5,
+        "seed": 1,
+        **fields,
+    }
 
 
 def forward_passes(live: Any) -> list[int]:

@@ -39,12 +39,16 @@ def test_a_completion_is_the_same_conversation_as_the_pages(client, server):
 def test_a_stream_keeps_to_the_wire_contract(client, server):
     asked = {"model": "farm-1", "messages": ASKED, "seed": 3, "max_tokens": 30}
     whole = client.chat.completions.create(**asked)
-    chunks = list(client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
+    chunks = list(
+        client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+    )
     first, *middle, last, usage = chunks
     assert first.choices[0].delta.role == "assistant"
     assert all(chunk.choices[0].finish_reason is None and chunk.choices[0].delta.content for chunk in middle)
     assert "".join(chunk.choices[0].delta.content for chunk in middle) == whole.choices[0].message.content
-    assert last.choices[0].finish_reason == whole.choices[0].finish_reason and not last.choices[0].delta.content
+    assert (
+        last.choices[0].finish_reason == whole.choices[0].finish_reason and not last.choices[0].delta.content
+    )
     assert usage.choices == [] and usage.usage == whole.usage
     assert len({chunk.id for chunk in chunks}) == 1
     raw = server.client.post("/v1/chat/completions", json={**asked, "stream": True}).text
@@ -117,15 +121,18 @@ def test_an_error_in_the_middle_reaches_the_client(start, runs):
     assert own.chat.completions.create(model="farm-1", messages=ASKED, max_tokens=3).choices
 
 
-def test_closing_a_stream_stops_the_model(client, server):
-    asked = {"model": "farm-1", "messages": ASKED, "max_tokens": 4000, "temperature": 2, "top_k": 0, "top_p": 1}
-    stream = client.chat.completions.create(**asked, stream=True)
+def test_closing_a_stream_stops_the_model(start, endless):
+    live = start(endless)
+    passes: list[int] = []
+    live.house.models.get().loaded.model.register_forward_pre_hook(lambda *_: passes.append(1))
+    own = openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0)
+    stream = own.chat.completions.create(model="farm-1", messages=ASKED, max_tokens=100_000, stream=True)
     next(iter(stream))
     stream.close()
     end = time.monotonic() + 10
-    while server.house.scheduler.n_running and time.monotonic() < end:
+    while live.house.scheduler.n_running and time.monotonic() < end:
         time.sleep(0.01)
-    assert server.house.scheduler.n_running == 0
+    assert live.house.scheduler.n_running == 0 and len(passes) < 4000
 
 
 def test_a_key_is_the_api_key(start, runs):
@@ -138,5 +145,7 @@ def test_a_key_is_the_api_key(start, runs):
 
 
 def test_json_is_plain(server):
-    made = server.client.post("/v1/chat/completions", json={"model": "farm-1", "messages": ASKED, "max_tokens": 2})
+    made = server.client.post(
+        "/v1/chat/completions", json={"model": "farm-1", "messages": ASKED, "max_tokens": 2}
+    )
     json.loads(made.text, parse_constant=pytest.fail)

@@ -68,7 +68,14 @@ def test_the_guard_covers_every_route_of_the_app(server):
 
 @pytest.mark.parametrize("path", ["/health", "/", "/api/session", "/openapi.json", "/nothing"])
 def test_another_name_for_this_machine_is_refused(server, path):
-    for host in ("evil.example", "evil.example:7860", "127.0.0.1.evil.example", "localhost.evil.example", "", "a b"):
+    for host in (
+        "evil.example",
+        "evil.example:7860",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "",
+        "a b",
+    ):
         answer = server.client.get(path, headers={"Host": host})
         assert answer.status_code in (400, 403), host
         assert "token" not in answer.text
@@ -80,13 +87,28 @@ def test_which_hosts_a_server_has():
     assert Hosts("0.0.0.0").allow("192.168.1.7:7860") and Hosts("0.0.0.0").allow(socket.gethostname())
     assert not Hosts("0.0.0.0").allow("evil.example")
     assert Hosts("192.168.1.7").allow("192.168.1.7:80") and not Hosts("192.168.1.7").allow("192.168.1.8")
-    for odd in ("", ":", "localhost:x", "u@localhost", "localhost/x", "[::1", "localhost:99999", "localhost#"):
+    for odd in (
+        "",
+        ":",
+        "localhost:x",
+        "u@localhost",
+        "localhost/x",
+        "[::1",
+        "localhost:99999",
+        "localhost#",
+    ):
         assert not Hosts().allow(odd), odd
 
 
 def test_another_page_is_refused(server):
     own = server.url
-    for origin in ("https://evil.example", "null", "http://localhost:1", own + "0", own.replace("http", "https")):
+    for origin in (
+        "https://evil.example",
+        "null",
+        "http://localhost:1",
+        own + "0",
+        own.replace("http", "https"),
+    ):
         for path in ("/health", "/api/chat"):
             answer = server.client.post(path, json={"message": "x"}, headers={"Origin": origin})
             assert answer.status_code == 403 and "another web page" in answer.json()["error"]["message"]
@@ -132,10 +154,11 @@ def test_large_bodies_are_refused_unread(server, monkeypatch):
     headers = {"Content-Type": "application/json"}
     answers = [
         server.client.post("/api/chat", content=body, headers=headers),
-        server.client.post("/api/chat", content=(body[i : i + 999] for i in range(0, len(body), 999)), headers=headers),
-        server.client.post("/api/chat", content=b"{}", headers={**headers, "Content-Length": "9" * 30}),
+        server.client.post(
+            "/api/chat", content=(body[i : i + 999] for i in range(0, len(body), 999)), headers=headers
+        ),
     ]
-    assert [answer.status_code for answer in answers] == [413, 413, 413]
+    assert [answer.status_code for answer in answers] == [413, 413]
     assert answers[1].json()["error"]["type"] == "too_large"
     openai = server.client.post("/v1/chat/completions", content=iter([body]), headers=headers)
     assert openai.status_code == 413 and openai.json()["error"]["type"] == "invalid_request_error"
@@ -152,6 +175,8 @@ def test_long_headers_and_addresses_are_refused(server):
     [
         b"GARBAGE\r\n\r\n",
         b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"9" * 20 + b"\r\n\r\n",
+        b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n",
         b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
@@ -162,7 +187,7 @@ def test_what_is_no_http_is_a_bad_request(server, bytes_sent):
         raw.sendall(bytes_sent)
         raw.shutdown(socket.SHUT_WR)
         answer = raw.recv(200)
-    assert answer[9:12] in (b"400", b"403"), answer
+    assert answer[9:12] in (b"400", b"403", b"413"), answer
     assert server.client.get("/health").status_code == 200
 
 
@@ -190,7 +215,9 @@ BAD = {
     "null character": b'{"message": "a\\u0000b"}',
     "deep": b'{"message": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "long": json.dumps({"message": "x" * 100_001}).encode(),
-    "long history": json.dumps({"message": "x", "history": [{"role": "user", "content": ""}] * 1001}).encode(),
+    "long history": json.dumps(
+        {"message": "x", "history": [{"role": "user", "content": ""}] * 1001}
+    ).encode(),
     "unknown role": b'{"message": "x", "history": [{"role": "robot", "content": "x"}]}',
     "a path as a run": b'{"message": "x", "run": "../farm-1"}',
     "a run that is not there": b'{"message": "x", "run": "/etc"}',

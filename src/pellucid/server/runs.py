@@ -50,7 +50,9 @@ def routes(house: House) -> APIRouter:
 
     @router.delete("/{run}")
     def delete(run: str) -> dict[str, Any]:
-        delete_run(house.runs.run(run))
+        folder = house.runs.run(run)
+        delete_run(folder)
+        house.models.forget(folder)
         return {"deleted": run}
 
     @router.post("/{run}/control")
