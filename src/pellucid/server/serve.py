@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from pellucid.errors import InputError
 from pellucid.server.app import build_app
 from pellucid.server.house import House, RunsRoot
+from pellucid.server.jobs import Jobs
 from pellucid.server.limits import HEADER_BYTES, PORT
 from pellucid.server.models import Models
 from pellucid.server.scheduler import Scheduler
@@ -115,7 +116,7 @@ def make_house(runs: Sequence[str] = (), key: str | None = None, device: str = "
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"two of these runs are called {twice}: rename one of the folders")
     root = RunsRoot(given=given)
-    return House(root, Models(root, device), Scheduler(), key)
+    return House(root, Models(root, device), Scheduler(), key, jobs=Jobs(root))
 
 
 def serve(
