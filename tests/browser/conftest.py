@@ -6,20 +6,25 @@ Without Chromium these tests are skipped: `apt-get install chromium`, or name on
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request
+import torch
+from browsing import Hosted, Served, Watch, hosted
+from playwright.sync_api import BrowserContext, Page, expect
 
 CHROMIUM = os.environ.get("PELLUCID_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-SMALL = {"steps": 60, "context_length": 32, "batch_size": 8, "eval_every": 30, "sample_tokens": 8}
+SMALL = {
+    "steps": 60,
+    "context_length": 32,
+    "batch_size": 8,
+    "eval_every": 30,
+    "checkpoint_every": 30,
+    "lr": 5e-3,
+}
 FLEET: dict[str, dict[str, Any]] = {
     "learned": {
         "positions": "learned",
@@ -48,6 +53,7 @@ FLEET: dict[str, dict[str, Any]] = {
         "d_model": 32,
     },
 }
+PATIENCE = 20_000  # milliseconds for what should take one: machines may be busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,6 +70,19 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox"]}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> None:
+    expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 # ---------------------------------------------------------------------- what is served
 
 
@@ -76,73 +95,35 @@ def home(tmp_path_factory: pytest.TempPathFactory, train_tiny: Callable[..., Any
     return home
 
 
-class Served:
-    """`pellucid serve` as a process of its own."""
-
-    def __init__(self, home: Path, *arguments: str) -> None:
-        self.home, self.arguments = home, arguments
-        self.process: subprocess.Popen[str] | None = None
-        self.url = ""
-
-    def start(self, port: int = 0) -> Served:
-        """Port 0 is any free one."""
-        command = [sys.executable, "-m", "pellucid", "serve", *self.arguments, "--port", str(port)]
-        environment = {**os.environ, "PELLUCID_NO_BROWSER": "1"}
-        self.process = subprocess.Popen(
-            command, cwd=self.home, env=environment, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-        )
-        assert self.process.stderr
-        for line in self.process.stderr:
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                self.url = found[0]
-                return self
-        raise AssertionError("the server ended before it said where it is")
-
-    def stop(self, how: int = signal.SIGINT) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(how)
-            self.process.wait(timeout=20)
-
-
 @pytest.fixture(scope="session")
-def served(home: Path) -> Iterator[Served]:
-    server = Served(home).start()
-    yield server
-    server.stop()
+def site(home: Path) -> Iterator[Hosted]:
+    """A server that tests share and leave as it was."""
+    with hosted(home) as site:
+        yield site
 
 
 @pytest.fixture
-def own_server(home: Path, tmp_path: Path) -> Iterator[Served]:
-    """One to kill, to delete runs of, to train in."""
-    server = Served(Path(shutil.copytree(home, tmp_path / "home"))).start()
+def own_home(home: Path, tmp_path: Path) -> Path:
+    """The same runs, to do with as a test likes."""
+    return Path(shutil.copytree(home, tmp_path / "home"))
+
+
+@pytest.fixture
+def own_site(own_home: Path) -> Iterator[Hosted]:
+    """A server of one's own, to delete runs of and to train in."""
+    with hosted(own_home) as site:
+        yield site
+
+
+@pytest.fixture
+def own_process(own_home: Path) -> Iterator[Served]:
+    """`pellucid serve` as a process, to be killed."""
+    server = Served(own_home).start()
     yield server
     server.stop()
 
 
 # ---------------------------------------------------------------------- what is watched in every test
-
-
-class Watch:
-    """What a page did that it should not have; a test that means to provoke errors names them in `expected`."""
-
-    def __init__(self) -> None:
-        self.requests: list[str] = []
-        self.errors: list[str] = []
-        self.expected: list[str] = []
-
-    def attach(self, page: Page) -> None:
-        page.on("request", self._requested)
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-
-    def _requested(self, request: Request) -> None:
-        if not re.match(r"(http://127\.0\.0\.1:\d+/|data:|blob:)", request.url):
-            self.requests.append(request.url)
-
-    def check(self) -> None:
-        assert not self.requests, "the page asked for something that is not on loopback"
-        unexpected = [text for text in self.errors if not any(part in text for part in self.expected)]
-        assert not unexpected, "the console has errors"
 
 
 @pytest.fixture
@@ -156,4 +137,5 @@ def watch(context: BrowserContext) -> Iterator[Watch]:
 
 @pytest.fixture
 def page(watch: Watch, context: BrowserContext) -> Page:
+    context.set_default_timeout(PATIENCE)
     return context.new_page()
