@@ -170,10 +170,11 @@ def data_of(page: Page, selector: str) -> list[dict[str, str]]:
 def table_of(page: Page, panel: str) -> list[list[Any]]:
     """The rows of a panel's table: numbers where they are numbers, exactly as the page has them."""
     at = page.get_by_test_id(f"panel-{panel}")
-    if at.get_by_test_id("show-table").get_attribute("aria-expanded") != "true":
-        at.get_by_test_id("show-table").click()
+    button = at.get_by_test_id("show-table").first  # a panel may hold another
+    if button.get_attribute("aria-expanded") != "true":
+        button.click()
     at.locator("tbody tr").first.wait_for()
-    return at.locator("tbody").evaluate(
+    return at.locator("tbody").first.evaluate(
         "body => [...body.rows].map(row => [...row.cells].map(cell =>"
         " cell.dataset.value === undefined ? cell.textContent : Number(cell.dataset.value)))"
     )
