@@ -20,6 +20,7 @@ from pellucid.generation.decoding import Draft
 from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.server.house import House, RunsRoot
+from pellucid.server.jobs import Jobs
 from pellucid.server.models import Models
 from pellucid.server.scheduler import Scheduler
 from pellucid.server.security import Hosts
@@ -52,7 +53,7 @@ def running(
     runs: Path, host: str = "127.0.0.1", key: str | None = None, **scheduler: int
 ) -> Iterator[Running]:
     root = RunsRoot(runs)
-    house = House(root, Models(root, "cpu"), Scheduler(**scheduler), key)
+    house = House(root, Models(root, "cpu"), Scheduler(**scheduler), Jobs(root, lambda _: None), key)
     bound = listen(host, 0)
     server = make_server(house, Hosts(host))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)

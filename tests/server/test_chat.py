@@ -187,7 +187,7 @@ def test_a_client_that_leaves_stops_the_model_at_the_next_token(start, endless, 
 
 def read_slowly(client: httpx.Client, path: str) -> None:
     with client.stream("POST", path, json=slow_body()) as response:
-        next(response.iter_lines())
+        next(line for line in response.iter_lines() if "delta" in line)
         raise httpx.ReadTimeout("leaves in the middle")
 
 
@@ -224,7 +224,7 @@ def test_a_waiting_client_that_leaves_is_never_begun(start, endless):
     live = start(endless, most_running=1, most_waiting=4)
     with httpx.Client(base_url=live.url, timeout=60) as client:
         with client.stream("POST", "/api/chat/stream", json=slow_body()) as response:
-            next(response.iter_lines())
+            next(line for line in response.iter_lines() if "delta" in line)
             passes = forward_passes(live)
             with pytest.raises(httpx.ReadTimeout):
                 live.client.post("/api/chat", json=slow_body(), timeout=0.3)

@@ -161,7 +161,7 @@ def test_a_server_that_ends_saves_its_trainings(text_file: Path, tmp_path: Path)
         said = live.said
     assert process.returncode == 130
     assert len(said) == 2
-    assert said[1].startswith(f"{run}: pellucid: stopped at step")
+    assert said[1].startswith(f"{run}: stopped at step")
     assert f"--resume --out {tmp_path / 'runs' / run}" in said[1]
     folder = RunFolder(tmp_path / "runs" / run)
     assert folder.checkpoints.steps()[-1] == folder.metrics()[-1]["step"]

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
-from pellucid.server.app import build_app
 from pellucid.server.house import House, RunsRoot
 from pellucid.server.jobs import Jobs
 from pellucid.server.models import Models
 from pellucid.server.scheduler import Scheduler
+from pellucid.server.security import Hosts
+from pellucid.server.serve import listen, make_server
 
 TINY = {
     "n_layers": 1,
@@ -83,14 +83,13 @@ def serving(folder: Path) -> Iterator[Client]:
     said: list[str] = []
     root = RunsRoot(folder)
     house = House(root, Models(root), Scheduler(), jobs=Jobs(root, said.append))
-    server = uvicorn.Server(
-        uvicorn.Config(build_app(house), port=0, log_level="warning", timeout_graceful_shutdown=1)
-    )
-    thread = threading.Thread(target=server.run)
+    bound = listen("127.0.0.1", 0)
+    server = make_server(house, Hosts())
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:
         until(lambda: server.started or not thread.is_alive())
-        port = server.servers[0].sockets[0].getsockname()[1]
+        port = bound.getsockname()[1]
         headers = {"X-Pellucid-Token": house.token}
         with Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as client:
             client.house, client.said = house, said

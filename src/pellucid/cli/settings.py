@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
 from pellucid import presets
@@ -105,12 +106,20 @@ def given_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 def as_flags(args: argparse.Namespace) -> str:
     """The given settings, preset and recipe file as they can be typed again."""
+    return " ".join(flag if value is None else f"{flag} {quoted(value)}" for flag, value in _flags(args))
+
+
+def as_arguments(args: argparse.Namespace) -> list[str]:
+    """The same for another process, without a shell between."""
+    return [flag if value is None else f"{flag}={value}" for flag, value in _flags(args)]
+
+
+def _flags(args: argparse.Namespace) -> Iterator[tuple[str, str | None]]:
+    """Each given flag and its value; None for switches."""
     given = {"preset": args.preset, "config": args.config, **given_settings(args)}
-    words = []
     for name, value in given.items():
         flag = "prompt" if name == "sample_prompt" else name.replace("_", "-")
         if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
+            yield f"--{flag}" if value else f"--no-{flag}", None
         elif value is not None:
-            words += [f"--{flag}", quoted(value)]
-    return " ".join(words)
+            yield f"--{flag}", str(value)

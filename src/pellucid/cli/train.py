@@ -38,11 +38,12 @@ def parser() -> argparse.ArgumentParser:
         "--resume", action="store_true", help="go on with the run at --out (default: the latest run)"
     )
     made.add_argument("--overwrite", action="store_true", help="replace the run at --out")
+    made.add_argument("--page", action="store_true", help="watch it on the page, which opens in a browser")
     add_settings(made)
     return made
 
 
-def main(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> int | None:
     settings = given_settings(args)
     if not args.text and not args.resume:
         from pellucid.text.corpora.registry import names_of_corpora
@@ -52,6 +53,10 @@ def main(args: argparse.Namespace) -> None:
         )
     if args.resume and args.overwrite:
         raise InputError("--resume goes on with a run and --overwrite replaces it: give one of them")
+    if args.page:
+        from pellucid.cli.page import train_on_page
+
+        return train_on_page(args)
     console.say("Loading…")
     if args.resume:
         outcome = _resume(args, settings)
@@ -65,6 +70,7 @@ def main(args: argparse.Namespace) -> None:
             **settings,
         )
     finish(outcome, args.json)
+    return None
 
 
 def start(text: list[str], corpus: Corpus | None = None, **settings: Any) -> Outcome:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
 import pellucid
-from pellucid.server import errors
+from pellucid.server import (
+    chat,
+    chats,
+    errors,
+    events,
+    inspect,
+    job_routes,
+    openai,
+    page,
+    runs,
+    session,
+    uploads,
+)
 from pellucid.server.house import House
 
-ROUTERS = (
-    *("session", "chat", "openai", "inspect", "runs", "events", "uploads", "job_routes", "chats", "page"),
-)
+ROUTERS = (session, chat, openai, inspect, runs, events, uploads, job_routes, chats, page)
 
 
 def build_app(house: House) -> FastAPI:
@@ -31,7 +39,6 @@ def build_app(house: House) -> FastAPI:
         title="Pellucid", version=pellucid.__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     errors.install(app)
-    for name in ROUTERS:
-        if importlib.util.find_spec(f"pellucid.server.{name}"):
-            app.include_router(importlib.import_module(f"pellucid.server.{name}").routes(house))
+    for module in ROUTERS:
+        app.include_router(module.routes(house))
     return app

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -57,7 +58,7 @@ def routes(house: House) -> APIRouter:
         async def told() -> AsyncIterator[bytes]:
             watching.add(watch)
             try:
-                async for piece in stream(watch):
+                async for piece in stream(watch, house.ending):
                     yield piece
             finally:
                 watching.discard(watch)
@@ -71,8 +72,8 @@ def routes(house: House) -> APIRouter:
     return router
 
 
-async def stream(watch: Watch) -> AsyncIterator[bytes]:
-    """The events of a run as bytes, until it is deleted or nobody listens."""
+async def stream(watch: Watch, ending: threading.Event) -> AsyncIterator[bytes]:
+    """The events of a run as bytes, until it is deleted, the server ends, or nobody listens."""
     spoke = time.monotonic()
     while True:
         events = await run_in_threadpool(watch.look)
@@ -80,7 +81,7 @@ async def stream(watch: Watch) -> AsyncIterator[bytes]:
             body = json.dumps(plain(data), separators=(",", ":"))
             yield f"event: {name}\nid: {place}\ndata: {body}\n\n".encode()
             spoke = time.monotonic()
-        if watch.gone:
+        if watch.gone or ending.is_set():
             return
         if time.monotonic() - spoke > ALIVE_SECONDS:
             yield b": still here\n\n"

@@ -7,16 +7,16 @@ import secrets
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pellucid.server.errors import NotFound
+from pellucid.server.limits import NAME
 from pellucid.training.run_folder import RUNS, RunFolder, is_run
 
 if TYPE_CHECKING:
+    from pellucid.server.jobs import Jobs
     from pellucid.server.models import Models
     from pellucid.server.scheduler import Scheduler
-
-LONGEST_NAME = 200
 
 
 class RunsRoot:
@@ -69,7 +69,7 @@ class RunsRoot:
 def _is_plain(name: str) -> bool:
     """Whether a name can only be that of a folder right here."""
     return (
-        0 < len(name) <= LONGEST_NAME
+        0 < len(name) <= NAME
         and not name.startswith(".")
         and name.isprintable()
         and not any(letter in name for letter in '/\\:*?"<>|')
@@ -91,19 +91,18 @@ class House:
         runs: which runs may be named.
         models: loaded runs.
         scheduler: decodes for everybody.
+        jobs: trainings and previews that were started from here.
         key: what a client must know; None where the server is for this machine alone.
         token: what the page sends along to change something; a stranger's page cannot read it.
-        jobs: trainings and previews that were started from here (server/jobs.py).
         ending: set when the server is about to stop; streams that never end by themselves look at it.
     """
 
     runs: RunsRoot
     models: Models
     scheduler: Scheduler
+    jobs: Jobs
     key: str | None = None
     token: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(24))
-    jobs: Any = None
-
     ending: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def end(self) -> None:
@@ -114,5 +113,4 @@ class House:
     def close(self) -> None:
         """Stop what runs; called when the server has ended."""
         self.end()
-        if self.jobs is not None:
-            self.jobs.close()
+        self.jobs.close()

@@ -182,7 +182,7 @@ class Jobs:
         text, flags = self._text(source), as_flags(settings)
         with self._starting:
             self._refuse_second()
-            run = self._free(name) if name else self._next(_stem(source, text))
+            run = self._free(name) if name else self.next_run(_stem(source, text))
             run.mkdir(parents=True)
             try:
                 if source.upload:
@@ -209,8 +209,9 @@ class Jobs:
             )
 
     def command(self, arguments: Sequence[str], run: Path) -> Job:
-        """Start `pellucid train` as it was typed; it makes the run."""
+        """Start `pellucid train` as it was typed; it makes the run, or goes on with it."""
         with self._starting:
+            self.runs.given[run.name] = RunFolder(run)  # wherever it lies
             return self._launch("train", arguments, run)
 
     def _launch(
@@ -220,11 +221,7 @@ class Jobs:
         id = secrets.token_hex(8)
         folder = self.scratch.folder("jobs") / id
         folder.mkdir()
-        own_group: dict[str, Any] = {
-            "start_new_session": True
-        }  # Ctrl-C in the server's terminal is not for it
-        if os.name == "nt":
-            own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # pyright: ignore
+        on_windows = os.name == "nt"  # Ctrl-C in the server's terminal is not for the job
         environment = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
         with (folder / "out").open("wb") as out, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -233,7 +230,8 @@ class Jobs:
                 stdout=out,
                 stderr=log,
                 env={**environment, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
-                **own_group,
+                start_new_session=not on_windows,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) if on_windows else 0,
             )
         job = self._jobs[id] = Job(id, kind, process, folder, run, is_new)
         return job
@@ -270,8 +268,8 @@ class Jobs:
             raise Conflict(f"there is a run called {name} already: choose another name")
         return path
 
-    def _next(self, stem: str) -> Path:
-        """`<stem>-<n>` with a number above all that are there."""
+    def next_run(self, stem: str) -> Path:
+        """A folder for a new run: `<stem>-<n>` with a number above all that are there."""
         ends = [path.name.removeprefix(f"{stem}-") for path in self.runs.folder.glob(f"{stem}-*")]
         number = max((int(end) for end in ends if end.isdecimal() and len(end) < 10), default=0) + 1
         return self.runs.folder / f"{stem}-{number}"
@@ -320,7 +318,8 @@ class Jobs:
             self.say("Stopping the training and saving it …")
         for job in trainings:
             if _wait(job, STOP_SECONDS):
-                self.say(f"{job.run.name if job.run else 'Training'}: {(job.lines() or ['stopped'])[-1]}")
+                last = (job.lines() or ["stopped"])[-1].removeprefix("pellucid: ")
+                self.say(f"{job.run.name if job.run else 'Training'}: {last}")
             else:  # a step takes long; it will end after it, saved
                 self.say(f"{job.run} is still saving; it ends by itself.")
         for job in running:

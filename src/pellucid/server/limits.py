@@ -20,3 +20,5 @@ RUNNING = 32  # replies that are written at once
 WAITING = 64  # that wait for a place; more are sent away
 LOADED_MODELS = 4
 LOADED_BYTES = 4 << 30  # of weights; the one in use stays whatever its size
+LOOKING = 2  # views that are computed at once
+LOOKING_OR_WAITING = 16

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from pellucid.api import LoadedRun, load
 from pellucid.errors import InputError
 from pellucid.generation.engine import Engine
+from pellucid.inspection.subject import Subject
 from pellucid.server.errors import Conflict, NotFound
 from pellucid.server.house import RunsRoot
 from pellucid.server.limits import LOADED_BYTES, LOADED_MODELS
@@ -33,21 +34,21 @@ class Served:
     Args:
         loaded: model and tokenizer.
         engine: writes with them.
-        kind: "best", "live" or "checkpoint".
+        subject: looks into them.
         mark: which files these are.
         n_bytes: of the weights.
     """
 
     loaded: LoadedRun
     engine: Engine
-    kind: str
+    subject: Subject
     mark: Mark
     n_bytes: int
 
     @property
     def stamp(self) -> dict[str, Any]:
         """What says, in every answer, which weights it was computed from."""
-        return {"run": self.loaded.folder.name, "step": self.loaded.step, "kind": self.kind}
+        return self.subject.stamp
 
 
 class Models:
@@ -124,9 +125,8 @@ class Models:
             raise Conflict(
                 f"{folder.name} cannot be read ({error}): it is changing or damaged; try again, or another step"
             ) from None
-        kind = step if isinstance(step, str) else "checkpoint"
         n_bytes = sum(weight.nbytes for weight in loaded.model.state_dict().values())
-        served = Served(loaded, engine, kind, mark, n_bytes)
+        served = Served(loaded, engine, Subject(loaded), mark, n_bytes)
         with self._table:
             self._kept[key] = served
             while len(self._kept) > 1 and self._too_many():

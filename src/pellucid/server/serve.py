@@ -105,8 +105,13 @@ def address_of(bound: socket.socket, host: str, key: str | None) -> str:
     return f"http://{name}:{port}/" + (f"enter?key={quote(key, safe='')}" if key else "")
 
 
-def make_house(runs: Sequence[str] = (), key: str | None = None, device: str = "auto") -> House:
-    """The parts of a server for all runs under `runs/` and those named.
+def make_house(
+    runs: Sequence[str] = (),
+    key: str | None = None,
+    device: str = "auto",
+    say: Callable[[str], None] | None = None,
+) -> House:
+    """The parts of a server for all runs under `runs/` and those named; `say` hears what became of trainings.
 
     Raises:
         InputError: a named run is not there, or two have one name.
@@ -116,7 +121,7 @@ def make_house(runs: Sequence[str] = (), key: str | None = None, device: str = "
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"two of these runs are called {twice}: rename one of the folders")
     root = RunsRoot(given=given)
-    return House(root, Models(root, device), Scheduler(), key, jobs=Jobs(root))
+    return House(root, Models(root, device), Scheduler(), Jobs(root, say), key)
 
 
 def serve(
@@ -128,6 +133,7 @@ def serve(
     device: str = "auto",
     say: Callable[[str], None] = print,
     place: str = "",
+    begin: Callable[[House, PageServer], object] | None = None,
 ) -> None:
     """Serve the page until Ctrl-C.
 
@@ -139,6 +145,7 @@ def serve(
         open_browser: show the page, where there is a terminal and PELLUCID_NO_BROWSER is not set.
         say: hears the address, and what else a person should know.
         place: the part of the address after #, as `place=train`.
+        begin: called when the address is known, before anybody is answered.
 
     Raises:
         InputError: a run is not there, or no port is free.
@@ -146,7 +153,7 @@ def serve(
     if key is None and not is_loopback(host):
         key = secrets.token_urlsafe(18)
         say(f"{host} can be reached from other machines, so a key is needed to enter.")
-    house = make_house(runs, key, device)
+    house = make_house(runs, key, device, say)
     try:
         bound = listen(host, port)
     except BaseException:
@@ -160,6 +167,8 @@ def serve(
     server = make_server(house, Hosts(host))
     if open_browser and may_open_browser():
         threading.Timer(0.5, webbrowser.open, [address]).start()  # once it answers
+    if begin:
+        begin(house, server)
     with contextlib.suppress(KeyboardInterrupt), bound:  # Ctrl-C is how it is meant to end
         server.run(sockets=[bound])
 
