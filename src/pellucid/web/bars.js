@@ -15,7 +15,7 @@ import { linear, ticks } from "./scale.js";
  * @property {Record<string, string | number>} [data]  data attributes for the row
  */
 
-const ROW = 26;
+const ROW = 23;
 const TOP = 26;
 
 /** The least of a few fixed ends that holds all numbers, so that pictures can be compared. @param {number} most */
@@ -50,10 +50,11 @@ export function createBars({ label, testid, choose, verb }) {
     root,
     /**
      * @param {Bar[]} bars
-     * @param {{width: number, end: number, colour?: string, write: (value: number) => string, tail?: number, head?: number}} options
-     *   `end` of the axis; `colour` the class of the role; `tail` room for the numbers, `head` room for the labels
+     * @param {{width: number, end: number, colour?: string, write: (value: number) => string, tail?: number}} options
+     *   `end` of the axis; `colour` the class of the role; `tail` room for the numbers
      */
-    show(bars, { width, end, colour = "out", write, tail = 130, head = 74 }) {
+    show(bars, { width, end, colour = "out", write, tail = 130 }) {
+      const head = 18 + 8.6 * Math.max(1, ...bars.map((bar) => [...bar.label].length));
       const right = Math.max(width - tail, head + 60);
       const x = linear([0, end], [head, right]);
       const height = TOP + bars.length * ROW + 6;
@@ -75,11 +76,11 @@ export function createBars({ label, testid, choose, verb }) {
     const button = choose ? { tabindex: i ? -1 : 0, role: "button", "aria-label": `${bar.spoken}, ${bar.text}${bar.cut ? ", cut" : ""}. ${verb ?? ""}` } : {};
     return svg("g", { class: `bar ${bar.cut ? "cut" : ""} ${choose ? "choosable" : ""}`, "data-testid": "bar", dataset: { index: i, value: bar.value, ...bar.data }, ...button },
       choose && svg("rect", { class: "row-ground", x: 0, y: y + 1, width: right + 200, height: ROW - 2 }),
-      svg("text", { class: "bar-label", x: x(0) - 10, y: y + 18, "text-anchor": "end" }, bar.label),
-      svg("rect", { class: bar.cut ? "bar-cut" : `bar-fill ${colour}`, x: x(0), y: y + 9, width, height: 11 }),
-      bar.line !== undefined && svg("line", { class: "bar-line", x1: x(0), x2: Math.max(x(bar.line), x(0) + 1), y1: y + 5, y2: y + 5 }),
-      bar.dot !== undefined && svg("circle", { class: "bar-dot", cx: x(Math.min(bar.dot, 1)), cy: y + 14.5, r: 4 }),
-      svg("text", { class: "bar-text", x: right + 12, y: y + 18 }, bar.text));
+      svg("text", { class: "bar-label", x: x(0) - 10, y: y + 17, "text-anchor": "end" }, bar.label),
+      svg("rect", { class: bar.cut ? "bar-cut" : `bar-fill ${colour}`, x: x(0), y: y + 8, width, height: 10 }),
+      bar.line !== undefined && svg("line", { class: "bar-line", x1: x(0), x2: Math.max(x(bar.line), x(0) + 1), y1: y + 4, y2: y + 4 }),
+      bar.dot !== undefined && svg("circle", { class: "bar-dot", cx: x(Math.min(bar.dot, 1)), cy: y + 13, r: 4 }),
+      svg("text", { class: "bar-text", x: right + 12, y: y + 17 }, bar.text));
   }
 }
 

@@ -27,7 +27,7 @@ export function createHead(root, shell, { close }) {
     locked: ({ row, column }) => store.set({ query: row, key: column, token: row }),
     unlocked: () => store.set({ query: -1, key: -1 }),
   });
-  const readout = el("p", { class: "readout", "data-testid": "readout" });
+  const readout = el("p", { class: "readout", "data-testid": "readout" }, "Point at a cell to read it.");
   const poolNote = el("p", { class: "note" });
   const legend = el("div");
   const looks = chips({ label: "What the token looks at", testid: "looks", pick: (index) => store.set({ token: index, query: index, key: -1 }) });

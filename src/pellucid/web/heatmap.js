@@ -18,7 +18,7 @@ import { el, setStyle, token } from "./dom.js";
  * @property {string[]} [columnLabels]
  */
 
-const HATCH_STEP = 5;
+const HATCH_STEP = 6;
 /** Cells smaller than this have no labels. */
 const LABELLED = 11;
 
@@ -30,7 +30,7 @@ function hatch(pen, ratio) {
   const mark = /** @type {CanvasRenderingContext2D} */ (tile.getContext("2d"));
   mark.fillStyle = token("paper");
   mark.fillRect(0, 0, size, size);
-  mark.strokeStyle = token("hair");
+  mark.strokeStyle = token("hatch");
   mark.lineWidth = ratio;
   mark.beginPath();
   for (const shift of [-size, 0, size]) {
@@ -101,10 +101,10 @@ export function pooled(matrix, p) {
 }
 
 /**
- * @param {{label: string, testid: string, most?: number, focused: (cell: Cell | null) => void, locked: (cell: Cell) => void, unlocked?: () => void}} options
- *   `most`: the largest height in pixels; `focused` is told of each cell that is read, `locked` of each click and Enter
+ * @param {{label: string, testid: string, focused: (cell: Cell | null) => void, locked: (cell: Cell) => void, unlocked?: () => void}} options
+ *   `focused` is told of each cell that is read, `locked` of each click and Enter
  */
-export function createHeatmap({ label, testid, most = 760, focused, locked, unlocked }) {
+export function createHeatmap({ label, testid, focused, locked, unlocked }) {
   const canvas = el("canvas", { tabindex: 0, role: "application", "aria-roledescription": "heat map", "aria-label": label, "data-testid": testid });
   const rowBand = el("div", { class: "band", hidden: true });
   const columnBand = el("div", { class: "band", hidden: true });
@@ -125,6 +125,7 @@ export function createHeatmap({ label, testid, most = 760, focused, locked, unlo
     if (!matrix || !root.clientWidth) return;
     const ratio = window.devicePixelRatio || 1;
     const { rows, columns } = matrix;
+    const most = Math.min(Math.max(window.innerHeight - 140, 420), 1000); // so that it is seen whole
     const room = Math.min(root.clientWidth, 1100);
     const widest = Math.max(0, ...(matrix.rowLabels ?? []).map((text) => [...text].length));
     const margin = { left: Math.min(widest, 8) * 7.5 + 8, top: Math.min(Math.max(0, ...(matrix.columnLabels ?? []).map((text) => [...text].length)), 8) * 7.5 + 8 };

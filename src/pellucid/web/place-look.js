@@ -87,7 +87,7 @@ export function mount(root, shell) {
     if (!name || samples.has(name) || store.get().prompt !== null) return;
     try {
       const run = await api.json(`/api/runs/${encodeURIComponent(name)}`);
-      samples.set(name, beginning(run.sample ?? ""));
+      samples.set(name, beginning(run.sample ?? "", run.tokenizer?.kind === "char"));
     } catch {
       samples.set(name, "");
     }
@@ -98,7 +98,7 @@ export function mount(root, shell) {
     const state = store.get();
     if (!tabs.childElementCount) {
       fill(tabs, VIEWS.map((view) => el("button", { type: "button", role: "tab", id: `tab-${view.id}`, "aria-controls": "view", dataset: { view: view.id },
-        onclick: () => store.set({ view: view.id }) }, view.title)));
+        onclick: () => store.set({ view: view.id }) }, view.tab)));
       roving(tabs, "[role=tab]", (item) => store.set({ view: item.dataset.view }));
     }
     for (const tab of /** @type {NodeListOf<HTMLElement>} */ (tabs.querySelectorAll("[role=tab]"))) {

@@ -5,7 +5,7 @@ import { el, fill, roving } from "./dom.js";
 /** @typedef {import("./types.js").Token} Token */
 
 /** Characters of a sample that make the first prompt. */
-const FIRST = 56;
+const FIRST = 48;
 
 /** What would not be seen, and what is shown instead. */
 const SEEN = new Map([[" ", "·"], ["\n", "↵"], ["\t", "→"], ["\r", "␍"], ["\u00a0", "⍽"], ["\u200b", "∅"]]);
@@ -60,10 +60,21 @@ export function tokenAt(tokens, unit, offsets) {
  */
 export const cropped = (n, context) => Math.max(0, n - context);
 
-/** A little of a text, up to the end of a word. @param {string} sample */
-export function beginning(sample) {
-  const start = [...sample.trim()].slice(0, FIRST).join("");
-  return start.length < sample.trim().length ? start.replace(/\s+\S*$/, "") : start;
+/**
+ * A little of a sample to begin with: from its second line, since the first may begin within a word, to the end of a
+ * word. What stands for broken characters is left out.
+ * @param {string} sample
+ * @param {boolean} [open] end behind a space: what follows a word is nearly certain to a model of characters
+ */
+export function beginning(sample, open = false) {
+  const clean = sample.replace(/[\ufffd\p{Cc}]/gu, (letter) => (letter === "\n" || letter === "\t" ? letter : "")).trim();
+  const line = clean.indexOf("\n") + 1;
+  const from = line > 0 && clean.length - line >= FIRST ? clean.slice(line).trimStart() : clean;
+  const end = from.indexOf("\n\n");
+  const start = [...(end >= FIRST / 2 ? from.slice(0, end) : from)].slice(0, FIRST).join("");
+  const words = start.length === from.length || start.length === end ? start : start.replace(/\s+\S*$/, "");
+  const tidy = words.replace(/[^\p{L}\p{N}]+$/u, "") || words; // after a full stop there is little to choose either
+  return open && tidy ? `${tidy} ` : tidy;
 }
 
 /** One of six quiet tints, the same for the same token wherever it stands. @param {number} id */

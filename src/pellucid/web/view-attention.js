@@ -12,9 +12,10 @@ import { spoken } from "./tokens.js";
 import { asker, freshness, redrawn, theme, weights } from "./views.js";
 
 export const id = "attention";
+export const tab = "Attention";
 export const title = "Attention";
 export const hint =
-  "Each small square is one head. Every row is a token asking what to look at, and the darker a cell, the more of that column's token it takes in.";
+  "Each small square is one head. Every row is a token asking what to look at, and the darker a cell, the more of that column's token it takes in. Choose a square to enlarge it.";
 
 const LEGEND = "Rows: the token that looks (query). Columns: the token looked at (key). Darker: more weight, on a square-root scale from 0 to 1. Hatched: masked.";
 /** Rows and columns of a small square. */
@@ -50,6 +51,7 @@ export function mount(root, shell) {
   function makeTiles() {
     const { layers, heads, kv_heads } = /** @type {any} */ (answer).header;
     const shared = heads / Math.max(kv_heads, 1);
+    overview.style.setProperty("--heads", String(heads));
     fill(overview, Array.from({ length: layers }, (_, layer) => el("div", { class: "layer", role: "group", "aria-label": `Layer ${layer}` },
       el("span", { class: "layer-name" }, `layer ${layer}`),
       el("div", { class: "tiles" }, Array.from({ length: heads }, (_, h) =>
@@ -63,6 +65,7 @@ export function mount(root, shell) {
     if (!tile) return;
     const [layer, h] = [Number(tile.dataset.layer), Number(tile.dataset.head)];
     store.set({ layer, head: h, query: -1, key: -1 });
+    if (large.getBoundingClientRect().top < 0 || large.getBoundingClientRect().top > window.innerHeight - 200) large.scrollIntoView();
   });
   overview.addEventListener("keydown", (event) => {
     const tile = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".tile"));

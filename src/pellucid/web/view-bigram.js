@@ -12,6 +12,7 @@ import { brief, spoken, visible } from "./tokens.js";
 import { asker, redrawn, theme, weights } from "./views.js";
 
 export const id = "bigram";
+export const tab = "Bigram";
 export const title = "Bigram table";
 export const hint = "How often each token followed each other in the training text: counted, not learned. Choose a row to see what came next.";
 
@@ -30,7 +31,7 @@ export function mount(root, shell) {
       note: `Of ${whole(answer.vocab_size)} tokens the ${answer.rows.length} most frequent.`,
     },
   });
-  const readout = el("p", { class: "readout", "data-testid": "readout" });
+  const readout = el("p", { class: "readout", "data-testid": "readout" }, "Point at a cell, or move with the arrow keys, to read it.");
   const legend = el("div");
   const rowTitle = el("h3", { "data-testid": "row-title" });
   const rowNote = el("p", { class: "note" });
@@ -99,7 +100,7 @@ export function mount(root, shell) {
     update(state) {
       const token = state.token >= 0 ? tokenId(state.token) : undefined;
       const row = state.row >= 0 ? state.row : (token ?? (shell.runName() === answer?.stamp.run ? first : undefined));
-      question.update({ ...weights(shell), text: "", ...(row === undefined ? {} : { row }) });
+      question.update({ ...weights(shell), ...(row === undefined ? {} : { row }) });
     },
     destroy() {
       question.stop();

@@ -10,11 +10,12 @@ import { brief, isPiece, spoken, visible } from "./tokens.js";
 import { asker, freshness, redrawn, weights } from "./views.js";
 
 export const id = "sampling";
+export const tab = "Sampling";
 export const title = "Sampling";
 export const hint = "The model gives every token a chance to come next. These settings sharpen the chances and cut the unlikely ones; one token is then drawn.";
 
 /** Candidates that are listed. */
-const SHOWN = 40;
+const SHOWN = 32;
 /** Draws of “draw 1,000”. */
 const MANY = 1000;
 /** Vocabularies larger than this get a slider of k that grows by factors. */

@@ -8,6 +8,7 @@ import { bytes, short, whole } from "./scale.js";
 import { asker, freshness, weights } from "./views.js";
 
 export const id = "shapes";
+export const tab = "Shapes";
 export const title = "Shapes and budget";
 export const hint = "Every tensor of one pass through the model, in the order it is computed, with what it holds and costs. Open a row for its formula and its line of code.";
 
@@ -43,7 +44,7 @@ export function mount(root, shell) {
       rows: answer.rows.map((/** @type {Row} */ row) => [row.name, row.what, row.symbols, times(row.shape), row.parameters, row.flops, row.formula, row.source]),
     },
   });
-  const facts = el("dl", { class: "facts" });
+  const facts = el("dl", { class: "facts budget" });
   const symbols = el("p", { class: "note symbols" });
   const flow = el("div", { class: "flow" });
   panel.body.append(facts, symbols, flow);

@@ -7,6 +7,7 @@ import { whole } from "./scale.js";
 import { chips, cropped, tint, visible } from "./tokens.js";
 
 export const id = "tokens";
+export const tab = "Tokens";
 export const title = "Tokens";
 export const hint = "A model reads numbers, not letters: the tokenizer cuts your text into pieces, and each piece has one number.";
 
@@ -35,11 +36,12 @@ export function mount(root, shell) {
   const text = chips({ label: "The text in pieces", testid: "token-texts", pick, hover });
   const ids = chips({ label: "The pieces' numbers", testid: "token-ids", write: (each) => String(each.id), pick, hover });
   const facts = el("dl", { class: "facts" });
+  const beyond = el("span", {}, " Pieces that are struck out no longer fit into what the model sees.");
   panel.body.append(facts,
     el("div", { class: "pair" },
       el("div", {}, el("h3", {}, "The text in pieces"), text.root),
       el("div", {}, el("h3", {}, "What the model reads"), ids.root)),
-    el("p", { class: "note legend" }, ABOUT_SPACES, " Paler pieces no longer fit into what the model sees."));
+    el("p", { class: "note legend" }, ABOUT_SPACES, beyond));
   root.append(panel.root);
 
   /** @type {any} */
@@ -67,6 +69,7 @@ export function mount(root, shell) {
   function show(answer) {
     shown = answer;
     left = cropped(answer.n_tokens, answer.context_length);
+    beyond.hidden = !left;
     const paler = (/** @type {any} */ _, /** @type {number} */ index) => ({ class: index < left ? "beyond" : "" });
     text.show(answer.tokens, paler);
     ids.show(answer.tokens, paler);

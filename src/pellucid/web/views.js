@@ -8,6 +8,7 @@ import { ApiError, latest } from "./api.js";
 /**
  * @typedef {Object} View
  * @property {string} id
+ * @property {string} tab  its short name
  * @property {string} title
  * @property {string} hint
  * @property {(root: HTMLElement, shell: LookShell) => {update: (state: State) => void, destroy: () => void}} mount
