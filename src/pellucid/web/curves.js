@@ -58,7 +58,7 @@ export class Curves {
    */
   ofSteps(name, along) {
     return this.steps
-      .filter((step) => Number.isFinite(step[name]))
+      .filter((step) => Number.isFinite(step[name]) && (name !== "tokens_per_second" || step[name] > 0)) // 0: not measured
       .map((step) => ({ x: step[along], y: step[name], step: step.step }));
   }
 

@@ -28,7 +28,8 @@ const PIXELS_A_BUCKET = 2;
 
 /**
  * @param {{id: string, label: string, height: number, small?: boolean, toggled?: (id: string) => void,
- *   read?: (x: number | null) => void}} options  `toggled` is told when a legend's button is pressed; `read` where one reads
+ *   read?: (x: number | null) => void}} options  `toggled` is told when a legend's button is pressed; `read` is
+ *   told where one reads, and has to call `readAt`
  */
 export function createLinePlot({ id, label, height, small = false, toggled, read }) {
   const picture = svg("svg", { class: "plot-picture", height, "aria-hidden": "true" });
@@ -36,7 +37,7 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
     class: "plot-area", tabindex: 0, role: "slider", "aria-label": `${label}: arrow keys read values`,
     "aria-valuemin": 0, "aria-valuemax": 0, "aria-valuenow": 0, "aria-valuetext": "no values yet", "data-testid": `area-${id}`,
   }, picture);
-  const legend = el("div", { class: "legend", "data-testid": `legend-${id}` });
+  const legend = el("div", { class: "plot-legend", "data-testid": `legend-${id}` });
   const where = el("p", { class: "plot-where number", "data-testid": `where-${id}` });
   const root = el("figure", { class: small ? "plot plot-small" : "plot", "data-testid": `plot-${id}`, "aria-label": label }, legend, area, where);
 
@@ -80,7 +81,7 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
       parts.push(svg("line", { class: "plot-grid", x1: LEFT, x2: width - RIGHT, y1: at, y2: at }),
         svg("text", { class: "plot-tick", x: LEFT - 8, y: at, "text-anchor": "end", "dominant-baseline": "middle" }, shown.y.format(value)));
     }
-    for (const value of marks(x, Math.max(2, Math.floor(width / (small ? 110 : 90))))) {
+    for (const value of marks(x, Math.max(3, Math.floor(width / (small ? 80 : 90))))) {
       const at = place(x, value);
       parts.push(svg("line", { class: "plot-grid plot-notch", x1: at, x2: at, y1: bottom, y2: bottom + 4 }),
         svg("text", { class: "plot-tick", x: Math.min(at, width - RIGHT - 8), y: bottom + 15, "text-anchor": "middle" }, shown.x.format(value)));
@@ -121,11 +122,10 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
     if (!data || !plane) return;
     const points = stops();
     const here = points.length ? points[cursor === null ? points.length - 1 : nearest(points, cursor)] : null;
-    const said = data.x.values ?? data.x.format;
-    where.textContent = here ? `${cursor === null ? "latest: " : ""}${here.step === undefined ? "" : `step ${here.step.toLocaleString("en-US")} · `}${said(here.x)}` : "";
+    where.textContent = here && !(small && cursor === null) ? whereText(here) : "";
     area.setAttribute("aria-valuemax", String(Math.max(0, points.length - 1)));
     area.setAttribute("aria-valuenow", String(here ? points.indexOf(here) : 0));
-    area.setAttribute("aria-valuetext", here ? `${where.textContent}: ${plane.drawn.filter((line) => line.listed !== false).map((line) => `${line.label} ${valueText(line)}`).join(", ")}` : "no values yet");
+    area.setAttribute("aria-valuetext", here ? `${whereText(here)}: ${plane.drawn.filter((line) => line.listed !== false).map((line) => `${line.label} ${valueText(line)}`).join(", ")}` : "no values yet");
     if (cursor === null || !here) return;
     const at = place(plane.x, here.x);
     cursorLayer.append(svg("line", { class: "plot-hair", x1: at, x2: at, y1: TOP, y2: plane.bottom }));
@@ -133,6 +133,13 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
       const point = pointAt(line);
       if (point) cursorLayer.append(svg("circle", { class: `dot-${line.id} plot-read`, cx: line.kind === "level" ? at : place(plane.x, point.x), cy: place(plane.y, point.y), r: 4 }));
     }
+  }
+
+  /** @param {Mark} point */
+  function whereText(point) {
+    const said = data ? (data.x.values ?? data.x.format)(point.x) : "";
+    const step = point.step === undefined ? "" : `step ${point.step.toLocaleString("en-US")}`;
+    return `${cursor === null ? "latest: " : ""}${[step, small ? "" : said].filter(Boolean).join(" · ")}`;
   }
 
   /** Of a line, the point nearest to where one reads, or the last. @param {Line} line @returns {Mark | undefined} */
@@ -177,14 +184,19 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
   function readAt(x) {
     cursor = x;
     drawCursor();
-    read?.(x);
+  }
+
+  /** Where one reads here is where one reads elsewhere, too. @param {number | null} x */
+  function point(x) {
+    if (read) read(x);
+    else readAt(x);
   }
 
   area.addEventListener("pointermove", (event) => {
-    if (plane) readAt(valueAt(plane.x, event.clientX - picture.getBoundingClientRect().left));
+    if (plane) point(valueAt(plane.x, event.clientX - picture.getBoundingClientRect().left));
   });
-  area.addEventListener("pointerleave", () => readAt(null));
-  area.addEventListener("blur", () => readAt(null));
+  area.addEventListener("pointerleave", () => point(null));
+  area.addEventListener("blur", () => point(null));
   area.addEventListener("keydown", (event) => {
     const points = stops();
     if (!points.length || !plane) return;
@@ -197,7 +209,7 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
     if (!(event.key in keys)) return;
     event.preventDefault();
     const next = keys[event.key];
-    readAt(next === null ? null : points[Math.min(Math.max(next, 0), points.length - 1)].x);
+    point(next === null ? null : points[Math.min(Math.max(next, 0), points.length - 1)].x);
   });
 
   const size = new ResizeObserver(([entry]) => {
@@ -209,7 +221,7 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
   size.observe(area);
 
   return {
-    root, picture,
+    root, picture, readAt,
     /** @param {Data} next */
     draw(next) {
       data = next;

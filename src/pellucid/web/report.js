@@ -74,7 +74,7 @@ export function foundRows(found) {
 export function planRows(found) {
   const { characters, rule, dev_rule } = found.split;
   const unknown = found.unknown
-    ? [`${plural(found.unknown, "character is", "characters are")} unknown to the tokenizer and become one unknown token`]
+    ? [`${plural(found.unknown, "character is unknown to the tokenizer and becomes", "characters are unknown to the tokenizer and become")} one unknown token`]
     : [];
   return [
     {
@@ -98,7 +98,7 @@ export function planRows(found) {
 export function forecastText({ forecast }) {
   return [
     `About ${duration(forecast.seconds)}: ${plural(forecast.steps, "step")} of ${stepText(forecast.seconds_per_step)}, ` +
-      `${whole(forecast.tokens)} tokens, ${significant(forecast.epochs, 2)} times through the text.`,
+      `${whole(forecast.tokens)} tokens, ${significant(forecast.epochs, 3)} times through the text.`,
     `A model that has read so much writes ${forecast.ability}.`,
   ];
 }

@@ -39,10 +39,13 @@ export function createRunCurves() {
   const hidden = new Set(["smooth"]);
   const log = { x: false, y: false };
 
-  const plot = createLinePlot({ id: "loss", label: "Loss", height: 340, toggled: (id) => {
-    if (!hidden.delete(id)) hidden.add(id);
-    draw();
-  } });
+  const plot = createLinePlot({
+    id: "loss", label: "Loss", height: 340, read,
+    toggled: (id) => {
+      if (!hidden.delete(id)) hidden.add(id);
+      draw();
+    },
+  });
   const panel = createPanel(
     { id: "curves", title: "Loss", hint: "How surprised the model is by each next token, in nats: lower is better." },
     {
@@ -52,7 +55,7 @@ export function createRunCurves() {
     },
   );
   const why = el("p", { class: "note why", "data-testid": "why-lower" });
-  const small = SMALL.map(({ id, label }) => ({ id, label, plot: createLinePlot({ id, label, height: 120, small: true }) }));
+  const small = SMALL.map(({ id, label }) => ({ id, label, plot: createLinePlot({ id, label, height: 120, small: true, read }) }));
   panel.body.append(
     el("div", { class: "curve-tools" },
       el("fieldset", { class: "segmented" }, el("legend", { class: "unseen" }, "over"), ALONG.map(alongChoice)),
@@ -61,6 +64,11 @@ export function createRunCurves() {
       check("log loss", "log-y", () => log.y, (on) => void (log.y = on))),
     plot.root, why,
     el("div", { class: "small-plots" }, small.map((each) => el("section", { "aria-label": each.label }, el("h3", {}, each.label), each.plot.root))));
+
+  /** All of them are read at one place. @param {number | null} x */
+  function read(x) {
+    for (const each of [plot, ...small.map((one) => one.plot)]) each.readAt(x);
+  }
 
   /** @param {{id: Along, label: string}} choice */
   function alongChoice({ id, label }) {

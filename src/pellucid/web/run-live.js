@@ -147,7 +147,7 @@ export function createRunLive(shell) {
   /** @param {Run | null} known */
   function aboutText(known) {
     if (!known?.model) return "";
-    const parts = [modelText(known.model)];
+    const parts = [modelText(known.model, known.tokenizer ? known.model.vocab_size - known.tokenizer.symbols : 0)];
     if (known.data) parts.push(`learning from ${known.data.name} (${whole(known.data.characters)} characters)`);
     return `${capital(parts.join(", "))}.`;
   }

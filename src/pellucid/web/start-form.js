@@ -7,7 +7,7 @@ import * as api from "./api.js";
 import { announce, el, fill } from "./dom.js";
 import { cancelJob, followJob, readJob, startJob } from "./jobs.js";
 import { bytes, whole } from "./scale.js";
-import { reportOf } from "./start-report.js";
+import { forecastOf, reportOf } from "./start-report.js";
 import { createSettings } from "./start-settings.js";
 import { createSourceChooser } from "./start-source.js";
 import { upload } from "./upload.js";
@@ -32,20 +32,22 @@ export function createStartForm(shell) {
   const problem = el("div", { class: "problem", role: "alert", hidden: true, "data-testid": "start-problem" });
   const log = el("pre", { class: "log", tabindex: 0, "aria-label": "What the job says", "data-testid": "start-log" });
   const logHolder = el("details", { class: "log-holder", hidden: true }, el("summary", {}, "What it says while it works"), log);
+  const forecast = el("div", { class: "forecast-holder" });
   const report = el("div", { class: "report-holder", "data-testid": "report" });
   const train = el("button", { type: "submit", class: "primary", "data-testid": "train" }, "Train");
   const decide = el("form", { class: "decide", hidden: true, "data-testid": "start-form" },
     el("div", { class: "decide-head" }, el("div", {}, el("p", { class: "note" }, "The text"), heading),
       el("button", { type: "button", class: "quiet", "data-testid": "choose-another", onclick: () => { giveUp(); reset(); } }, "choose another")),
-    settings.root, el("div", { class: "buttons" }, train));
+    settings.root, forecast, el("div", { class: "buttons" }, train));
   decide.addEventListener("submit", (event) => {
     event.preventDefault();
     begin();
   });
+  const progressRow = el("div", { class: "progress-row", hidden: true }, bar, status, cancel);
   const root = el("section", { class: "start", "aria-labelledby": "start-title", "data-testid": "start" },
     el("h2", { id: "start-title" }, "Grow a model from your own words"),
     el("p", { class: "hint" }, "A text goes in; minutes later a small model writes in its manner. All of it happens on this machine, and nothing leaves it."),
-    chooser.root, decide, el("div", { class: "progress-row" }, bar, status, cancel), problem, logHolder, report);
+    chooser.root, decide, progressRow, problem, logHolder, report);
 
   /** @param {Error} error @param {() => void} [again] */
   function failed(error, again) {
@@ -61,7 +63,8 @@ export function createStartForm(shell) {
     cancel.hidden = text === "";
     if (text === "") bar.hidden = true;
     problem.hidden = true;
-    report.classList.toggle("stale", text !== "");
+    for (const part of [report, forecast]) part.classList.toggle("stale", text !== "");
+    progressRow.hidden = text === "";
   }
 
   function reset() {
@@ -73,6 +76,7 @@ export function createStartForm(shell) {
     chooser.root.hidden = false;
     logHolder.hidden = true;
     fill(report);
+    fill(forecast);
   }
 
   /** Stop what is under way, here and on the server. */
@@ -150,6 +154,7 @@ export function createStartForm(shell) {
     else {
       working("");
       settings.suggest({ ...told.result.model, ...told.result.training, vocab_size: told.result.model.vocab_size });
+      fill(forecast, forecastOf(told.result));
       fill(report, reportOf(told.result));
       announce("The report is there.");
     }

@@ -1,5 +1,5 @@
 // @ts-check
-/** A preview's report on the page: the forecast first, then what was found and what would be trained. */
+/** A preview's report on the page: the forecast; what was found and what would be trained. */
 import { el } from "./dom.js";
 import { forecastText, foundRows, planRows, visiblePiece } from "./report.js";
 
@@ -8,15 +8,17 @@ import { forecastText, foundRows, planRows, visiblePiece } from "./report.js";
 const TINTS = 6;
 
 /** @param {Preview} found */
-export function reportOf(found) {
+export function forecastOf(found) {
   const [takes, writes] = forecastText(found);
-  return [
-    el("div", { class: "forecast", "data-testid": "forecast", dataset: { steps: found.forecast.steps, seconds: found.forecast.seconds } },
-      el("p", { class: "lead" }, writes), el("p", {}, takes)),
-    el("div", { class: "report-columns" },
-      el("section", { "aria-label": "The text" }, el("h3", {}, "The text"), rows(foundRows(found)), beginning(found)),
-      el("section", { "aria-label": "What would be trained" }, el("h3", {}, "What would be trained"), rows(planRows(found)), pieces(found))),
-  ];
+  return el("div", { class: "forecast", "data-testid": "forecast", dataset: { steps: found.forecast.steps, seconds: found.forecast.seconds } },
+    el("p", { class: "lead" }, writes), el("p", {}, takes));
+}
+
+/** @param {Preview} found */
+export function reportOf(found) {
+  return el("div", { class: "report-columns" },
+    el("section", { "aria-label": "The text" }, el("h3", {}, "The text"), rows(foundRows(found)), beginning(found)),
+    el("section", { "aria-label": "What would be trained" }, el("h3", {}, "What would be trained"), rows(planRows(found)), pieces(found)));
 }
 
 /** @param {Row[]} told */

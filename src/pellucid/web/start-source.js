@@ -42,6 +42,7 @@ export function createSourceChooser({ corpus, files }) {
     root,
     /** @param {{name: string, about: string}[]} corpora */
     update(corpora) {
+      corpora = corpora.filter(({ name }) => !name.includes("NUMBER")); // one that is a pattern cannot be clicked
       const now = JSON.stringify(corpora);
       if (now === drawn) return;
       drawn = now;
