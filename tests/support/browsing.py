@@ -68,7 +68,7 @@ class Hosted(Site):
 def hosted(home: Path, **scheduler: int) -> Iterator[Hosted]:
     """Serve the runs in `home`, behind the same guard as `pellucid serve`; keyword arguments are the scheduler's."""
     root = RunsRoot(home / "runs")
-    house = House(root, Models(root, "cpu"), Scheduler(**scheduler), jobs=Jobs(root))
+    house = House(root, Models(root, "cpu"), Scheduler(**scheduler), Jobs(root))
     bound = listen("127.0.0.1", 0)
     server = make_server(house, Hosts("127.0.0.1"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
