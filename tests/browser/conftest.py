@@ -6,6 +6,7 @@ Without Chromium these tests are skipped: `apt-get install chromium`, or name on
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +122,35 @@ def own_process(own_home: Path) -> Iterator[Served]:
     server = Served(own_home).start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def talking(tmp_path_factory: pytest.TempPathFactory, train_tiny: Callable[..., Any]) -> Path:
+    """A folder with runs/talker, which answers in one sentence that holds an emoji, by tokens smaller than one."""
+    home = tmp_path_factory.mktemp("talking")
+    draw = random.Random(0)
+    animals = {"cat": "purrs 🙂", "dog": "barks 🐕", "cow": "moos 👩‍🚀", "owl": "hoots 🌙"}
+    text = ""
+    for _ in range(250):
+        animal, place = (
+            draw.choice(list(animals)),
+            draw.choice(("in the barn", "by the river", "on the hill")),
+        )
+        answer = f"The {animal} {place} {animals[animal]} and sees the moon."
+        text += f"YOU:\nWhat does the {animal} do {place}?\n\nPELLUCID:\n{answer}\n\n"
+    (home / "talk.txt").write_text(text, encoding="utf-8")
+    shape = {"n_layers": 2, "d_model": 48, "context_length": 128, "tokenizer": "bpe", "vocab_size": 320}
+    train_tiny(
+        home / "runs" / "talker", home / "talk.txt", **{**SMALL, **shape, "steps": 120, "eval_every": 120}
+    )
+    return home
+
+
+@pytest.fixture
+def talk_site(talking: Path, tmp_path: Path) -> Iterator[Hosted]:
+    """A server of the talker alone, whose chats are one's own."""
+    with hosted(Path(shutil.copytree(talking, tmp_path / "talking"))) as site:
+        yield site
 
 
 # ---------------------------------------------------------------------- what is watched in every test
