@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import InputError
-from pellucid.model.attention import MASKS, SCALES
+from pellucid.model.attention import MASKS, SCALES, Attention
 from pellucid.model.config import ModelConfig
-from pellucid.model.transformer import LanguageModel, Transformer, next_token_loss
+from pellucid.model.transformer import LanguageModel, next_token_loss
 
 if TYPE_CHECKING:
     from pellucid.inspection.subject import Subject
@@ -160,7 +160,7 @@ def run(
                 tell(f"blocks.{layer}.attention.{name}", tensor)
         return out
 
-    attentions = [block.attention for block in model.blocks] if isinstance(model, Transformer) else []
+    attentions = [module for module in model.modules() if isinstance(module, Attention)]
     before = [attention.attend for attention in attentions]
     read = torch.tensor([ids], device=device)
     try:
