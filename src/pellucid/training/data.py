@@ -107,3 +107,16 @@ def absolute_sources(sources: str | Path | Sequence[str | Path]) -> list[str]:
         return str(path.resolve()) if not is_named(str(source)) and path.exists() else str(source)
 
     return [absolute(source) for source in listed]
+
+
+def own_sources(sources: list[str], uploaded: Path) -> list[str]:
+    """The sources of a run, those that came with it looked for in its folder `uploaded`, wherever the run lies now."""
+
+    def here(source: str) -> str:
+        parts = Path(source).parts
+        if Path(source).exists() or uploaded.name not in parts:
+            return source
+        moved = uploaded.joinpath(*parts[parts.index(uploaded.name) + 1 :])
+        return str(moved) if moved.exists() else source
+
+    return [here(source) for source in sources]

@@ -147,7 +147,8 @@ def write_card(outcome: Outcome) -> None:
         "",
         "Everything here was made from the training text: `samples.txt` may quote it, `tokenizer.json` holds its",
         "symbols or frequent words, `bigram.safetensors` how often each of them follows each other, `config.json` the",
-        "paths it was read from, and the weights can remember passages.",
+        "paths it was read from, and the weights can remember passages. `chats/` holds what was said on the page,",
+        "and `uploaded/` the text itself if it came through the page.",
         f"`pellucid runs --delete {run.name}` removes the whole folder.",
         "",
     ]

@@ -20,7 +20,7 @@ from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
 from pellucid.training import report
 from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.control import Control
-from pellucid.training.data import TrainingData, absolute_sources, split_corpus, tokenise
+from pellucid.training.data import TrainingData, absolute_sources, own_sources, split_corpus, tokenise
 from pellucid.training.files import write_atomically
 from pellucid.training.forecast import Forecast, evaluation_tokens, seconds_per_step
 from pellucid.training.loop import EVALUATIONS, Trainer
@@ -29,7 +29,7 @@ from pellucid.training.observer import Observer
 from pellucid.training.plan import build, choose_machine, forecast, make_plan, prepare_data
 from pellucid.training.prepared import find_prepared, keep_as_prepared, load_prepared
 from pellucid.training.report import Outcome
-from pellucid.training.run_folder import RunFolder, create_run
+from pellucid.training.run_folder import UPLOADED, RunFolder, create_run
 from pellucid.training.schedules import Pace
 from pellucid.training.settings import Request, request
 from pellucid.training.weights import load_weights
@@ -238,7 +238,8 @@ def _known_data(
     run: RunFolder, stored: dict[str, Any], sources: Sources | None, observer: Observer
 ) -> TrainingData:
     """The run's own text and tokenizer, or an InputError."""
-    known, text = stored["data"], sources or stored["data"]["sources"]
+    known = stored["data"]
+    text = sources or own_sources(known["sources"], run.path / UPLOADED)
     if prepared := find_prepared(text):
         data = load_prepared(prepared)
         if any(
