@@ -79,17 +79,8 @@ class Page:
 
 def train(folder: Path, name: str, args: argparse.Namespace) -> dict[str, float]:
     """Seconds of the training loop, and processor seconds of its process."""
-    command = [
-        sys.executable,
-        "-m",
-        "pellucid",
-        "train",
-        args.text,
-        "--preset",
-        args.preset,
-        "--steps",
-        str(args.steps),
-    ]
+    settings = ["--preset", args.preset, "--steps", str(args.steps)]
+    command = [sys.executable, "-m", "pellucid", "train", args.text, *settings]
     out = folder / "out.json"
     with out.open("wb") as file:
         process = subprocess.Popen(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -279,3 +282,43 @@ def test_values_cannot_become_flags():
 def test_a_run_that_goes_on_keeps_its_recipe():
     with pytest.raises(InputError, match="keeps its lr"):
         page_settings.only_budgets({"minutes": 1, "lr": 0.1})
+
+
+def test_a_moved_run_takes_its_uploaded_text_along(tmp_path: Path):
+    from pellucid.training.data import own_sources
+
+    moved = tmp_path / "elsewhere" / "uploaded"
+    (moved / "book").mkdir(parents=True)
+    (moved / "book" / "one.txt").touch()
+    stored = [
+        "/gone/runs/farm-1/uploaded/book",
+        "/gone/runs/farm-1/uploaded/two.txt",
+        "lesson",
+        str(tmp_path),
+    ]
+    assert own_sources(stored, moved) == [str(moved / "book"), *stored[1:]]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_a_training_outlives_a_server_that_is_killed(tmp_path: Path, text_file: Path):
+    command = [sys.executable, "-m", "pellucid", "serve", "--port", "0", "--no-browser"]
+    server = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    address = next(found[0] for line in server.stderr if (found := re.search(r"http://[\d.:]+", line)))
+    with Client(base_url=address, timeout=60) as client:
+        client.headers["X-Pellucid-Token"] = client.ok("GET", "/api/session")["token"]
+        job = client.train(client.upload({"farm.txt": text_file.read_bytes()}), **LONG)
+        run = RunFolder(tmp_path / "runs" / begun(client, job))
+    server.kill()
+    server.communicate()
+    step = run.metrics()[-1]["step"]
+    until(lambda: run.metrics()[-1]["step"] > step + 20)
+    with serving(tmp_path / "runs") as live:
+        assert live.run(run.name)["state"] == "training"
+        body = {"kind": "train", "source": {"corpus": "lesson"}}
+        live.refused("POST", "/api/jobs", 409, run.name, "from elsewhere", json=body)
+        live.ok("POST", f"/api/runs/{run.name}/control", json={"action": "stop"})
+        until(lambda: live.run(run.name)["state"] == "stopped")
+        assert live.run(run.name)["problem"] is None
+    assert run.checkpoints.steps()[-1] == run.metrics()[-1]["step"]

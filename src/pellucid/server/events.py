@@ -107,6 +107,8 @@ class Watch:
         self._last: dict[str, Any] | None = None  # the last record with a step
         self._facts_of: object = None
         self._facts: dict[str, Any] = {}
+        self._problem_of: object = None
+        self._problem_is: str | None = None
         self._must_reset = False
         self._begin_at(after)
 
@@ -211,8 +213,17 @@ class Watch:
         told["total_steps"] = facts["total_steps"]
         if state == "training":
             told["seconds_left"] = _seconds_left(last, facts["total_steps"], facts["minutes"])
-        told["problem"] = problem_of(RunFolder(run.path), state, self.jobs)
+        told["problem"] = self._problem(state)
         return told
+
+    def _problem(self, state: str) -> str | None:
+        """Looked for again when something has changed: a run that has stopped may be watched for hours."""
+        run = self.folder
+        paths = (run.metrics_path, run.checkpoints.folder)
+        of = (state, self._facts_of, *map(_version, paths), self.jobs and self.jobs.problem_of_run(run.path))
+        if of != self._problem_of:
+            self._problem_of, self._problem_is = of, problem_of(RunFolder(run.path), state, self.jobs)
+        return self._problem_is
 
     def _is_gone(self) -> bool:
         """Whether the run was deleted; one that is being overwritten has no config.json for a moment."""

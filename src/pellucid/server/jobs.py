@@ -61,6 +61,7 @@ class Job:
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     cancelled: bool = False
     settled: bool = False
+    said_why: str | None = None  # it ended, kept
 
     @property
     def log(self) -> Path:
@@ -104,11 +105,15 @@ class Job:
         """Why it ended before its end, in plain words; None where it did not, or was asked to."""
         if self.code in (None, 0) or self.state == "cancelled":
             return None
-        if self.code < 0:
-            what = ENDINGS.get(-self.code, f"ended by signal {-self.code}")
+        self.said_why = self.said_why or self._why(self.code)
+        return self.said_why
+
+    def _why(self, code: int) -> str:
+        if code < 0:
+            what = ENDINGS.get(-code, f"ended by signal {-code}")
             return f"the {'training' if self.kind == 'train' else self.kind} was {what}"
         said = [line.removeprefix("pellucid: ") for line in self.lines() if line.startswith("pellucid: ")]
-        return said[-1] if said else (self.lines() or [f"it ended with exit code {self.code}"])[-1]
+        return said[-1] if said else (self.lines() or [f"it ended with exit code {code}"])[-1]
 
     def record(self) -> dict[str, Any]:
         """JOB of the contract between server and page."""
