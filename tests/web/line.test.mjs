@@ -45,7 +45,7 @@ test("marks lie on the axis, are round, and are about as many as asked", () => {
 });
 
 test("a clock", () => {
-  assert.deepEqual([0, 59.4, 60, 185, 3600, 7830].map(duration), ["0 s", "59 s", "1 min", "3 min 5 s", "1 h", "2 h 10 min"]);
+  assert.deepEqual([0, 0.5, 2.04, 59.4, 60, 185, 3600, 7830].map(duration), ["0 s", "0.5 s", "2 s", "59 s", "1 min", "3 min 5 s", "1 h", "2 h 10 min"]);
 });
 
 test("thinning keeps both ends, every extreme and the order, and bounds the number", () => {

@@ -33,6 +33,13 @@ test("domains are fixed: what lies outside gets the colour of the end", () => {
   assert.ok(Math.abs(counts.share(Math.sqrt(1000) - 1) - 0.5) < 1e-12);
 });
 
+test("a share of the colours leads back to its number", () => {
+  for (const shape of ["linear", "root", "log"]) {
+    const scale = colourScale({ kind: "sequential", domain: [0, 1000], theme: "dark", shape });
+    for (const value of [0.5, 20, 700]) assert.ok(Math.abs(scale.invert(scale.share(value)) - value) < 1e-6 * value);
+  }
+});
+
 test("ink is read on its ground", () => {
   assert.equal(inkOn([255, 255, 255]), "dark");
   assert.equal(inkOn([10, 40, 60]), "light");

@@ -26,7 +26,9 @@ let seen = "";
 const runName = () => store.get().run || session?.default_run || runs[0]?.name || "";
 /** @type {import("./types.js").Shell} */
 const shell = {
-  store, runName, refresh,
+  store,
+  runName,
+  refresh,
   session: () => session,
   runs: () => runs,
   run: () => runs.find((run) => run.name === runName()) ?? null,
@@ -37,8 +39,16 @@ const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /* ---------------------------------------------------------------------- run and step */
 
-const runSelect = el("select", { id: "run", "data-testid": "run", onchange: () => store.set({ run: runSelect.value, step: "best", ...UNPICKED }) });
-const stepSelect = el("select", { id: "step", "data-testid": "step", onchange: () => store.set({ step: stepSelect.value }) });
+const runSelect = el("select", {
+  id: "run",
+  "data-testid": "run",
+  onchange: () => store.set({ run: runSelect.value, step: "best", ...UNPICKED }),
+});
+const stepSelect = el("select", {
+  id: "step",
+  "data-testid": "step",
+  onchange: () => store.set({ step: stepSelect.value }),
+});
 const UNPICKED = { token: -1, layer: -1, head: -1, query: -1, key: -1, row: -1 };
 
 /** @param {string | number} step @param {Run} run */
@@ -52,17 +62,36 @@ function drawChooser() {
   const [run, state] = [shell.run(), store.get()];
   const names = runs.map((each) => each.name);
   if (!run && runName()) names.unshift(runName());
-  options(runSelect, names.map((name) => [name, name]), runName());
+  options(
+    runSelect,
+    names.map((name) => [name, name]),
+    runName(),
+  );
   const steps = run ? [...new Set([...run.steps.map(String), state.step])] : [state.step];
-  options(stepSelect, steps.map((step) => [step, run ? stepLabel(step, run) : step]), state.step);
+  options(
+    stepSelect,
+    steps.map((step) => [step, run ? stepLabel(step, run) : step]),
+    state.step,
+  );
   runSelect.disabled = names.length === 0;
   stepSelect.disabled = !run;
 }
 
-/** Change a select only where it differs, so that an open one is left alone. @param {HTMLSelectElement} select @param {string[][]} wanted @param {string} chosen */
+/**
+ * Change a select only where it differs, so that an open one is left alone.
+ * @param {HTMLSelectElement} select
+ * @param {string[][]} wanted
+ * @param {string} chosen
+ */
 function options(select, wanted, chosen) {
-  const same = select.options.length === wanted.length && wanted.every(([value, label], i) => select.options[i].value === value && select.options[i].text === label);
-  if (!same) fill(select, wanted.map(([value, label]) => el("option", { value }, label)));
+  const same =
+    select.options.length === wanted.length &&
+    wanted.every(([value, label], i) => select.options[i].value === value && select.options[i].text === label);
+  if (!same)
+    fill(
+      select,
+      wanted.map(([value, label]) => el("option", { value }, label)),
+    );
   if (select.value !== chosen) select.value = chosen;
 }
 
@@ -139,7 +168,13 @@ async function begin() {
 /** A server that is open to others wants its key. */
 function askKey() {
   const input = el("input", { type: "password", id: "key", autocomplete: "off" });
-  const form = el("form", { class: "key" }, el("label", { for: "key" }, "This server asks for its key"), input, el("button", {}, "Open"));
+  const form = el(
+    "form",
+    { class: "key" },
+    el("label", { for: "key" }, "This server asks for its key"),
+    input,
+    el("button", {}, "Open"),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     api.useKey(input.value);
@@ -157,7 +192,8 @@ api.onReach((reachable) => {
 });
 
 setInterval(() => {
-  if (!document.hidden && runs.some((run) => run.state === "training" || run.state === "paused")) refresh().catch(() => {});
+  if (!document.hidden && runs.some((run) => run.state === "training" || run.state === "paused"))
+    refresh().catch(() => {});
 }, REFRESH);
 
 fill(byId("chooser"), el("label", { for: "run" }, "run"), runSelect, el("label", { for: "step" }, "step"), stepSelect);

@@ -65,11 +65,11 @@ function powers({ low, high }, about) {
   return found;
 }
 
-/** Seconds as a clock says them: "4 s", "3 min 5 s", "2 h 10 min". @param {number} seconds */
+/** Seconds as a clock says them: "0.5 s", "14 s", "3 min 5 s", "2 h 10 min". @param {number} seconds */
 export function duration(seconds) {
   const total = Math.max(0, Math.round(seconds));
   const [hours, minutes, rest] = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
   if (hours) return minutes ? `${hours} h ${minutes} min` : `${hours} h`;
   if (minutes) return rest ? `${minutes} min ${rest} s` : `${minutes} min`;
-  return `${rest} s`;
+  return seconds > 0 && seconds < 10 ? `${Number(seconds.toPrecision(2))} s` : `${rest} s`;
 }

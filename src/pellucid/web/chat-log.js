@@ -13,7 +13,9 @@ const ENDS = { length: "cut at the most tokens that were allowed", stopped: "sto
  *   goOn: () => void, picked: (token: HTMLElement, index: number) => void}} house
  */
 export function createChatLog(house) {
-  const list = el("ol", { class: "messages", role: "log", "aria-live": "off", "aria-label": "Conversation", "data-testid": "messages" });
+  const list = el("ol", { class: "messages" });
+  // told as a whole when a reply ends, not token by token: the log itself is silent
+  const root = el("div", { role: "log", "aria-live": "off", "aria-label": "Conversation", "data-testid": "messages" }, list);
   /** @type {Message[]} */
   let known = [];
 
@@ -91,7 +93,7 @@ export function createChatLog(house) {
   }
 
   return {
-    root: list,
+    root,
     /** All of it. @param {Message[]} messages */
     show(messages) {
       known = messages;

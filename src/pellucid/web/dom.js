@@ -41,7 +41,8 @@ function decorate(element, props) {
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on") && typeof value === "function") element.addEventListener(name.slice(2), value);
-    else if (name === "dataset") for (const [key, text] of Object.entries(value)) element.setAttribute(`data-${key}`, String(text));
+    else if (name === "dataset")
+      for (const [key, text] of Object.entries(value)) element.setAttribute(`data-${key}`, String(text));
     else if (name === "style") setStyle(/** @type {HTMLElement | SVGElement} */ (element), value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
@@ -66,7 +67,11 @@ export function fill(element, ...children) {
   append(element, children);
 }
 
-/** The value of a CSS custom property where the element stands, e.g. `ink` for `--ink`. @param {string} name @param {Element} [element] */
+/**
+ * The value of a CSS custom property where the element stands, e.g. `ink` for `--ink`.
+ * @param {string} name
+ * @param {Element} [element]
+ */
 export function token(name, element = document.documentElement) {
   return getComputedStyle(element).getPropertyValue(`--${name}`).trim();
 }
@@ -88,7 +93,14 @@ export function roving(group, selector, chosen) {
     const items = /** @type {HTMLElement[]} */ ([...group.querySelectorAll(selector)]);
     const here = items.indexOf(/** @type {HTMLElement} */ (/** @type {Element} */ (event.target).closest(selector)));
     if (here < 0) return;
-    const next = { ArrowRight: here + 1, ArrowDown: here + 1, ArrowLeft: here - 1, ArrowUp: here - 1, Home: 0, End: items.length - 1 }[event.key];
+    const next = {
+      ArrowRight: here + 1,
+      ArrowDown: here + 1,
+      ArrowLeft: here - 1,
+      ArrowUp: here - 1,
+      Home: 0,
+      End: items.length - 1,
+    }[event.key];
     const item = next === undefined ? undefined : items[next];
     if (next === undefined) return;
     event.preventDefault();

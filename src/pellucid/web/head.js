@@ -4,37 +4,60 @@ import * as api from "./api.js";
 import { announce, el, fill } from "./dom.js";
 import { createDot } from "./dot.js";
 import { createHeatmap } from "./heatmap.js";
-import { scaleLegend } from "./legend.js";
+import { scaleLegend, WEIGHT_MARKS } from "./legend.js";
 import { createPanel } from "./panel.js";
 import { savePng } from "./save.js";
 import { colourScale, exact, inkOn, significant, symmetric } from "./scale.js";
 import { brief, chips, spoken, visible } from "./tokens.js";
 import { asker, freshness, redrawn, theme } from "./views.js";
 
-const HINT = "Point at a cell, or move with the arrow keys, to read who looks at whom; click or press Enter to hold it.";
+const HINT =
+  "Point at a cell, or move with the arrow keys, to read who looks at whom; click or press Enter to hold it.";
 
-/** @param {HTMLElement} root @param {import("./views.js").LookShell} shell @param {{close: () => void}} options */
+/**
+ * @param {HTMLElement} root
+ * @param {import("./views.js").LookShell} shell
+ * @param {{close: () => void}} options
+ */
 export function createHead(root, shell, { close }) {
   const { store } = shell;
   /** @type {{header: any, arrays: Record<string, import("./frame.js").NamedArray>} | null} */
   let answer = null;
   const panel = createPanel({ id: "head", title: "One head", hint: HINT, level: 3 }, { savePng: save, table });
   const name = /** @type {HTMLElement} */ (panel.root.querySelector("h3"));
-  const kind = el("div", { class: "choice", role: "group", "aria-label": "What the map shows" },
-    ...["weights", "scores"].map((map) => el("button", { type: "button", "data-testid": `map-${map}`, dataset: { map }, onclick: () => store.set({ map }) }, map)));
+  const kind = el(
+    "div",
+    { class: "choice", role: "group", "aria-label": "What the map shows" },
+    ...["weights", "scores"].map((map) =>
+      el(
+        "button",
+        { type: "button", "data-testid": `map-${map}`, dataset: { map }, onclick: () => store.set({ map }) },
+        map,
+      ),
+    ),
+  );
   const map = createHeatmap({
-    label: "Rows are queries, columns keys. Arrow keys move, Enter holds a cell, Escape lets go.", testid: "head-map", focused: read,
+    label: "Rows are queries, columns keys. Arrow keys move, Enter holds a cell, Escape lets go.",
+    testid: "head-map",
+    focused: read,
     locked: ({ row, column }) => store.set({ query: row, key: column, token: row }),
     unlocked: () => store.set({ query: -1, key: -1 }),
   });
   const readout = el("p", { class: "readout", "data-testid": "readout" }, "Point at a cell to read it.");
   const poolNote = el("p", { class: "note" });
   const legend = el("div");
-  const looks = chips({ label: "What the token looks at", testid: "looks", pick: (index) => store.set({ token: index, query: index, key: -1 }) });
+  const looks = chips({
+    label: "What the token looks at",
+    testid: "looks",
+    pick: (index) => store.set({ token: index, query: index, key: -1 }),
+  });
   const looksTitle = el("h4", {});
   const dot = createDot();
   panel.body.append(kind, map.root, readout, poolNote, legend, looksTitle, looks.root, dot.root);
-  root.append(el("button", { type: "button", class: "quiet close", "data-testid": "close-head", onclick: close }, "close"), panel.root);
+  root.append(
+    el("button", { type: "button", class: "quiet close", "data-testid": "close-head", onclick: close }, "close"),
+    panel.root,
+  );
   root.addEventListener("keydown", (event) => event.key === "Escape" && close());
   const stop = redrawn(map.root, draw);
 
@@ -48,7 +71,8 @@ export function createHead(root, shell, { close }) {
   function scale() {
     if (!scores()) return colourScale({ kind: "sequential", domain: [0, 1], theme: theme(), shape: "root" });
     const counted = [];
-    for (let q = 0; q < size(); q++) for (let k = 0; k < size(); k++) if (!hidden(q, k)) counted.push(at("scores", q, k));
+    for (let q = 0; q < size(); q++)
+      for (let k = 0; k < size(); k++) if (!hidden(q, k)) counted.push(at("scores", q, k));
     return colourScale({ kind: "diverging", domain: symmetric(counted), theme: theme() });
   }
 
@@ -56,17 +80,43 @@ export function createHead(root, shell, { close }) {
     if (!answer) return;
     const colours = scale();
     const labels = answer.header.tokens.map((/** @type {any} */ each) => brief(each.text, 8));
-    map.show({ rows: size(), columns: size(), values: answer.arrays[scores() ? "scores" : "weights"].data, scale: colours, hidden, rowLabels: labels, columnLabels: labels });
-    poolNote.textContent = map.pool() > 1 ? `The map is larger than the screen: each pixel shows the greatest of ${map.pool()} × ${map.pool()} cells; the arrow keys still reach every one.` : "";
-    const [low, high] = colours.domain;
-    /** @type {[number, string][]} */
-    const marks = scores() ? [[low, significant(low)], [0, "0"], [high, significant(high)]] : [[0, "0"], [0.01, "0.01"], [0.1, "0.1"], [0.5, "0.5"], [1, "1"]];
+    map.show({
+      rows: size(),
+      columns: size(),
+      values: answer.arrays[scores() ? "scores" : "weights"].data,
+      scale: colours,
+      hidden,
+      rowLabels: labels,
+      columnLabels: labels,
+    });
+    poolNote.textContent =
+      map.pool() > 1
+        ? `The map is larger than the screen: each pixel shows the greatest of ${map.pool()} × ${map.pool()} cells; the arrow keys still reach every one.`
+        : "";
     const any = answer.header.mask.kind === "causal" && size() > 1;
-    fill(legend, scaleLegend(colours, { label: scores() ? "score before the softmax" : "attention weight", marks, masked: any ? "masked: not seen" : undefined }));
+    fill(
+      legend,
+      scaleLegend(colours, {
+        label: scores() ? "score before the softmax" : "attention weight",
+        marks: marksOf(colours),
+        masked: any ? "masked: not seen" : undefined,
+      }),
+    );
     for (const button of /** @type {NodeListOf<HTMLElement>} */ (kind.querySelectorAll("button"))) {
       button.setAttribute("aria-pressed", String(button.dataset.map === (scores() ? "scores" : "weights")));
     }
     drawLooks(map.cell()?.row ?? store.get().token);
+  }
+
+  /** @param {import("./scale.js").ColourScale} colours @returns {[number, string][]} */
+  function marksOf({ domain: [low, high] }) {
+    return scores()
+      ? [
+          [low, significant(low)],
+          [0, "0"],
+          [high, significant(high)],
+        ]
+      : WEIGHT_MARKS;
   }
 
   /** @param {import("./heatmap.js").Cell | null} cell */
@@ -77,10 +127,25 @@ export function createHead(root, shell, { close }) {
     const masked = hidden(row, column);
     const weight = at("weights", row, column);
     const score = at("scores", row, column);
-    fill(readout, el("b", { class: "mono role-q" }, visible(tokens[row].text)), ` (${row}) looks at `, el("b", { class: "mono role-k" }, visible(tokens[column].text)), ` (${column}): `,
-      masked ? "masked, so no weight" : `weight ${significant(weight, 4)}, score ${significant(score, 4)}`);
-    Object.assign(readout.dataset, { query: String(row), key: String(column), value: exact(scores() ? score : weight), weight: exact(weight), score: exact(score), masked: String(masked) });
-    announce(`${spoken(tokens[row].text)} ${row} looks at ${spoken(tokens[column].text)} ${column}: ${masked ? "masked" : `weight ${significant(weight, 3)}`}`);
+    fill(
+      readout,
+      el("b", { class: "mono role-q" }, visible(tokens[row].text)),
+      ` (${row}) looks at `,
+      el("b", { class: "mono role-k" }, visible(tokens[column].text)),
+      ` (${column}): `,
+      masked ? "masked, so no weight" : `weight ${significant(weight, 4)}, score ${significant(score, 4)}`,
+    );
+    Object.assign(readout.dataset, {
+      query: String(row),
+      key: String(column),
+      value: exact(scores() ? score : weight),
+      weight: exact(weight),
+      score: exact(score),
+      masked: String(masked),
+    });
+    announce(
+      `${spoken(tokens[row].text)} ${row} looks at ${spoken(tokens[column].text)} ${column}: ${masked ? "masked" : `weight ${significant(weight, 3)}`}`,
+    );
     drawLooks(row);
     dot.show(answer, row, column, masked);
   }
@@ -105,17 +170,26 @@ export function createHead(root, shell, { close }) {
       const masked = hidden(row, index);
       const [r, g, b] = colours.rgb(weight);
       const ink = inkOn([r, g, b]) === "dark" ? "#12181f" : "#ffffff";
-      return { class: `look ${masked ? "masked" : ""} ${index === row ? "asking" : ""}`, dataset: { value: exact(weight) },
+      return {
+        class: `look ${masked ? "masked" : ""} ${index === row ? "asking" : ""}`,
+        dataset: { value: exact(weight) },
         style: masked ? {} : { background: `rgb(${r} ${g} ${b})`, color: ink },
-        "aria-label": `${spoken(token.text)}, ${masked ? "masked" : `weight ${significant(weight, 3)}`}`, title: masked ? "masked" : significant(weight, 4) };
+        "aria-label": `${spoken(token.text)}, ${masked ? "masked" : `weight ${significant(weight, 3)}`}`,
+        title: masked ? "masked" : significant(weight, 4),
+      };
     });
   }
 
   function caption() {
     const { header } = /** @type {any} */ (answer);
     const left = header.trained_this_way ? "" : "Not trained this way. ";
-    return { title: `Layer ${header.layer}, head ${header.head}: ${store.get().map}`, stamp: panel.stampText(),
-      legend: `${left}Rows: query. Columns: key. ${scores() ? "Amber: negative, blue: positive scores." : "Darker: more weight (square-root scale, 0 to 1)."} Hatched: masked.` };
+    return {
+      title: `Layer ${header.layer}, head ${header.head}: ${store.get().map}`,
+      stamp: panel.stampText(),
+      legend: `${left}Rows: query. Columns: key. ${scores() ? "Amber: negative, blue: positive scores." : "The stronger the colour, the more weight."} Hatched: masked.`,
+      colours: scale(),
+      marks: marksOf(scale()),
+    };
   }
 
   function save() {
@@ -127,10 +201,17 @@ export function createHead(root, shell, { close }) {
     if (!answer) return null;
     const { tokens } = answer.header;
     const rows = [];
-    for (let q = 0; q < size(); q++) for (let k = 0; k < size(); k++) {
-      if (!hidden(q, k)) rows.push([q, visible(tokens[q].text), k, visible(tokens[k].text), at("weights", q, k), at("scores", q, k)]);
-    }
-    return { caption: caption().title, columns: ["query", "", "key", "", "weight", "score"], rows, note: "Masked pairs are left out." };
+    for (let q = 0; q < size(); q++)
+      for (let k = 0; k < size(); k++) {
+        if (!hidden(q, k))
+          rows.push([q, visible(tokens[q].text), k, visible(tokens[k].text), at("weights", q, k), at("scores", q, k)]);
+      }
+    return {
+      caption: caption().title,
+      columns: ["query", "its token", "key", "its token", "weight", "score"],
+      rows,
+      note: "Masked pairs are left out.",
+    };
   }
 
   const question = asker({
@@ -141,7 +222,12 @@ export function createHead(root, shell, { close }) {
       const { header } = next;
       name.textContent = `Layer ${header.layer}, head ${header.head}`;
       const shared = header.heads / header.kv_heads;
-      panel.setHint(HINT + (shared > 1 ? ` It takes its keys and values from key/value head ${header.kv_head}, which ${shared} heads share.` : ""));
+      panel.setHint(
+        HINT +
+          (shared > 1
+            ? ` It takes its keys and values from key/value head ${header.kv_head}, which ${shared} heads share.`
+            : ""),
+      );
       panel.ready(header.stamp, []);
       draw();
       hold();
@@ -158,7 +244,10 @@ export function createHead(root, shell, { close }) {
 
   let mapKind = "";
   return {
-    /** @param {any} body of the request, null when no head is chosen @param {import("./store.js").State} state */
+    /**
+     * @param {any} body of the request, null when no head is chosen
+     * @param {import("./store.js").State} state
+     */
     update(body, state) {
       root.hidden = !body;
       if (!body) return;

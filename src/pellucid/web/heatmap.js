@@ -105,7 +105,13 @@ export function pooled(matrix, p) {
  *   `focused` is told of each cell that is read, `locked` of each click and Enter
  */
 export function createHeatmap({ label, testid, focused, locked, unlocked }) {
-  const canvas = el("canvas", { tabindex: 0, role: "application", "aria-roledescription": "heat map", "aria-label": label, "data-testid": testid });
+  const canvas = el("canvas", {
+    tabindex: 0,
+    role: "application",
+    "aria-roledescription": "heat map",
+    "aria-label": label,
+    "data-testid": testid,
+  });
   const rowBand = el("div", { class: "band", hidden: true });
   const columnBand = el("div", { class: "band", hidden: true });
   const box = el("div", { class: "cell-box", hidden: true });
@@ -128,7 +134,10 @@ export function createHeatmap({ label, testid, focused, locked, unlocked }) {
     const most = Math.min(Math.max(window.innerHeight - 140, 420), 1000); // so that it is seen whole
     const room = Math.min(root.clientWidth, 1100);
     const widest = Math.max(0, ...(matrix.rowLabels ?? []).map((text) => [...text].length));
-    const margin = { left: Math.min(widest, 8) * 7.5 + 8, top: Math.min(Math.max(0, ...(matrix.columnLabels ?? []).map((text) => [...text].length)), 8) * 7.5 + 8 };
+    const margin = {
+      left: Math.min(widest, 8) * 7.5 + 8,
+      top: Math.min(Math.max(0, ...(matrix.columnLabels ?? []).map((text) => [...text].length)), 8) * 7.5 + 8,
+    };
     let size = Math.min((room - margin.left) / columns, (most - margin.top) / rows, 30);
     const labelled = size >= LABELLED && !!matrix.rowLabels;
     if (!labelled) [margin.left, margin.top] = [0, 0];
@@ -139,7 +148,12 @@ export function createHeatmap({ label, testid, focused, locked, unlocked }) {
     canvas.width = Math.round((area.left + area.width) * ratio);
     canvas.height = Math.round((area.top + area.height) * ratio);
     setStyle(canvas, { width: `${area.left + area.width}px`, height: `${area.top + area.height}px` });
-    paint(canvas, pooled(matrix, pool), { x: area.left * ratio, y: area.top * ratio, width: area.width * ratio, height: area.height * ratio }, ratio);
+    paint(
+      canvas,
+      pooled(matrix, pool),
+      { x: area.left * ratio, y: area.top * ratio, width: area.width * ratio, height: area.height * ratio },
+      ratio,
+    );
     if (labelled) labels(ratio, size);
     place();
   }
@@ -181,8 +195,18 @@ export function createHeatmap({ label, testid, focused, locked, unlocked }) {
     const marked = picked >= 0 && matrix && picked < matrix.rows;
     for (const mark of marks) mark.hidden = !marked;
     if (marked) {
-      setStyle(marks[0], { left: `${Math.max(left - 3, 0)}px`, top: `${top + picked * high}px`, width: "3px", height: `${Math.max(high, 2)}px` });
-      setStyle(marks[1], { left: `${left + picked * wide}px`, top: `${Math.max(top - 3, 0)}px`, width: `${Math.max(wide, 2)}px`, height: "3px" });
+      setStyle(marks[0], {
+        left: `${Math.max(left - 3, 0)}px`,
+        top: `${top + picked * high}px`,
+        width: "3px",
+        height: `${Math.max(high, 2)}px`,
+      });
+      setStyle(marks[1], {
+        left: `${left + picked * wide}px`,
+        top: `${Math.max(top - 3, 0)}px`,
+        width: `${Math.max(wide, 2)}px`,
+        height: "3px",
+      });
     }
   }
 
@@ -224,14 +248,22 @@ export function createHeatmap({ label, testid, focused, locked, unlocked }) {
     const { row, column } = cell ?? { row: 0, column: 0 };
     const step = event.shiftKey ? 10 : 1;
     const moves = /** @type {Record<string, [number, number]>} */ ({
-      ArrowUp: [row - step, column], ArrowDown: [row + step, column], ArrowLeft: [row, column - step], ArrowRight: [row, column + step],
-      Home: [event.ctrlKey ? 0 : row, 0], End: [event.ctrlKey ? matrix.rows - 1 : row, matrix.columns - 1],
-      PageUp: [row - 10, column], PageDown: [row + 10, column],
+      ArrowUp: [row - step, column],
+      ArrowDown: [row + step, column],
+      ArrowLeft: [row, column - step],
+      ArrowRight: [row, column + step],
+      Home: [event.ctrlKey ? 0 : row, 0],
+      End: [event.ctrlKey ? matrix.rows - 1 : row, matrix.columns - 1],
+      PageUp: [row - 10, column],
+      PageDown: [row + 10, column],
     });
     const move = moves[event.key];
     if (move) {
       event.preventDefault();
-      read({ row: Math.min(Math.max(move[0], 0), matrix.rows - 1), column: Math.min(Math.max(move[1], 0), matrix.columns - 1) });
+      read({
+        row: Math.min(Math.max(move[0], 0), matrix.rows - 1),
+        column: Math.min(Math.max(move[1], 0), matrix.columns - 1),
+      });
       if (held && cell) locked(cell);
     } else if ((event.key === "Enter" || event.key === " ") && cell) {
       event.preventDefault();
@@ -247,7 +279,9 @@ export function createHeatmap({ label, testid, focused, locked, unlocked }) {
   });
 
   return {
-    root, canvas, draw,
+    root,
+    canvas,
+    draw,
     cell: () => cell,
     /** @param {Matrix} next */
     show(next) {

@@ -25,6 +25,8 @@ const LEFT = 46;
 const RIGHT = 12;
 const TOP = 8;
 const PIXELS_A_BUCKET = 2;
+const KEY_WIDTH = 160; // of a line's name in a picture that is kept
+const KEY_ROW = 20;
 
 /**
  * @param {{id: string, label: string, height: number, small?: boolean, toggled?: (id: string) => void,
@@ -121,7 +123,7 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
     drawLegend();
     if (!data || !plane) return;
     const points = stops();
-    const here = points.length ? points[cursor === null ? points.length - 1 : nearest(points, cursor)] : null;
+    const here = readPoint();
     where.textContent = here && !(small && cursor === null) ? whereText(here) : "";
     area.setAttribute("aria-valuemax", String(Math.max(0, points.length - 1)));
     area.setAttribute("aria-valuenow", String(here ? points.indexOf(here) : 0));
@@ -148,10 +150,20 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
     return line.points[cursor === null ? line.points.length - 1 : nearest(line.points, cursor)];
   }
 
-  /** @param {Line} line */
+  /** What a line says where one reads; of a point at another step, which step that is. @param {Line} line */
   function valueText(line) {
     const point = pointAt(line);
-    return point && data ? (data.y.values ?? data.y.format)(point.y) : "";
+    if (!point || !data) return "";
+    const value = (data.y.values ?? data.y.format)(point.y);
+    const here = readPoint();
+    const elsewhere = line.kind !== "level" && here?.step !== undefined && point.step !== here.step;
+    return elsewhere ? `${value} at ${point.step?.toLocaleString("en-US")}` : value;
+  }
+
+  /** The point that one reads, or the last. */
+  function readPoint() {
+    const points = stops();
+    return points.length ? points[cursor === null ? points.length - 1 : nearest(points, cursor)] : null;
   }
 
   function drawLegend() {
@@ -220,8 +232,31 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
   });
   size.observe(area);
 
+  /**
+   * Hand over the picture with a key of its lines below it, as it is to be kept; it is in the page while that lasts, for
+   * its styles.
+   * @param {(picture: SVGSVGElement) => void} take
+   */
+  function withKey(take) {
+    const kept = /** @type {SVGSVGElement} */ (picture.cloneNode(true));
+    const shown = (plane?.drawn ?? []).filter((line) => line.listed !== false || line.kind === "line");
+    const perRow = Math.max(1, Math.floor(width / KEY_WIDTH));
+    const tall = height + KEY_ROW * Math.ceil(shown.length / perRow) + 6;
+    shown.forEach((line, n) => {
+      const [x, y] = [LEFT + (n % perRow) * KEY_WIDTH, height + KEY_ROW * (Math.floor(n / perRow) + 0.6)];
+      kept.append(svg("line", { class: `line-${line.id}`, x1: x, x2: x + 22, y1: y, y2: y }),
+        svg("text", { class: "plot-tick", x: x + 30, y, "dominant-baseline": "middle" }, line.label));
+    });
+    kept.setAttribute("height", String(tall));
+    kept.setAttribute("viewBox", `0 0 ${width} ${tall}`);
+    kept.classList.add("plot-kept");
+    root.append(kept);
+    take(kept);
+    kept.remove();
+  }
+
   return {
-    root, picture, readAt,
+    root, readAt, withKey,
     /** @param {Data} next */
     draw(next) {
       data = next;

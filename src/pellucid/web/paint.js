@@ -19,7 +19,7 @@ export function painted(picture, ratio = window.devicePixelRatio || 1) {
 /** @param {Element} shape @param {CanvasRenderingContext2D} pen */
 function paint(shape, pen) {
   const style = getComputedStyle(shape);
-  if (style.display === "none" || style.visibility === "hidden") return;
+  if (style.display === "none") return;
   pen.save();
   pen.globalAlpha = Number(style.opacity);
   pen.fillStyle = style.fill;

@@ -28,19 +28,36 @@ export function createPanel({ id, title, hint, level = 2 }, { savePng, saveSvg, 
   const body = el("div", { class: "panel-body" });
   const tableOf = table && tableTool(table);
   const hintLine = el("p", { class: "hint" }, hint);
-  const root = el("section", { class: "panel", "data-testid": `panel-${id}`, "aria-labelledby": `title-${id}` },
-    el("header", { class: "panel-head" },
-      el(level === 2 ? "h2" : "h3", { id: `title-${id}` }, title), stamp,
+  const root = el(
+    "section",
+    { class: "panel", "data-testid": `panel-${id}`, "aria-labelledby": `title-${id}` },
+    el(
+      "header",
+      { class: "panel-head" },
+      el(level === 2 ? "h2" : "h3", { id: `title-${id}` }, title),
+      stamp,
       hintLine,
-      el("div", { class: "tools" },
-        savePng && el("button", { type: "button", class: "quiet", "data-testid": "save-png", onclick: savePng }, "save PNG"),
-        saveSvg && el("button", { type: "button", class: "quiet", "data-testid": "save-svg", onclick: saveSvg }, "save SVG"),
-        tableOf?.button)),
-    notes, problem, body, tableOf?.holder);
+      el(
+        "div",
+        { class: "tools" },
+        savePng &&
+          el("button", { type: "button", class: "quiet", "data-testid": "save-png", onclick: savePng }, "save PNG"),
+        saveSvg &&
+          el("button", { type: "button", class: "quiet", "data-testid": "save-svg", onclick: saveSvg }, "save SVG"),
+        tableOf?.button,
+      ),
+    ),
+    notes,
+    problem,
+    body,
+    tableOf?.holder,
+  );
 
   let slow = 0;
   return {
-    root, body, title,
+    root,
+    body,
+    title,
     /** @param {string} text */
     setHint: (text) => void (hintLine.textContent = text),
     stampText: () => stamp.textContent ?? "",
@@ -57,7 +74,10 @@ export function createPanel({ id, title, hint, level = 2 }, { savePng, saveSvg, 
       body.hidden = false;
       stamp.textContent = stampText(from);
       notes.hidden = said.length === 0;
-      fill(notes, said.map((note) => el("li", {}, note)));
+      fill(
+        notes,
+        said.map((note) => el("li", {}, note)),
+      );
       tableOf?.refresh();
     },
     /** @param {Error} error @param {() => void} [retry] */

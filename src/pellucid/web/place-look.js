@@ -22,16 +22,39 @@ export const title = "Look inside";
 /** @param {HTMLElement} root @param {import("./types.js").Shell} shell */
 export function mount(root, shell) {
   const { store } = shell;
-  const field = el("textarea", { id: "prompt", rows: 2, spellcheck: false, autocomplete: "off", "data-testid": "prompt", "aria-describedby": "prompt-note" });
+  const field = el("textarea", {
+    id: "prompt",
+    rows: 2,
+    spellcheck: false,
+    autocomplete: "off",
+    "data-testid": "prompt",
+    "aria-describedby": "prompt-note",
+  });
   const note = el("p", { id: "prompt-note", class: "note", "data-testid": "prompt-note" });
   const strip = chips({ label: "The prompt's tokens; pick one", testid: "strip", pick: (index) => pickToken(index) });
   const tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "Views" });
   const stage = el("div", { id: "view", role: "tabpanel" });
-  const empty = el("p", { class: "lead", hidden: true, "data-testid": "no-run" }, "There is no run yet. ",
-    el("a", { href: formatHash({ ...store.get(), place: "train" }) }, "Train one"), ", and then look inside it here.");
-  const inside = el("div", {},
-    el("div", { class: "prompt" }, el("label", { for: "prompt" }, "The prompt that every view reads"), field, note, strip.root),
-    tabs, stage);
+  const empty = el(
+    "p",
+    { class: "lead", hidden: true, "data-testid": "no-run" },
+    "There is no run yet. ",
+    el("a", { href: formatHash({ ...store.get(), place: "train" }) }, "Train one"),
+    ", and then look inside it here.",
+  );
+  const inside = el(
+    "div",
+    {},
+    el(
+      "div",
+      { class: "prompt" },
+      el("label", { for: "prompt" }, "The prompt that every view reads"),
+      field,
+      note,
+      strip.root,
+    ),
+    tabs,
+    stage,
+  );
   root.append(el("h1", { class: "unseen" }, title), empty, inside);
 
   /** The first prompts of runs, by name. @type {Map<string, string>} */
@@ -44,9 +67,17 @@ export function mount(root, shell) {
 
   const prompt = () => store.get().prompt ?? samples.get(shell.runName()) ?? null;
   /** @type {import("./views.js").LookShell} */
-  const look = { ...shell, prompt, setPrompt: (text) => store.set({ prompt: text, token: -1, query: -1, key: -1 }), tokens: () => read };
+  const look = {
+    ...shell,
+    prompt,
+    setPrompt: (text) => store.set({ prompt: text, token: -1, query: -1, key: -1 }),
+    tokens: () => read,
+  };
 
-  field.addEventListener("input", debounce(() => look.setPrompt(field.value), PAUSE));
+  field.addEventListener(
+    "input",
+    debounce(() => look.setPrompt(field.value), PAUSE),
+  );
 
   /** @param {number} index */
   function pickToken(index) {
@@ -54,24 +85,32 @@ export function mount(root, shell) {
   }
 
   /* the tokens of the prompt, asked once for all views */
-  const reading = api.latest((signal) => api.json("/api/inspect/tokens", { body: { ...weights(shell), text: prompt() ?? "" }, signal }), {
-    answered(answer) {
-      read = answer;
-      const left = cropped(answer.n_tokens, answer.context_length);
-      const seen = answer.tokens.slice(left);
-      strip.show(answer.shown < answer.n_tokens ? [] : seen);
-      const words = [`${answer.n_characters.toLocaleString("en-US")} characters, ${answer.n_tokens.toLocaleString("en-US")} tokens.`];
-      if (left) words.push(`The model sees ${answer.context_length.toLocaleString("en-US")} tokens: the first ${left.toLocaleString("en-US")} are left out.`);
-      note.textContent = words.join(" ");
-      update(store.get());
+  const reading = api.latest(
+    (signal) => api.json("/api/inspect/tokens", { body: { ...weights(shell), text: prompt() ?? "" }, signal }),
+    {
+      answered(answer) {
+        read = answer;
+        const left = cropped(answer.n_tokens, answer.context_length);
+        const seen = answer.tokens.slice(left);
+        strip.show(answer.shown < answer.n_tokens ? [] : seen);
+        const words = [
+          `${answer.n_characters.toLocaleString("en-US")} characters, ${answer.n_tokens.toLocaleString("en-US")} tokens.`,
+        ];
+        if (left)
+          words.push(
+            `The model sees ${answer.context_length.toLocaleString("en-US")} tokens: the first ${left.toLocaleString("en-US")} are left out.`,
+          );
+        note.textContent = words.join(" ");
+        update(store.get());
+      },
+      failed(error) {
+        read = { failed: error, retry: () => askTokens(true) };
+        asked = "";
+        note.textContent = error.message;
+        update(store.get());
+      },
     },
-    failed(error) {
-      read = { failed: error, retry: () => askTokens(true) };
-      asked = "";
-      note.textContent = error.message;
-      update(store.get());
-    },
-  });
+  );
 
   /** @param {boolean} [again] */
   function askTokens(again = false) {
@@ -97,8 +136,23 @@ export function mount(root, shell) {
   function drawTabs() {
     const state = store.get();
     if (!tabs.childElementCount) {
-      fill(tabs, VIEWS.map((view) => el("button", { type: "button", role: "tab", id: `tab-${view.id}`, "aria-controls": "view", dataset: { view: view.id },
-        onclick: () => store.set({ view: view.id }) }, view.tab)));
+      fill(
+        tabs,
+        VIEWS.map((view) =>
+          el(
+            "button",
+            {
+              type: "button",
+              role: "tab",
+              id: `tab-${view.id}`,
+              "aria-controls": "view",
+              dataset: { view: view.id },
+              onclick: () => store.set({ view: view.id }),
+            },
+            view.tab,
+          ),
+        ),
+      );
       roving(tabs, "[role=tab]", (item) => store.set({ view: item.dataset.view }));
     }
     for (const tab of /** @type {NodeListOf<HTMLElement>} */ (tabs.querySelectorAll("[role=tab]"))) {

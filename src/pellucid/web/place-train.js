@@ -13,15 +13,19 @@ const LOOK_AGAIN = 5000; // milliseconds: a training may have been started from 
 /** @param {HTMLElement} root @param {import("./types.js").Shell} shell */
 export function mount(root, shell) {
   const problem = el("div", { class: "problem", role: "alert", hidden: true, "data-testid": "train-problem" });
-  const list = createRunList(shell, { failed: (error) => {
-    problem.hidden = false;
-    fill(problem, el("p", {}, error.message));
-  } });
+  const list = createRunList(shell, {
+    deleting: (name) => name === live.name() && live.hide(),
+    failed: (error) => {
+      problem.hidden = false;
+      fill(problem, el("p", {}, error.message));
+    },
+  });
   const start = createStartForm(shell);
   const live = createRunLive(shell);
   const main = el("div", { class: "train-main" }, problem, start.root, live.root);
   root.append(el("h1", { class: "unseen" }, title), el("div", { class: "train" }, main, list.root));
   let visible = false;
+  let shown = "";
 
   const timer = window.setInterval(() => {
     if (visible && !document.hidden) shell.refresh().catch(() => {}); // that the server is gone is told elsewhere
@@ -31,7 +35,8 @@ export function mount(root, shell) {
     /** @param {import("./store.js").State} state */
     update(state) {
       visible = true;
-      problem.hidden = true;
+      if (`${state.run} ${state.job}` !== shown) problem.hidden = true;
+      shown = `${state.run} ${state.job}`;
       list.update();
       const starting = state.job !== "" || !shell.runName();
       start.root.hidden = !starting;

@@ -13,7 +13,7 @@ import { smooth } from "./series.js";
 /** @typedef {import("./line.js").Line} Line */
 /** @typedef {{curves: Curves, run: import("./types.js").Run | null, dropout: number, step: number}} Facts */
 
-const KEEP = 0.95; // of the average so far, at each step
+const KEEP = 0.9; // of the average so far, at each step
 const SAMPLE = "training sample";
 
 /** What may be chosen below the curves' title. @type {{id: Along, label: string, axis: string}[]} */
@@ -49,8 +49,8 @@ export function createRunCurves() {
   const panel = createPanel(
     { id: "curves", title: "Loss", hint: "How surprised the model is by each next token, in nats: lower is better." },
     {
-      savePng: () => savePng(painted(plot.picture), caption()),
-      saveSvg: () => saveSvg(plot.picture, caption()),
+      savePng: () => plot.withKey((picture) => savePng(painted(picture), caption())),
+      saveSvg: () => plot.withKey((picture) => saveSvg(picture, caption())),
       table,
     },
   );
@@ -144,8 +144,7 @@ export function createRunCurves() {
   }
 
   function caption() {
-    const names = lossLines().filter((line) => line.shown && line.points.length).map((line) => line.label);
-    return { title: "Loss", stamp: panel.stampText(), legend: `${names.join(", ")}; nats a token over ${scaleX().label}` };
+    return { title: "Loss", stamp: panel.stampText(), legend: `nats a token over ${scaleX().label}` };
   }
 
   /** Evaluations first, for they are what one compares; then the batches. */

@@ -23,9 +23,9 @@ function lossText(run) {
 
 /**
  * @param {import("./types.js").Shell} shell
- * @param {{failed: (error: Error) => void}} ears
+ * @param {{failed: (error: Error) => void, deleting: (name: string) => void}} ears
  */
-export function createRunList(shell, { failed }) {
+export function createRunList(shell, { failed, deleting }) {
   const fresh = el("button", { type: "button", "data-testid": "new-training", onclick: () => shell.store.set({ job: "new" }) }, "New training");
   const list = el("ul", { class: "runs", "data-testid": "runs" });
   const root = el("section", { class: "run-list", "aria-labelledby": "runs-title" },
@@ -51,6 +51,7 @@ export function createRunList(shell, { failed }) {
     });
     if (!sure) return void /** @type {HTMLElement | null} */ (list.querySelector(`[data-testid="delete-${CSS.escape(name)}"]`))?.focus();
     try {
+      deleting(name);
       await api.request(`/api/runs/${encodeURIComponent(name)}`, { method: "DELETE" });
       announce(`${name} is deleted.`);
       if (shell.store.get().run === name) shell.store.set({ run: "", step: "best" });

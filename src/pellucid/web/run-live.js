@@ -177,14 +177,17 @@ export function createRunLive(shell) {
       type: "button", "data-testid": action, disabled: asked !== "", class: action === "resume" ? "primary" : null, onclick: () => act(action),
     }, asked === action ? `${WORDS[/** @type {keyof typeof WORDS} */ (action)]}…` : WORDS[/** @type {keyof typeof WORDS} */ (action)]));
     const usable = state === "finished" || state === "stopped";
-    fill(actions, buttons, usable && [link("chat", "Chat with it", "go-chat"), link("look", "Look inside", "go-look")], state === "finished" && longer());
+    const links = usable
+      ? [link("chat", "Chat with it", "go-chat", "best", state === "finished"), link("look", "Look inside", "go-look", "best")]
+      : GOING_ON.has(state) && [link("look", "Look inside now", "go-look", "live")];
+    fill(actions, buttons, links, state === "finished" && longer());
     if (focused) /** @type {HTMLElement | null} */ (actions.querySelector("button:not(:disabled), a"))?.focus();
   }
 
-  /** @param {string} place @param {string} text @param {string} testid */
-  function link(place, text, testid) {
-    const state = { ...shell.store.get(), place, run: name, step: "best", job: "" };
-    return el("a", { class: place === "chat" ? "button primary" : "button", href: formatHash(state), "data-testid": testid }, text);
+  /** @param {string} place @param {string} text @param {string} testid @param {string} step @param {boolean} [first] */
+  function link(place, text, testid, step, first = false) {
+    const state = { ...shell.store.get(), place, run: name, step, job: "", chat: "" };
+    return el("a", { class: first ? "button primary" : "button", href: formatHash(state), "data-testid": testid }, text);
   }
 
   /** A finished run can be given more time. */
@@ -242,6 +245,7 @@ export function createRunLive(shell) {
       stream.abort();
       following = false;
     },
+    name: () => name,
     /** Whether something goes on that the list of runs should tell of. */
     goingOn: () => GOING_ON.has(told?.state ?? ""),
     destroy() {

@@ -9,15 +9,48 @@
 
 /** @typedef {[number, number, number]} Rgb  red, green, blue, 0–255 */
 
-/** Colour stops by theme, from nothing to all. @type {Record<"light" | "dark", {sequential: Rgb[], diverging: Rgb[]}>} */
+/**
+ * Colour stops by theme, from nothing to all.
+ * @type {Record<"light" | "dark", {sequential: Rgb[], diverging: Rgb[]}>}
+ */
 const STOPS = {
   light: {
-    sequential: [[246, 243, 236], [203, 225, 221], [132, 190, 190], [58, 141, 150], [16, 92, 108], [7, 47, 66]],
-    diverging: [[140, 70, 0], [205, 132, 51], [238, 207, 164], [246, 243, 236], [171, 200, 229], [76, 136, 194], [17, 72, 130]],
+    sequential: [
+      [246, 243, 236],
+      [203, 225, 221],
+      [132, 190, 190],
+      [58, 141, 150],
+      [16, 92, 108],
+      [7, 47, 66],
+    ],
+    diverging: [
+      [140, 70, 0],
+      [205, 132, 51],
+      [238, 207, 164],
+      [246, 243, 236],
+      [171, 200, 229],
+      [76, 136, 194],
+      [17, 72, 130],
+    ],
   },
   dark: {
-    sequential: [[27, 32, 38], [22, 62, 72], [22, 99, 108], [45, 144, 148], [121, 196, 191], [226, 246, 240]],
-    diverging: [[255, 196, 120], [205, 130, 50], [105, 72, 40], [27, 32, 38], [38, 74, 112], [75, 142, 205], [170, 212, 255]],
+    sequential: [
+      [27, 32, 38],
+      [22, 62, 72],
+      [22, 99, 108],
+      [45, 144, 148],
+      [121, 196, 191],
+      [226, 246, 240],
+    ],
+    diverging: [
+      [255, 196, 120],
+      [205, 130, 50],
+      [105, 72, 40],
+      [27, 32, 38],
+      [38, 74, 112],
+      [75, 142, 205],
+      [170, 212, 255],
+    ],
   },
 };
 
@@ -48,9 +81,27 @@ export function colourScale({ kind, domain: [low, high], theme, shape = "linear"
     const straight = high > low ? Math.min(Math.max((value - low) / (high - low), 0), 1) : 0;
     return SHAPES[shape](straight);
   };
+  /** The number at a share of the colours, by halving: every shape only grows. @param {number} at */
+  const invert = (at) => {
+    let [from, to] = [low, high];
+    for (let i = 0; i < 40; i++) {
+      const middle = (from + to) / 2;
+      if (share(middle) < at) from = middle;
+      else to = middle;
+    }
+    return (from + to) / 2;
+  };
   /** @param {number} value @returns {Rgb} */
   const rgb = (value) => table[Math.round(Math.min(Math.max(share(value), 0), 1) * 255)];
-  return { kind, domain: /** @type {[number, number]} */ ([low, high]), shape, share, rgb, css: (/** @type {number} */ value) => `rgb(${rgb(value).join(" ")})` };
+  return {
+    kind,
+    domain: /** @type {[number, number]} */ ([low, high]),
+    shape,
+    share,
+    invert,
+    rgb,
+    css: (/** @type {number} */ value) => `rgb(${rgb(value).join(" ")})`,
+  };
 }
 
 /** @typedef {ReturnType<typeof colourScale>} ColourScale */
@@ -68,7 +119,12 @@ export function linear([d0, d1], [r0, r1]) {
   return (/** @type {number} */ value) => (d1 === d0 ? r0 : r0 + ((value - d0) / (d1 - d0)) * (r1 - r0));
 }
 
-/** Round numbers, about `n` of them, that lie in a domain. @param {[number, number]} domain @param {number} [n] @returns {number[]} */
+/**
+ * Round numbers, about `n` of them, that lie in a domain.
+ * @param {[number, number]} domain
+ * @param {number} [n]
+ * @returns {number[]}
+ */
 export function ticks([low, high], n = 5) {
   if (!(high > low)) return [low];
   const rough = (high - low) / n;
@@ -76,11 +132,16 @@ export function ticks([low, high], n = 5) {
   const step = ([1, 2, 5].find((m) => m * power >= rough) ?? 10) * power;
   const places = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push(Number((i * step).toFixed(places)));
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++)
+    found.push(Number((i * step).toFixed(places)));
   return found;
 }
 
-/** A symmetric domain with a round end that holds all these numbers. @param {Iterable<number>} values @returns {[number, number]} */
+/**
+ * A symmetric domain with a round end that holds all these numbers.
+ * @param {Iterable<number>} values
+ * @returns {[number, number]}
+ */
 export function symmetric(values) {
   let most = 0;
   for (const value of values) if (Number.isFinite(value)) most = Math.max(most, Math.abs(value));
@@ -96,16 +157,28 @@ export const whole = (n) => WHOLE.format(n);
 
 /** 1,234 → "1.2k", for narrow places. @param {number} n */
 export function short(n) {
-  for (const [size, suffix] of /** @type {[number, string][]} */ ([[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]])) {
+  for (const [size, suffix] of /** @type {[number, string][]} */ ([
+    [1e12, "T"],
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ])) {
     if (Math.abs(n) >= size * 0.9995) return `${significant(n / size, 3)}${suffix}`;
   }
   return significant(n, 3);
 }
 
 /** Bytes in units of 1,000. @param {number} n */
-export const bytes = (n) => `${short(n).replace(/([TGM])$/, " $1").replace(/k$/, " k")}${Math.abs(n) >= 999.5 ? "B" : " bytes"}`;
+export const bytes = (n) =>
+  `${short(n)
+    .replace(/([TGM])$/, " $1")
+    .replace(/k$/, " k")}${Math.abs(n) >= 999.5 ? "B" : " bytes"}`;
 
-/** At most so many significant digits, never an exponent for common sizes. @param {number} n @param {number} [digits] */
+/**
+ * At most so many significant digits, never an exponent for common sizes.
+ * @param {number} n
+ * @param {number} [digits]
+ */
 export function significant(n, digits = 3) {
   if (!Number.isFinite(n)) return String(n).replace("-", "−").replace("Infinity", "∞");
   if (n === 0) return "0";

@@ -14,17 +14,21 @@ import { upload } from "./upload.js";
 
 /** @typedef {import("./jobs.js").Job} Job @typedef {import("./jobs.js").Source} Source */
 
+const UNNAMED = "Your files";
+
 /** @param {import("./types.js").Shell} shell */
 export function createStartForm(shell) {
   /** @type {Source | null} */
   let source = null;
   /** The job that is shown. @type {string} */
   let job = "";
+  /** A training was asked for: a change of settings comes too late, and must not call it off. */
+  let starting = false;
   /** Ends what is under way. */
   let work = new AbortController();
 
   const chooser = createSourceChooser({ corpus: (name) => choose({ corpus: name }, name), files: (files) => send(files) });
-  const settings = createSettings({ changed: () => source && look() });
+  const settings = createSettings({ changed: () => source && !starting && look() });
   const heading = el("h3", { class: "source-name", "data-testid": "source-name" });
   const status = el("p", { class: "status", role: "status", "data-testid": "start-status" });
   const bar = el("progress", { max: 1, value: 0, hidden: true, "aria-label": "sent", "data-testid": "upload-progress" });
@@ -154,6 +158,7 @@ export function createStartForm(shell) {
     else {
       working("");
       settings.suggest({ ...told.result.model, ...told.result.training, vocab_size: told.result.model.vocab_size });
+      if (heading.textContent === UNNAMED) heading.textContent = told.result.name;
       fill(forecast, forecastOf(told.result));
       fill(report, reportOf(told.result));
       announce("The report is there.");
@@ -170,7 +175,7 @@ export function createStartForm(shell) {
   async function begin() {
     if (!source || !settings.valid()) return;
     const signal = anew();
-    train.disabled = true;
+    starting = train.disabled = true;
     working("Starting the training…");
     try {
       const started = await startJob("train", source, settings.values(), settings.name());
@@ -180,7 +185,7 @@ export function createStartForm(shell) {
     } catch (error) {
       if (!signal.aborted) failed(/** @type {Error} */ (error), begin);
     }
-    train.disabled = false;
+    starting = train.disabled = false;
   }
 
   /** Wait for the run that a training makes, and go there. @param {string} id @param {AbortSignal} signal */
@@ -208,14 +213,16 @@ export function createStartForm(shell) {
       if (signal.aborted) return;
       if (known.source) {
         source = known.source;
-        heading.textContent = known.result?.name ?? ("corpus" in known.source ? known.source.corpus : "your files");
+        heading.textContent = known.result?.name ?? ("corpus" in known.source ? known.source.corpus : UNNAMED);
         settings.restore(known.settings ?? {});
         chooser.root.hidden = true;
         decide.hidden = false;
       }
       if (known.kind === "train") {
+        starting = train.disabled = true;
         working("Starting the training…");
-        return await attend(id, signal);
+        await attend(id, signal).finally(() => (starting = train.disabled = false));
+        return;
       }
       working("Looking at the text…");
       await followJob(id, hear, signal);

@@ -32,14 +32,32 @@
 
 /** @type {State} */
 export const DEFAULTS = Object.freeze({
-  place: "look", view: "tokens", run: "", step: "best", prompt: null,
-  token: -1, layer: -1, head: -1, query: -1, key: -1,
-  scale: "trained", mask: "trained", map: "weights", row: -1,
-  temperature: 0.5, top_k: 25, top_p: 1, min_p: 0,
-  chat: "", job: "",
+  place: "look",
+  view: "tokens",
+  run: "",
+  step: "best",
+  prompt: null,
+  token: -1,
+  layer: -1,
+  head: -1,
+  query: -1,
+  key: -1,
+  scale: "trained",
+  mask: "trained",
+  map: "weights",
+  row: -1,
+  temperature: 0.5,
+  top_k: 25,
+  top_p: 1,
+  min_p: 0,
+  chat: "",
+  job: "",
 });
 
-/** What may be chosen from a short list; anything else in a hash gives the default. @type {Record<string, string[]>} */
+/**
+ * What may be chosen from a short list; anything else in a hash gives the default.
+ * @type {Record<string, string[]>}
+ */
 const CHOICES = {
   place: ["train", "chat", "look"],
   scale: ["trained", "sqrt", "none"],
@@ -49,7 +67,10 @@ const CHOICES = {
 
 /** Where numbers must lie. @type {Record<string, [number, number]>} */
 const RANGES = {
-  temperature: [0.1, 2], top_k: [0, 1e6], top_p: [0.01, 1], min_p: [0, 1],
+  temperature: [0.1, 2],
+  top_k: [0, 1e6],
+  top_p: [0.01, 1],
+  min_p: [0, 1],
 };
 
 /** Changes of these fields alone are not worth a step of Back. */
@@ -136,14 +157,23 @@ export function createStore(host) {
     set(patch, { push } = {}) {
       const next = { ...state, ...patch };
       const address = host.location.pathname + host.location.search + formatHash(next);
-      const loud = Object.entries(patch).some(([name, value]) => !QUIET.has(name) && value !== /** @type {any} */ (state)[name]);
+      const loud = Object.entries(patch).some(
+        ([name, value]) => !QUIET.has(name) && value !== /** @type {any} */ (state)[name],
+      );
       if (formatHash(next) !== formatHash(state)) {
-        if (push ?? loud) host.history.pushState(null, "", address);
-        else host.history.replaceState(null, "", address);
+        try {
+          if (push ?? loud) host.history.pushState(null, "", address);
+          else host.history.replaceState(null, "", address);
+        } catch {
+          // a prompt longer than the browser's addresses: it is looked at, and a reload forgets it
+        }
       }
       become(next);
     },
-    /** @param {(state: State, changed: Set<string>) => void} watcher @returns {() => void} call it to stop watching */
+    /**
+     * @param {(state: State, changed: Set<string>) => void} watcher
+     * @returns {() => void} call it to stop watching
+     */
     watch(watcher) {
       watchers.add(watcher);
       return () => void watchers.delete(watcher);

@@ -19,7 +19,11 @@ const MOST_ROWS = 400;
  */
 export function tableTool(read) {
   const holder = el("div", { class: "table-holder", hidden: true, "data-testid": "table" });
-  const button = el("button", { type: "button", class: "quiet", "aria-expanded": "false", "data-testid": "show-table", onclick: toggle }, "show as table");
+  const button = el(
+    "button",
+    { type: "button", class: "quiet", "aria-expanded": "false", "data-testid": "show-table", onclick: toggle },
+    "show as table",
+  );
 
   function toggle() {
     holder.hidden = !holder.hidden;
@@ -42,16 +46,40 @@ export function tableTool(read) {
 function tableOf(data) {
   const shown = data.rows.slice(0, MOST_ROWS);
   const left = data.rows.length - shown.length;
-  const notes = [data.note, left > 0 ? `The first ${shown.length} rows of ${data.rows.length.toLocaleString("en-US")}; copying takes all.` : ""];
+  const notes = [
+    data.note,
+    left > 0 ? `The first ${shown.length} rows of ${data.rows.length.toLocaleString("en-US")}; copying takes all.` : "",
+  ];
   return [
-    el("div", { class: "table-tools" },
+    el(
+      "div",
+      { class: "table-tools" },
       el("span", { class: "note" }, notes.filter(Boolean).join(" ")),
-      el("button", { type: "button", class: "quiet", onclick: () => copy(data) }, "copy table")),
-    el("div", { class: "table-scroll", tabindex: 0, role: "region", "aria-label": data.caption },
-      el("table", {},
+      el("button", { type: "button", class: "quiet", onclick: () => copy(data) }, "copy table"),
+    ),
+    el(
+      "div",
+      { class: "table-scroll", tabindex: 0, role: "region", "aria-label": data.caption },
+      el(
+        "table",
+        {},
         el("caption", {}, data.caption),
-        el("thead", {}, el("tr", {}, data.columns.map((name) => el("th", { scope: "col" }, name)))),
-        el("tbody", {}, shown.map((row) => el("tr", {}, row.map(cell)))))),
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            data.columns.map((name) => el("th", { scope: "col" }, name)),
+          ),
+        ),
+        el(
+          "tbody",
+          {},
+          shown.map((row) => el("tr", {}, row.map(cell))),
+        ),
+      ),
+    ),
   ];
 }
 
@@ -63,7 +91,8 @@ function cell(value) {
 
 /** @param {TableData} data */
 async function copy(data) {
-  const line = (/** @type {(string | number)[]} */ row) => row.map((value) => String(value).replace(/[\t\n\r]/g, " ")).join("\t");
+  const line = (/** @type {(string | number)[]} */ row) =>
+    row.map((value) => String(value).replace(/[\t\n\r]/g, " ")).join("\t");
   const text = [data.columns, ...data.rows].map(line).join("\n");
   try {
     await navigator.clipboard.writeText(text);

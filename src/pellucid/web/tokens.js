@@ -8,8 +8,21 @@ import { el, fill, roving } from "./dom.js";
 const FIRST = 48;
 
 /** What would not be seen, and what is shown instead. */
-const SEEN = new Map([[" ", "·"], ["\n", "↵"], ["\t", "→"], ["\r", "␍"], ["\u00a0", "⍽"], ["\u200b", "∅"]]);
-const SPOKEN = new Map([[" ", "space"], ["\n", "newline"], ["\t", "tab"], ["\r", "carriage return"], ["\u00a0", "no-break space"]]);
+const SEEN = new Map([
+  [" ", "·"],
+  ["\n", "↵"],
+  ["\t", "→"],
+  ["\r", "␍"],
+  ["\u00a0", "⍽"],
+  ["\u200b", "∅"],
+]);
+const SPOKEN = new Map([
+  [" ", "space"],
+  ["\n", "newline"],
+  ["\t", "tab"],
+  ["\r", "carriage return"],
+  ["\u00a0", "no-break space"],
+]);
 
 /** A token's text with every kind of whitespace visible. @param {string} text */
 export function visible(text) {
@@ -24,7 +37,10 @@ export function spoken(text) {
   return `“${visible(text)}”`;
 }
 
-/** Whether a token as shown is no text of its own: part of a character, or a reserved name. @param {string} text */
+/**
+ * Whether a token as shown is no text of its own: part of a character, or a reserved name.
+ * @param {string} text
+ */
 export function isPiece(text) {
   return /\\x[0-9a-f]{2}/.test(text) || /^(<\|?[\w ]+\|?>|\[[A-Z]+\])$/.test(text);
 }
@@ -67,7 +83,9 @@ export const cropped = (n, context) => Math.max(0, n - context);
  * @param {boolean} [open] end behind a space: what follows a word is nearly certain to a model of characters
  */
 export function beginning(sample, open = false) {
-  const clean = sample.replace(/[\ufffd\p{Cc}]/gu, (letter) => (letter === "\n" || letter === "\t" ? letter : "")).trim();
+  const clean = sample
+    .replace(/[\ufffd\p{Cc}]/gu, (letter) => (letter === "\n" || letter === "\t" ? letter : ""))
+    .trim();
   const line = clean.indexOf("\n") + 1;
   const from = line > 0 && clean.length - line >= FIRST ? clean.slice(line).trimStart() : clean;
   const end = from.indexOf("\n\n");
@@ -88,6 +106,7 @@ export function chips({ label, testid, write = (token) => visible(token.text), p
   const root = el("div", { class: "chips", role: "listbox", "aria-label": label, "data-testid": testid });
   /** @type {HTMLElement[]} */
   let items = [];
+  let pointed = -1;
 
   /** @param {Event} event */
   const at = (event) => {
@@ -109,24 +128,44 @@ export function chips({ label, testid, write = (token) => visible(token.text), p
 
   return {
     root,
-    /** @param {Token[]} tokens @param {(token: Token, index: number) => import("./dom.js").Props} [more] further attributes */
+    /**
+     * @param {Token[]} tokens
+     * @param {(token: Token, index: number) => import("./dom.js").Props} [more] further attributes
+     */
     show(tokens, more) {
       items = tokens.map((token, index) => {
         const { class: extra = "", dataset = {}, ...rest } = more?.(token, index) ?? {};
-        return el("span", { class: `chip ${tint(token.id)} ${extra}`, role: "option", tabindex: index === 0 ? 0 : -1, "aria-selected": "false",
-          "aria-label": `${spoken(token.text)}, token ${token.id}`, dataset: { index, id: token.id, ...dataset }, ...rest }, write(token));
+        return el(
+          "span",
+          {
+            class: `chip ${tint(token.id)} ${extra}`,
+            role: "option",
+            tabindex: index === 0 ? 0 : -1,
+            "aria-selected": "false",
+            "aria-label": `${spoken(token.text)}, token ${token.id}`,
+            dataset: { index, id: token.id, ...dataset },
+            ...rest,
+          },
+          write(token),
+        );
       });
       fill(root, ...items.flatMap((item, i) => (tokens[i].text.endsWith("\n") ? [item, el("br")] : [item])));
     },
     /** @param {number} index the picked one, -1 for none */
     pick(index) {
-      items.forEach((item, i) => {
-        if ((item.getAttribute("aria-selected") === "true") !== (i === index)) item.setAttribute("aria-selected", String(i === index));
-        if (i === index) for (const other of items) other.tabIndex = other === item ? 0 : -1;
-      });
+      for (const item of root.querySelectorAll('[aria-selected="true"]')) item.setAttribute("aria-selected", "false");
+      const item = items[index];
+      if (!item) return;
+      item.setAttribute("aria-selected", "true");
+      for (const other of root.querySelectorAll('[tabindex="0"]')) /** @type {HTMLElement} */ (other).tabIndex = -1;
+      item.tabIndex = 0;
     },
     /** @param {number} index the one pointed at, -1 for none */
-    point: (index) => items.forEach((item, i) => item.classList.toggle("pointed", i === index)),
+    point(index) {
+      items[pointed]?.classList.remove("pointed");
+      items[index]?.classList.add("pointed");
+      pointed = index;
+    },
     items: () => items,
   };
 }

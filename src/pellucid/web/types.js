@@ -2,7 +2,9 @@
 /** What the server sends, as types; nothing runs here. */
 
 /** @typedef {{run: string, step: number | null, kind: "best" | "live" | "checkpoint"}} Stamp */
-/** @typedef {{id: number, text: string, start: number, end: number}} Token  `start`–`end` is its span of the text as sent */
+/**
+ * @typedef {{id: number, text: string, start: number, end: number}} Token  `start`–`end` is its span of the text as sent
+ */
 
 /**
  * @typedef {Object} Run

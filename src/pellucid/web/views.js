@@ -41,7 +41,10 @@ export function asker({ ask, answered, panel }) {
     question.ask();
   }
   return {
-    /** @param {any} next the body of the request @param {unknown} [fresh] asks again when this changes, too */
+    /**
+     * @param {any} next the body of the request
+     * @param {unknown} [fresh] asks again when this changes, too
+     */
     update(next, fresh = null) {
       const words = JSON.stringify([next, fresh]);
       if (words === asked) return;
@@ -53,10 +56,18 @@ export function asker({ ask, answered, panel }) {
   };
 }
 
-/** Weights that are still changing are looked at anew when training has gone on. @param {import("./types.js").Shell} shell */
+/**
+ * Weights that are still changing are looked at anew when training has gone on.
+ * @param {import("./types.js").Shell} shell
+ */
 export const freshness = (shell) => (shell.store.get().step === "live" ? (shell.run()?.step ?? null) : null);
 
-/** Redraw when the theme changes or the room does. @param {Element} element @param {() => void} draw @returns {() => void} call it to stop */
+/**
+ * Redraw when the theme changes or the room does.
+ * @param {Element} element
+ * @param {() => void} draw
+ * @returns {() => void} call it to stop
+ */
 export function redrawn(element, draw) {
   let width = 0;
   const observer = new ResizeObserver(([entry]) => {
