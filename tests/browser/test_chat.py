@@ -149,7 +149,9 @@ def test_stop_keeps_the_text_and_halts_the_server(talk_site: Hosted, page: Page,
     expect(page.get_by_test_id("message-3").get_by_test_id("token").first).to_be_visible()
     page.get_by_test_id("message").press("Escape")
     until(lambda: scheduler.n_running == 0)
-    expect(page.get_by_test_id("message-3").get_by_test_id("finish")).to_have_attribute("data-reason", "stopped")
+    expect(page.get_by_test_id("message-3").get_by_test_id("finish")).to_have_attribute(
+        "data-reason", "stopped"
+    )
 
 
 def test_closing_the_page_halts_the_server_too(talk_site: Hosted, page: Page, slowly: None):

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, Request, expect
-from serving import until
+from serving import address_of, until
 
 from pellucid.server.house import House, RunsRoot
 from pellucid.server.jobs import Jobs
 from pellucid.server.models import Models
 from pellucid.server.scheduler import Scheduler
-from pellucid.server.security import Hosts
-from pellucid.server.serve import listen, make_server
 
 PLACES = ("train", "chat", "look")
 VIEWS = ("tokens", "bigram", "attention", "sampling", "shapes")
@@ -68,18 +66,9 @@ class Hosted(Site):
 def hosted(home: Path, **scheduler: int) -> Iterator[Hosted]:
     """Serve the runs in `home`, behind the same guard as `pellucid serve`; keyword arguments are the scheduler's."""
     root = RunsRoot(home / "runs")
-    house = House(root, Models(root, "cpu"), Scheduler(**scheduler), Jobs(root))
-    bound = listen("127.0.0.1", 0)
-    server = make_server(house, Hosts("127.0.0.1"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-    thread.start()
-    until(lambda: server.started or not thread.is_alive())
-    try:
-        yield Hosted(f"http://127.0.0.1:{bound.getsockname()[1]}", home, house)
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive(), "the server did not end"
+    house = House(root, Models(root, "cpu"), Scheduler(**scheduler), Jobs(root, lambda _: None))
+    with address_of(house) as url:
+        yield Hosted(url, home, house)
 
 
 class Served(Site):
