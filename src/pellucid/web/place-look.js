@@ -79,6 +79,7 @@ export function mount(root, shell) {
     "input",
     debounce(() => look.setPrompt(field.value), PAUSE),
   );
+  field.addEventListener("change", () => field.value !== prompt() && look.setPrompt(field.value)); // before one goes elsewhere
 
   /** @param {number} index */
   function pickToken(index) {
