@@ -60,6 +60,7 @@ def test_top_p_is_the_smallest_set_that_reaches_p(p, kept):
 def test_top_p_of_equals_takes_the_first():
     assert distribution([0.25] * 4, top_p=0.5) == pytest.approx([0.5, 0.5, 0, 0])
     assert distribution([0.25] * 4, top_p=1e-9) == [1, 0, 0, 0]
+    assert distribution([0.25] * 4, top_p=5e-324) == [1, 0, 0, 0]  # 0 in float32
 
 
 @pytest.mark.parametrize(("p", "kept"), [(0.0, 4), (0.24, 4), (0.26, 3), (0.51, 2), (0.76, 1), (1.0, 1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -128,6 +129,22 @@ def test_threads_look_and_write_at_once_without_disturbing_one_another(make_subj
     for one, other in zip(alone * 3, together, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_a_view_is_ready_in_time_at_ten_million_parameters(make_subject: MakeSubject):
+    """All 36 heads of a context of 256, from a prompt not seen before to bytes to send, on one core.
+
+    Counted in that core's time, so that other work on the machine does not matter.
+    """
+    sizes = {"n_layers": 6, "n_heads": 6, "d_model": 384, "context_length": 256}
+    subject, text, laps = make_subject(**sizes), "It was a dark and stormy night, and " * 8, []
+    for letter in "abcdefgh":
+        started = time.thread_time()
+        data = attention.overview(subject, text + letter, tiles=256).encode()
+        laps.append(time.thread_time() - started)
+        assert len(data) > 36 * 256 * 256 * 4
+    assert min(laps) < 0.3
 
 
 # ---------------------------------------------------------------------- frames

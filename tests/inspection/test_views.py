@@ -101,7 +101,7 @@ def test_tokens_are_counted_and_the_first_ones_shown(trained: Subject, monkeypat
     assert (answer["n_tokens"], answer["n_characters"], answer["n_bytes"]) == (15, 15, 16)
     assert answer["vocab_size"] == tokenizer.vocab_size == answer["symbols"] + 7
     assert [token["id"] for token in answer["tokens"]] == tokenizer.encode("The owl § hums.").tolist()
-    assert answer["notes"] == ["1 of the text's characters are not in the vocabulary."]
+    assert answer["notes"] == ["1 character of the text is not in the vocabulary."]
     monkeypatch.setattr(tokens, "MOST_SHOWN", 3)
     answer = tokens.cut(trained, "The owl")
     assert answer["shown"] == len(answer["tokens"]) == 3
@@ -233,6 +233,8 @@ def test_a_bigram_model_has_no_layers_and_says_so(make_subject: MakeSubject):
             "scale 'cube' is unknown: choose one of trained, sqrt, none",
         ),
         ({"layer": 0, "head": 0, "mask": ""}, "mask '' is unknown"),
+        ({"layer": 0, "head": 0, "mask": []}, "mask [] is unknown"),
+        ({"layer": 0, "head": 0, "scale": None}, "scale None is unknown"),
     ],
 )
 def test_what_is_not_there_is_told(make_subject: MakeSubject, arguments: dict[str, Any], words: str):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import torch
+from serving import address_of
 
 from pellucid.generation.conversation import SpeechCutter
 from pellucid.generation.decoding import Draft
@@ -23,8 +22,6 @@ from pellucid.server.house import House, RunsRoot
 from pellucid.server.jobs import Jobs
 from pellucid.server.models import Models
 from pellucid.server.scheduler import Scheduler
-from pellucid.server.security import Hosts
-from pellucid.server.serve import listen, make_server
 
 RUN = "farm-1"
 
@@ -49,24 +46,11 @@ Start = Callable[..., Running]
 
 
 @contextlib.contextmanager
-def running(
-    runs: Path, host: str = "127.0.0.1", key: str | None = None, **scheduler: int
-) -> Iterator[Running]:
+def running(runs: Path, key: str | None = None, **scheduler: int) -> Iterator[Running]:
     root = RunsRoot(runs)
     house = House(root, Models(root, "cpu"), Scheduler(**scheduler), Jobs(root, lambda _: None), key)
-    bound = listen(host, 0)
-    server = make_server(house, Hosts(host))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        time.sleep(0.01)
-    url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-    with httpx.Client(base_url=url, timeout=60) as client:
+    with address_of(house) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield Running(url, house, client)
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive(), "the server did not end"
 
 
 @pytest.fixture(scope="session", autouse=True)

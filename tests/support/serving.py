@@ -78,25 +78,32 @@ def until(true: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 @contextlib.contextmanager
+def address_of(house: House) -> Iterator[str]:
+    """Where a server of this house answers, in a thread, until the end of the block."""
+    bound = listen("127.0.0.1", 0)
+    server = make_server(house, Hosts())
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+    thread.start()
+    try:
+        until(lambda: server.started or not thread.is_alive())
+        assert thread.is_alive(), "the server did not start"
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        assert not thread.is_alive(), "the server did not end"
+
+
+@contextlib.contextmanager
 def serving(folder: Path) -> Iterator[Client]:
     """A server of the runs in `folder`."""
     said: list[str] = []
     root = RunsRoot(folder)
-    house = House(root, Models(root), Scheduler(), jobs=Jobs(root, said.append))
-    bound = listen("127.0.0.1", 0)
-    server = make_server(house, Hosts())
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-    thread.start()
-    try:
-        until(lambda: server.started or not thread.is_alive())
-        port = bound.getsockname()[1]
-        headers = {"X-Pellucid-Token": house.token}
-        with Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as client:
-            client.house, client.said = house, said
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    house = House(root, Models(root), Scheduler(), Jobs(root, said.append))
+    headers = {"X-Pellucid-Token": house.token}
+    with address_of(house) as url, Client(base_url=url, headers=headers, timeout=60) as client:
+        client.house, client.said = house, said
+        yield client
 
 
 class Events:

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import pellucid
 from pellucid.errors import InputError
+from pellucid.text.bigrams import PairCounts, count_pairs
 from pellucid.training.checkpoints import Checkpoints
 from pellucid.training.data import TrainingData
 from pellucid.training.evaluation import Evaluator, Score
@@ -131,7 +133,7 @@ def test_a_run_folder_holds_what_design_says(finished_run: Path):
     names = {path.name for path in finished_run.iterdir()} - {".lock"}
     assert names == {
         *("config.json", "tokenizer.json", "model.safetensors", "metrics.jsonl", "journal.jsonl"),
-        *("loss.png", "samples.txt", "README.md", "checkpoints"),
+        *("loss.png", "samples.txt", "README.md", "checkpoints", "bigram.safetensors"),
     }
     checkpoint = {path.name for path in (finished_run / "checkpoints" / "step-00000024").iterdir()}
     assert checkpoint == {"model.safetensors", "optimizer.safetensors", "trainer.json", "manifest.json"}
@@ -139,6 +141,32 @@ def test_a_run_folder_holds_what_design_says(finished_run: Path):
     config = json.loads((finished_run / "config.json").read_text())
     assert config["data"]["splits"]["characters"]["validation"] > 0
     assert (finished_run / "samples.txt").read_text().count("--- step") == 4
+
+
+def test_the_pairs_of_the_training_split_are_kept(
+    train_tiny: Train, finished_run: Path, text_file: Path, tmp_path: Path
+):
+    """The same bytes whenever, and the baseline is scored from them."""
+    counts = PairCounts.load(finished_run / "bigram.safetensors")
+    assert counts.total + 1 == RunFolder(finished_run).config()["data"]["tokens"]["train"]
+    train_tiny(tmp_path / "again", steps=8)
+    again = (tmp_path / "again" / "bigram.safetensors").read_bytes()
+    assert again == (finished_run / "bigram.safetensors").read_bytes()
+    assert "bigram.safetensors" in (finished_run / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("state", ["missing", "damaged", "of another text"])
+def test_a_resumed_run_gets_the_pairs_it_lacks(finished_run: Path, state: str):
+    path = finished_run / "bigram.safetensors"
+    before, told = path.read_bytes(), RunFolder(finished_run).journal.of("finished")[-1]["bigram_loss"]
+    path.unlink()
+    if state == "damaged":
+        path.write_bytes(before[:-3])
+    if state == "of another text":
+        count_pairs(np.arange(20), 32).save(path)
+    resume(RunFolder(finished_run), steps=26)
+    assert path.read_bytes() == before
+    assert RunFolder(finished_run).journal.of("finished")[-1]["bigram_loss"] == told
 
 
 def test_a_copied_run_works_elsewhere(finished_run: Path, tmp_path: Path):

@@ -80,6 +80,7 @@ def keep_top_p(scores: Tensor, p: float) -> Tensor:
     probabilities = descending.softmax(dim=-1)
     mass_before = probabilities.cumsum(dim=-1) - probabilities
     outside = mass_before >= p
+    outside[:, 0] = False  # whatever is smaller than float32 can tell from 0
     return scores.masked_fill(torch.zeros_like(outside).scatter_(-1, order, outside), NEVER)
 
 

@@ -37,7 +37,8 @@ def overview(
         InputError: an unknown scale or mask, tiles out of range, or a prompt that cannot be read.
     """
     checked_number("tiles", tiles, 1, MOST_TILES)
-    prompt, captured, header = _look(subject, text, scale, mask)
+    prompt = subject.read(text)
+    captured, header = _look(subject, prompt, scale, mask)
     pooled = -(-len(prompt.ids) // tiles)
     layers = []
     for layer in range(header["layers"]):
@@ -63,12 +64,13 @@ def head(
         raise InputError("a bigram model has no attention: choose a transformer")
     checked_number("layer", layer, 0, config.n_layers - 1, " for this model")
     checked_number("head", head, 0, config.n_heads - 1, " for this model")
-    prompt, captured, header = _look(subject, text, scale, mask)
+    prompt = subject.read(text)
     if len(prompt.ids) > LONGEST_IN_FULL:
         raise InputError(
             f"the prompt has {len(prompt.ids):,} tokens: one head is shown in full for {LONGEST_IN_FULL:,} at most; "
             "shorten it, or look at all heads, pooled"
         )
+    captured, header = _look(subject, prompt, scale, mask)
     q, k, scores, weights = captured.head(layer, head)
     visible = captured.way.visible(len(prompt.ids)).to(torch.uint8)
     header |= {"layer": layer, "head": head, "kv_head": head * config.n_kv_heads // config.n_heads}
@@ -80,10 +82,9 @@ def _pooled(weights: torch.Tensor, size: int) -> torch.Tensor:
     return F.max_pool2d(weights, size, ceil_mode=True) if size > 1 else weights
 
 
-def _look(subject: Subject, text: str, scale: str, mask: str) -> tuple[Prompt, Captured, dict[str, Any]]:
-    """The prompt, what a pass over it left, and what both views say of them."""
+def _look(subject: Subject, prompt: Prompt, scale: str, mask: str) -> tuple[Captured, dict[str, Any]]:
+    """What a pass over the prompt left, and what both views say of it."""
     config = subject.config
-    prompt = subject.read(text)
     captured, way = capture(subject, prompt.ids, scale, mask), Way.of(config, scale, mask)
     trained = Way.of(config)
     is_bigram = config.architecture == "bigram"
@@ -99,9 +100,9 @@ def _look(subject: Subject, text: str, scale: str, mask: str) -> tuple[Prompt, C
         "scale": {"kind": way.scale, "value": way.factor(config.head_dim), "trained": trained.scale},
         "mask": {"kind": way.mask, "trained": trained.mask},
         "trained_this_way": way == trained,
-        "loss": _loss(captured, capture(subject, prompt.ids)),
+        "loss": _loss(captured, captured if way == trained else capture(subject, prompt.ids)),
     }
-    return prompt, captured, header
+    return captured, header
 
 
 def _loss(captured: Captured, trained: Captured) -> dict[str, Any] | None:

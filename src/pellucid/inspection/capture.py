@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import InputError
-from pellucid.model.attention import MASKS, SCALES
+from pellucid.model.attention import MASKS, SCALES, Attention
 from pellucid.model.config import ModelConfig
-from pellucid.model.transformer import LanguageModel, Transformer, next_token_loss
+from pellucid.model.transformer import LanguageModel, next_token_loss
 
 if TYPE_CHECKING:
     from pellucid.inspection.subject import Subject
@@ -46,7 +46,7 @@ class Way:
             InputError: a name is unknown.
         """
         for what, kind, kinds in (("scale", scale, SCALES), ("mask", mask, MASKS)):
-            if kind != "trained" and kind not in kinds:
+            if not isinstance(kind, str) or (kind != "trained" and kind not in kinds):
                 raise InputError(f"{what} {kind!r} is unknown: choose one of trained, {', '.join(kinds)}")
         return cls(config.scale if scale == "trained" else scale, config.mask if mask == "trained" else mask)
 
@@ -160,19 +160,20 @@ def run(
                 tell(f"blocks.{layer}.attention.{name}", tensor)
         return out
 
-    if isinstance(model, Transformer):
-        for layer, attention in enumerate(_attentions(model)):
-            attention.attend = functools.partial(record, layer)
+    attentions = [module for module in model.modules() if isinstance(module, Attention)]
+    before = [attention.attend for attention in attentions]
     read = torch.tensor([ids], device=device)
-    logits = model(read)
+    try:
+        for layer, attention in enumerate(attentions):
+            attention.attend = functools.partial(record, layer)
+        logits = model(read)
+    finally:  # nothing of this pass is held on to
+        for attention, attend in zip(attentions, before, strict=True):
+            attention.attend = attend
     losses = next_token_loss(logits[:, :-1], read[:, 1:], reduction="none")[0]
     return Captured(
         way, model.config, queries, keys, logits[0, -1].float().cpu().clone(), losses.cpu().clone()
     )
-
-
-def _attentions(model: Transformer) -> Iterator:
-    return (block.attention for block in model.blocks)
 
 
 def capture(

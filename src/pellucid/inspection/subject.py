@@ -39,6 +39,9 @@ class Subject:
 
     `twin` is an uncompiled instance of the model that shares its weights: views swap its parts, under `lock`, while
     other threads let the loaded one write.
+
+    Raises:
+        InputError: model and tokenizer are not of one run.
     """
 
     def __init__(self, loaded: LoadedRun) -> None:
@@ -47,15 +50,12 @@ class Subject:
         self.serial = next(_serials)  # tells its captures from those of others, of the same run too
         self.lock = threading.Lock()
         self.twin = twin(loaded.model)
+        self.engine: Engine = loaded.engine()
 
     @property
     def stamp(self) -> dict[str, Any]:
         """Of which weights an answer speaks."""
         return {"run": self.loaded.folder.name, "step": self.loaded.step, "kind": self.loaded.kind}
-
-    @cached_property
-    def engine(self) -> Engine:
-        return self.loaded.engine()
 
     @cached_property
     def pair_counts(self) -> PairCounts:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.inspection.checks import checked_text
 from pellucid.text.tokenizers.tokenizer import KINDS, Tokenizer
+from pellucid.text.wording import plural
 
 if TYPE_CHECKING:
     from pellucid.inspection.subject import Subject
@@ -27,7 +28,9 @@ def cut(subject: Subject, text: str) -> dict[str, Any]:
     if len(ids) > MOST_SHOWN:
         notes.append(f"Of {len(ids):,} tokens the first {MOST_SHOWN:,} are shown.")
     if unknown := sum(token == tokenizer.unknown for token in ids):
-        notes.append(f"{unknown:,} of the text's characters are not in the vocabulary.")
+        notes.append(
+            f"{plural(unknown, 'character')} of the text {'is' if unknown == 1 else 'are'} not in the vocabulary."
+        )
     shown = ids[:MOST_SHOWN]
     return {
         "stamp": subject.stamp,

@@ -17,6 +17,7 @@ from pellucid.model.config import ModelConfig
 from pellucid.server.errors import Conflict
 from pellucid.server.plain import plain
 from pellucid.server.settings import only_budgets
+from pellucid.server.tails import HEADING
 from pellucid.text.wording import plural
 from pellucid.training.control import Control
 from pellucid.training.run_folder import RunFolder
@@ -112,7 +113,7 @@ def delete_run(run: RunFolder) -> None:
 
 
 def run_record(folder: RunFolder, jobs: Any = None, whole: bool = False) -> dict[str, Any]:
-    """RUN of the contract between server and page; `whole` adds the recipe. Never raises for damage."""
+    """RUN of the contract between server and page; `whole` adds the recipe and a sample. Never raises for damage."""
     run = RunFolder(folder.path)  # one that has nothing in memory yet
     record: dict[str, Any] = {
         "name": folder.name,
@@ -158,6 +159,7 @@ def _fill(record: dict[str, Any], run: RunFolder, jobs: Any, whole: bool) -> Non
         record["minutes"] = float(training["minutes"])
     if whole:
         record["training"] = training
+        record["sample"] = last_sample(run)
     finished = run.finished
     if finished:
         record["validation_loss"] = finished.get("validation_loss")
@@ -224,6 +226,19 @@ def last_record(path: Path) -> dict[str, Any] | None:
         if isinstance(record, dict) and isinstance(record.get("step"), int):
             return record
     return None
+
+
+def last_sample(run: RunFolder) -> str:
+    """What the run wrote last while it learned, so that the page has a text of its kind to begin with; "" for none."""
+    try:
+        with run.samples_path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - LAST_BYTES))
+            text = file.read()
+    except OSError:
+        return ""
+    headings = list(HEADING.finditer(text))
+    last = text[headings[-1].end() :] if headings else b""
+    return last.decode("utf-8", "replace").replace("\r\n", "\n").removesuffix("\n\n")
 
 
 def total_steps(run: RunFolder) -> int:

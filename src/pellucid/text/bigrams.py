@@ -73,6 +73,10 @@ class PairCounts:
         first = np.repeat(np.arange(self.vocab_size, dtype=np.int64), self.kinds)
         return first * self.vocab_size + self.followers
 
+    def fits(self, tokens: np.ndarray, vocab_size: int) -> bool:
+        """Whether they can be those of a stream (T,), by its length and its vocabulary."""
+        return self.vocab_size == vocab_size and int(self.tokens.sum()) == min(len(tokens), MOST_COUNTED)
+
     # ------------------------------------------------------------------ reading and writing
 
     def save(self, path: Path) -> None:

@@ -81,8 +81,8 @@ def train(
             observer.note(report.forecast_text(model_config, data, expected))
             train_config = _with_eval_tokens(train_config, expected, data)
             trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
-            _pair_counts(run, data)
             _write_config(run, sources, data, model_config, train_config, machine)
+            _pair_counts(run, data)
             trainer.start()
             trainer.train()
             return _finish(trainer)
@@ -191,7 +191,9 @@ def _write_config(
 def _pair_counts(run: RunFolder, data: TrainingData) -> PairCounts:
     """The counted pairs of the training split: the run's own, or counted now and kept for the run."""
     with contextlib.suppress(InputError):  # missing or damaged: they can be counted at any time
-        return PairCounts.load(run.bigram_path)
+        kept = PairCounts.load(run.bigram_path)
+        if kept.fits(data.train, data.tokenizer.vocab_size):
+            return kept
     counts = count_pairs(data.train, data.tokenizer.vocab_size)
     write_atomically(run.bigram_path, counts.save)
     return counts
