@@ -32,6 +32,10 @@ class Source:
     corpus: str | None = None
     upload: str | None = None
 
+    def record(self) -> dict[str, str]:
+        """As it was asked for."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value}
+
 
 @dataclasses.dataclass
 class Job:
@@ -43,7 +47,7 @@ class Job:
     folder: Path
     run: Path | None = None  # where it trains
     is_new: bool = False  # the run is made by this job
-    source: dict[str, str] | None = None  # as it was asked for, for a page that was loaded anew
+    source: Source | None = None  # what was asked for, so that a page that is reloaded can show it again
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     cancelled: bool = False
     settled: bool = False
@@ -112,16 +116,14 @@ class Job:
                 "log": self.lines(),
                 "result": self.result(),
                 "problem": self.problem(),
-                "source": self.source,
+                "source": self.source.record() if self.source else None,
                 "settings": self.settings,
             }
         )
 
     def asked(self, source: Source, settings: dict[str, Any]) -> Job:
         """Note what it was started with."""
-        given = {"corpus": source.corpus, "upload": source.upload}
-        self.source = {name: value for name, value in given.items() if value}
-        self.settings = settings
+        self.source, self.settings = source, settings
         return self
 
     def ask_to_end(self) -> None:
