@@ -16,12 +16,9 @@ TURNS = [
     {
         "role": "assistant",
         "content": "<img onerror=alert(1)>",
-        "tokens": [
-            {"id": 5, "text": "<", "bits": 2.5, "rank": 0, "delta": "<"},
-            {"id": 6, "text": "\\xe2", "delta": ""},
-        ],
+        "tokens": [{"id": 5, "text": "<", "delta": "<", "bits": 2.5, "rank": 0}, {"id": 6, "text": "\\xe2"}],
         "finish_reason": "stop",
-        "notes": ["Only the last 15 tokens are read."],
+        "notes": ["The prompt was too long."],
     },
 ]
 CHATS = "/api/runs/farm-1/chats"
