@@ -208,7 +208,9 @@ def test_dropped_files_are_read_one_by_one(
     expect(page.get_by_test_id("report-found")).to_contain_text("2 files, 2 documents")
 
 
-@pytest.mark.skipif(not (DATA / "tinyshakespeare.txt").exists(), reason="tinyshakespeare is not on this machine")
+@pytest.mark.skipif(
+    not (DATA / "tinyshakespeare.txt").exists(), reason="tinyshakespeare is not on this machine"
+)
 def test_a_named_corpus_is_looked_at(own_site: Hosted, page: Page):
     own_site.open(page, place="train", job="new")
     page.get_by_test_id("corpus-tinyshakespeare").click()
