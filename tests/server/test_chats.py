@@ -16,8 +16,12 @@ TURNS = [
     {
         "role": "assistant",
         "content": "<img onerror=alert(1)>",
-        "tokens": [{"id": 5, "text": "<", "bits": 2.5, "rank": 0}, {"id": 6, "text": "\\xe2"}],
+        "tokens": [
+            {"id": 5, "text": "<", "delta": "<", "bits": 2.5, "rank": 0},
+            {"id": 6, "text": "\\xe2", "delta": ""},
+        ],
         "finish_reason": "stop",
+        "notes": ["The prompt was too long."],
     },
 ]
 CHATS = "/api/runs/farm-1/chats"

@@ -127,6 +127,7 @@ def test_a_preview_gives_what_the_command_prints(live: Client, farm: str):
     assert (ended["result"]["name"], ended["result"]["tokenizer"]["kind"]) == ("farm", "char")
     assert ended["result"]["forecast"]["steps"] == 20
     assert ended["run"] is None
+    assert (ended["source"], ended["settings"]) == (body["source"], body["settings"])
     assert live.ok("GET", "/api/jobs")["jobs"][0]["id"] == job["id"]
 
 

@@ -15,7 +15,8 @@ from pellucid.shell import quoted
 
 if TYPE_CHECKING:
     from pellucid.server.house import House
-    from pellucid.server.jobs import Job, Jobs
+    from pellucid.server.job import Job
+    from pellucid.server.jobs import Jobs
     from pellucid.server.serve import PageServer
     from pellucid.training.run_folder import RunFolder
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pellucid.server.jobs import Jobs, Source
+from pellucid.server.job import Source
+from pellucid.server.jobs import Jobs
 
 if TYPE_CHECKING:
     from pellucid.server.house import House

@@ -6,139 +6,32 @@ peace asks its trainings to save and stop.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.server.errors import Conflict, NotFound
-from pellucid.server.plain import plain
+from pellucid.server.job import Job, Source, end, wait
 from pellucid.server.scratch import Scratch
 from pellucid.server.settings import as_flags
 from pellucid.server.uploads import Uploads
 from pellucid.text.corpora.registry import CORPORA, is_named
 from pellucid.text.sources import slug
-from pellucid.training.control import Control
 from pellucid.training.run_folder import RunFolder, is_run
 
 if TYPE_CHECKING:
     from pellucid.server.house import RunsRoot
 
-LOG_LINES = 200
-LOG_BYTES = 1 << 16  # of a log, from its end, that are looked at
-MOST_RESULT = 1 << 24  # bytes
 MOST_PREVIEWS = 2  # at a time
 MOST_KEPT = 50  # jobs that have ended
 STOP_SECONDS = 30.0  # that a training is given to save when the server ends
 KILL_SECONDS = 5.0  # that a preview is given
-INTERRUPTED = 130
-ENDINGS = {
-    9: "killed (SIGKILL), by somebody or by a system short of memory",
-    11: "ended by a fault (SIGSEGV)",
-}
-
-
-@dataclasses.dataclass
-class Job:
-    """A process, and what it leaves: `log` (stderr) and `out` (stdout) are files."""
-
-    id: str
-    kind: str
-    process: subprocess.Popen[bytes]
-    folder: Path
-    run: Path | None = None  # where it trains
-    is_new: bool = False  # the run is made by this job
-    source: Source | None = None  # what was asked for, so that a page that is reloaded can show it again
-    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
-    cancelled: bool = False
-    settled: bool = False
-    said_why: str | None = None  # it ended, kept
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log"
-
-    @property
-    def out(self) -> Path:
-        return self.folder / "out"
-
-    @property
-    def code(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
-        return self.process.poll()
-
-    @property
-    def state(self) -> str:
-        if self.code is None:
-            return "running"
-        if self.code == 0:
-            return "done"
-        return "cancelled" if self.cancelled or self.code == INTERRUPTED else "failed"
-
-    def lines(self) -> list[str]:
-        """The last lines of what it says."""
-        text = _end_of(self.log, LOG_BYTES).decode("utf-8", "replace")
-        return ["".join(c if c.isprintable() else " " for c in line) for line in text.splitlines()][
-            -LOG_LINES:
-        ]
-
-    def result(self) -> dict[str, Any] | None:
-        """The JSON object that it printed last."""
-        if self.code != 0:
-            return None
-        try:
-            value = json.loads(_end_of(self.out, MOST_RESULT).splitlines()[-1])
-        except (ValueError, IndexError):
-            return None
-        return value if isinstance(value, dict) else None
-
-    def problem(self) -> str | None:
-        """Why it ended before its end, in plain words; None where it did not, or was asked to."""
-        if self.code in (None, 0) or self.state == "cancelled":
-            return None
-        self.said_why = self.said_why or self._why(self.code)
-        return self.said_why
-
-    def _why(self, code: int) -> str:
-        if code < 0:
-            what = ENDINGS.get(-code, f"ended by signal {-code}")
-            return f"the {'training' if self.kind == 'train' else self.kind} was {what}"
-        said = [line.removeprefix("pellucid: ") for line in self.lines() if line.startswith("pellucid: ")]
-        return said[-1] if said else (self.lines() or [f"it ended with exit code {code}"])[-1]
-
-    def record(self) -> dict[str, Any]:
-        """JOB of the contract between server and page."""
-        return plain(
-            {
-                "id": self.id,
-                "kind": self.kind,
-                "state": self.state,
-                "run": self.run.name if self.run and is_run(self.run) else None,
-                "log": self.lines(),
-                "result": self.result(),
-                "problem": self.problem(),
-                "source": self.source.record() if self.source else None,
-                "settings": self.settings,
-            }
-        )
-
-    def ask_to_end(self) -> None:
-        """A training that has begun saves first."""
-        if self.code is not None:
-            return
-        if os.name == "nt" and self.run and is_run(self.run):
-            Control(RunFolder(self.run)).stop()  # Windows has no signal that a process may answer
-        else:
-            self.process.terminate()
 
 
 class Jobs:
@@ -172,7 +65,8 @@ class Jobs:
                 >= MOST_PREVIEWS
             ):
                 raise Conflict("two previews are being made already: wait for one, or cancel it")
-            return self._asked(self._launch("preview", ["preview", text, "--json", *flags]), source, settings)
+            job = self._launch("preview", ["preview", text, "--json", *flags])
+            return job.asked(source, settings)
 
     def train(self, source: Source, settings: dict[str, Any], name: str | None = None) -> Job:
         """Start a training in a new run.
@@ -192,10 +86,8 @@ class Jobs:
             try:
                 if source.upload:
                     text = str(self.uploads.copy(source.upload, run))
-                job = self._launch(
-                    "train", ["train", text, "--out", str(run), "--json", *flags], run, is_new=True
-                )
-                return self._asked(job, source, settings)
+                arguments = ["train", text, "--out", str(run), "--json", *flags]
+                return self._launch("train", arguments, run, is_new=True).asked(source, settings)
             except BaseException:
                 shutil.rmtree(run, ignore_errors=True)
                 raise
@@ -239,11 +131,6 @@ class Jobs:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) if on_windows else 0,
             )
         job = self._jobs[id] = Job(id, kind, process, folder, run, is_new)
-        return job
-
-    @staticmethod
-    def _asked(job: Job, source: Source, settings: dict[str, Any]) -> Job:
-        job.source, job.settings = source, settings
         return job
 
     def _text(self, source: Source) -> str:
@@ -300,7 +187,7 @@ class Jobs:
             job.cancelled = True
             job.ask_to_end()
             if job.kind == "preview":
-                _end(job, KILL_SECONDS)
+                end(job, KILL_SECONDS)
         return job
 
     def of_run(self, path: Path) -> str | None:
@@ -322,14 +209,14 @@ class Jobs:
         if any(job.run and is_run(job.run) for job in trainings):
             self.say("Stopping the training and saving it …")
         for job in trainings:
-            if _wait(job, STOP_SECONDS):
+            if wait(job, STOP_SECONDS):
                 last = (job.lines() or ["stopped"])[-1].removeprefix("pellucid: ")
                 self.say(f"{job.run.name if job.run else 'Training'}: {last}")
             else:  # a step takes long; it will end after it, saved
                 self.say(f"{job.run} is still saving; it ends by itself.")
         for job in running:
             if job.kind == "preview":
-                _end(job, KILL_SECONDS)
+                end(job, KILL_SECONDS)
         self._settle()
         self.scratch.close()
 
@@ -354,46 +241,6 @@ class Jobs:
             shutil.rmtree(job.folder, ignore_errors=True)
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """A named corpus, or an upload."""
-
-    corpus: str | None = None
-    upload: str | None = None
-
-    def record(self) -> dict[str, str]:
-        return {name: value for name, value in dataclasses.asdict(self).items() if value}
-
-
 def _stem(source: Source, text: str) -> str:
     path = Path(text)
     return slug((path.name if path.is_dir() else path.stem) if source.upload else text)
-
-
-def _end_of(path: Path, n_bytes: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - n_bytes))
-            return file.read()
-    except OSError:
-        return b""
-
-
-def _wait(job: Job, seconds: float) -> bool:
-    try:
-        job.process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def _end(job: Job, seconds: float) -> None:
-    """Nothing is lost with a preview."""
-    end = time.monotonic() + seconds
-    while job.code is None and time.monotonic() < end:
-        time.sleep(0.02)
-    if job.code is None:
-        if os.name == "nt":
-            job.process.kill()
-        else:
-            os.killpg(job.process.pid, signal.SIGKILL)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 
 from pellucid.errors import InputError
-from pellucid.server.errors import Busy, NotFound, TooLarge
+from pellucid.server.errors import NotFound, TooLarge
 from pellucid.server.limits import UPLOAD_BYTES, UPLOAD_FILES
 from pellucid.server.scratch import Scratch
 from pellucid.text.sources import WINDOWS_RESERVED
@@ -27,7 +27,7 @@ from pellucid.text.wording import size
 if TYPE_CHECKING:
     from pellucid.server.house import House
 
-MOST_UPLOADS = 16  # that wait at a time
+MOST_UPLOADS = 16  # at a time; for another one, that which was not used for longest goes
 LONGEST_PATH, LONGEST_PART, DEEPEST = 600, 200, 20  # characters, bytes, folders
 FORBIDDEN = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')  # what Windows takes in no name
 SEVERAL = "uploaded"  # the folder of several files that have none of their own
@@ -75,9 +75,9 @@ class Uploads:
         self._uploads: dict[str, Upload] = {}
 
     def begin(self) -> str:
-        """Raises: Busy when too many wait."""
-        if len(self._uploads) >= MOST_UPLOADS:
-            raise Busy(f"{MOST_UPLOADS} uploads wait to be trained on: remove one, or restart the server")
+        """A name for a new upload."""
+        while len(self._uploads) >= MOST_UPLOADS:
+            self.remove(next(iter(self._uploads)))
         name = secrets.token_hex(8)
         folder = self.scratch.folder("uploads") / name
         folder.mkdir()
@@ -163,6 +163,7 @@ class Uploads:
     def _get(self, name: str) -> Upload:
         if name not in self._uploads:
             raise NotFound("there is no such upload: the server was restarted since, or it was removed")
+        self._uploads[name] = self._uploads.pop(name)  # the last one to go
         return self._uploads[name]
 
 

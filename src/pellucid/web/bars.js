@@ -1,5 +1,5 @@
 // @ts-check
-/** Horizontal bars in SVG: one number a row, perhaps a second one as a thin line, and what is cut told apart by its hatching. */
+/** Horizontal bars in SVG: a number a row, perhaps a second as a thin line; what is cut is told apart by hatching. */
 import { fill, svg } from "./dom.js";
 import { linear, ticks } from "./scale.js";
 
@@ -25,7 +25,8 @@ const TOP = 26;
 export const niceEnd = (most) => [0.05, 0.1, 0.2, 0.5, 1].find((end) => most <= end) ?? 1;
 
 /**
- * @param {{label: string, testid: string, choose?: (index: number) => void, verb?: string}} options `choose` makes rows buttons; `verb` says what one does
+ * @param {{label: string, testid: string, choose?: (index: number) => void, verb?: string}} options
+ *   `choose` makes rows buttons; `verb` says what one does
  */
 export function createBars({ label, testid, choose, verb }) {
   const root = svg("svg", {

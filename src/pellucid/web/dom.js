@@ -1,5 +1,5 @@
 // @ts-check
-/** Making elements. Text becomes text nodes and nothing else: no markup of a corpus or a prompt is ever read as markup. */
+/** Making elements. Text becomes text nodes and nothing else: markup in a corpus or a prompt is never read as markup. */
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 /**

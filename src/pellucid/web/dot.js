@@ -27,7 +27,9 @@ export function createDot() {
         {
           class: "strip",
           role: "img",
-          "aria-label": `${name}: ${values.length} numbers from ${significant(Math.min(...values))} to ${significant(Math.max(...values))}`,
+          "aria-label":
+            `${name}: ${values.length} numbers from ` +
+            `${significant(Math.min(...values))} to ${significant(Math.max(...values))}`,
         },
         values.map((value) => el("span", { title: significant(value, 4), style: { background: scale.css(value) } })),
       ),
@@ -60,10 +62,11 @@ export function createDot() {
         strip(`key of ${visible(header.tokens[column].text)}`, "role-k", k, domain, true),
         strip("products", "", products, symmetric(products), true),
       );
-      const divided = header.scale.kind === "sqrt" ? ` ÷ √${width}` : "";
+      const divided = header.scale.kind === "sqrt";
       fill(
         sum,
-        `The ${width} products sum to ${significant(total, 4)}${divided ? `;${divided.replace(" ", " ")} gives the score ${significant(score, 4)}` : ", which is the score"}`,
+        `The ${width} products sum to ${significant(total, 4)}`,
+        divided ? `; ÷ √${width} gives the score ${significant(score, 4)}` : ", which is the score",
         masked ? ". It is masked: the softmax never sees it." : ".",
       );
       sum.dataset.value = exact(score);

@@ -91,7 +91,8 @@ export function createHead(root, shell, { close }) {
     });
     poolNote.textContent =
       map.pool() > 1
-        ? `The map is larger than the screen: each pixel shows the greatest of ${map.pool()} × ${map.pool()} cells; the arrow keys still reach every one.`
+        ? `The map is larger than the screen: each pixel shows the greatest of ${map.pool()} × ${map.pool()} cells; ` +
+          "the arrow keys still reach every one."
         : "";
     const any = answer.header.mask.kind === "causal" && size() > 1;
     fill(
@@ -144,7 +145,8 @@ export function createHead(root, shell, { close }) {
       masked: String(masked),
     });
     announce(
-      `${spoken(tokens[row].text)} ${row} looks at ${spoken(tokens[column].text)} ${column}: ${masked ? "masked" : `weight ${significant(weight, 3)}`}`,
+      `${spoken(tokens[row].text)} ${row} looks at ${spoken(tokens[column].text)} ${column}: ` +
+        (masked ? "masked" : `weight ${significant(weight, 3)}`),
     );
     drawLooks(row);
     dot.show(answer, row, column, masked);
@@ -186,7 +188,10 @@ export function createHead(root, shell, { close }) {
     return {
       title: `Layer ${header.layer}, head ${header.head}: ${store.get().map}`,
       stamp: panel.stampText(),
-      legend: `${left}Rows: query. Columns: key. ${scores() ? "Amber: negative, blue: positive scores." : "The stronger the colour, the more weight."} Hatched: masked.`,
+      legend:
+        `${left}Rows: query. Columns: key. ` +
+        (scores() ? "Amber: negative, blue: positive scores." : "The stronger the colour, the more weight.") +
+        " Hatched: masked.",
       colours: scale(),
       marks: marksOf(scale()),
     };

@@ -1,5 +1,5 @@
 // @ts-check
-/** A panel: a title, one sentence saying what one sees, the stamp of the weights, tools, notes, and a plain message when something failed. */
+/** A panel: title, one sentence saying what one sees, stamp, tools, notes, and a plain message when something failed. */
 import { el, fill } from "./dom.js";
 import { tableTool } from "./table.js";
 

@@ -2,6 +2,7 @@
 /** The place Look inside: one prompt, and the views that show what the model makes of it. */
 import * as api from "./api.js";
 import { debounce, el, fill, roving } from "./dom.js";
+import { whole } from "./scale.js";
 import { formatHash } from "./store.js";
 import { beginning, chips, cropped } from "./tokens.js";
 import { freshness, weights } from "./views.js";
@@ -95,11 +96,11 @@ export function mount(root, shell) {
         const seen = answer.tokens.slice(left);
         strip.show(answer.shown < answer.n_tokens ? [] : seen);
         const words = [
-          `${answer.n_characters.toLocaleString("en-US")} characters, ${answer.n_tokens.toLocaleString("en-US")} tokens.`,
+          `${whole(answer.n_characters)} characters, ${whole(answer.n_tokens)} tokens.`,
         ];
         if (left)
           words.push(
-            `The model sees ${answer.context_length.toLocaleString("en-US")} tokens: the first ${left.toLocaleString("en-US")} are left out.`,
+            `The model sees ${whole(answer.context_length)} tokens: the first ${whole(left)} are left out.`,
           );
         note.textContent = words.join(" ");
         update(store.get());

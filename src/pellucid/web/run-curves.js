@@ -30,6 +30,20 @@ const SMALL = [
   { id: "gradient_norm", label: "Gradient norm", format: (value) => significant(value, 3) },
 ];
 
+/** What each line is, for those who ask. @type {[string, string][]} */
+const MEANINGS = [
+  ["training batch", "each batch, scored just before the model learns from it"],
+  [SAMPLE, "always the same stretch of the text it learns from"],
+  ["dev", "text it does not learn from; the weights that score best on it are kept"],
+  ["validation", "text that was kept aside until the end, scored once with the weights that were kept"],
+  ["counted bigram", "the same validation text, scored by counting which token follows which: a model has to beat it"],
+];
+
+function meanings() {
+  return el("details", { class: "meanings" }, el("summary", {}, "What the lines are"),
+    el("dl", { class: "report" }, MEANINGS.map(([name, meaning]) => el("div", { class: "row" }, el("dt", {}, name), el("dd", {}, meaning)))));
+}
+
 export function createRunCurves() {
   /** @type {Facts | null} */
   let facts = null;
@@ -62,7 +76,7 @@ export function createRunCurves() {
       check("smooth batch", "smooth", () => !hidden.has("smooth"), (on) => void (on ? hidden.delete("smooth") : hidden.add("smooth"))),
       check("log x", "log-x", () => log.x, (on) => void (log.x = on)),
       check("log loss", "log-y", () => log.y, (on) => void (log.y = on))),
-    plot.root, why,
+    plot.root, why, meanings(),
     el("div", { class: "small-plots" }, small.map((each) => el("section", { "aria-label": each.label }, el("h3", {}, each.label), each.plot.root))));
 
   /** All of them are read at one place. @param {number | null} x */

@@ -1,5 +1,5 @@
 // @ts-check
-/** Pictures as files: PNG of what is drawn on a canvas, SVG of what is drawn in SVG, each with title, stamp and legend. */
+/** Pictures as files: PNG of a canvas, SVG of a drawing, each with title, stamp and legend. */
 import { svg, token } from "./dom.js";
 
 /**

@@ -70,7 +70,8 @@ export const SHAPES = {
 
 /**
  * A scale of colours over a fixed domain.
- * @param {{kind: "sequential" | "diverging", domain: [number, number], theme: "light" | "dark", shape?: "linear" | "root" | "log"}} options
+ * @param {{kind: "sequential" | "diverging", domain: [number, number], theme: "light" | "dark",
+ *   shape?: "linear" | "root" | "log"}} options
  *   a "log" shape takes counts: 0 is nothing, then log(1 + count) up to the domain's end
  */
 export function colourScale({ kind, domain: [low, high], theme, shape = "linear" }) {

@@ -63,7 +63,9 @@ export function unitOffsets(text) {
 
 /**
  * Which token a place in the text lies in.
- * @param {Token[]} tokens in order @param {number} unit a UTF-16 place, as of a text field's cursor @param {Uint32Array} offsets from `unitOffsets`
+ * @param {Token[]} tokens in order
+ * @param {number} unit a UTF-16 place, as of a text field's cursor
+ * @param {Uint32Array} offsets from `unitOffsets`
  * @returns {number} an index, -1 before the first and behind the last
  */
 export function tokenAt(tokens, unit, offsets) {
@@ -100,7 +102,8 @@ export const tint = (id) => `t${((id * 2654435761) >>> 8) % 6}`;
 
 /**
  * A line of chips, one a token; arrow keys move, Enter picks, and hovering is told.
- * @param {{label: string, testid: string, write?: (token: Token) => string, pick: (index: number) => void, hover?: (index: number) => void}} options
+ * @param {{label: string, testid: string, write?: (token: Token) => string, pick: (index: number) => void,
+ *   hover?: (index: number) => void}} options
  */
 export function chips({ label, testid, write = (token) => visible(token.text), pick, hover }) {
   const root = el("div", { class: "chips", role: "listbox", "aria-label": label, "data-testid": testid });

@@ -15,7 +15,8 @@ export const id = "bigram";
 export const tab = "Bigram";
 export const title = "Bigram table";
 export const hint =
-  "How often each token followed each other in the training text: counted, not learned. Choose a row to see what came next.";
+  "How often each token followed each other in the training text: counted, not learned. " +
+  "Choose a row to see what came next.";
 
 /** @type {import("./views.js").View["mount"]} */
 export function mount(root, shell) {
@@ -161,7 +162,8 @@ export function mount(root, shell) {
       answer = next;
       first = next.rows[0]?.id;
       panel.ready(answer.stamp, answer.notes);
-      if (!next.row && first !== undefined) return view.update(store.get()); // until one is chosen, the most frequent token's row
+      // until a row is chosen, that of the most frequent token is shown
+      if (!next.row && first !== undefined) return view.update(store.get());
       drawMap();
       drawBars();
     },

@@ -2,9 +2,10 @@
 /** Sampling: what the model thinks comes next, what the settings leave of it, and drawing from that. */
 import * as api from "./api.js";
 import { createBars, niceEnd } from "./bars.js";
-import { announce, el, fill, debounce } from "./dom.js";
+import { announce, el, fill } from "./dom.js";
 import { createPanel } from "./panel.js";
 import { saveSvg } from "./save.js";
+import { createSliders } from "./sliders.js";
 import { percent, whole } from "./scale.js";
 import { brief, isPiece, spoken, visible } from "./tokens.js";
 import { asker, freshness, redrawn, weights } from "./views.js";
@@ -13,32 +14,13 @@ export const id = "sampling";
 export const tab = "Sampling";
 export const title = "Sampling";
 export const hint =
-  "The model gives every token a chance to come next. These settings sharpen the chances and cut the unlikely ones; one token is then drawn.";
+  "The model gives every token a chance to come next. These settings sharpen the chances and cut the unlikely ones; " +
+  "one token is then drawn.";
 
 /** Candidates that are listed. */
 const SHOWN = 32;
 /** Draws of “draw 1,000”. */
 const MANY = 1000;
-/** Vocabularies larger than this get a slider of k that grows by factors. */
-const SMALL = 200;
-
-/**
- * Where a slider's step 0–1 lies for k of a vocabulary; the end is all of it.
- * @param {number} place
- * @param {number} vocabulary
- * @returns {number} 0 for all
- */
-export function kOfPlace(place, vocabulary) {
-  if (place >= 1) return 0;
-  return Math.max(1, Math.round(vocabulary > SMALL ? vocabulary ** place : 1 + place * (vocabulary - 1)));
-}
-
-/** @param {number} k 0 for all @param {number} vocabulary */
-export function placeOfK(k, vocabulary) {
-  if (k === 0 || k >= vocabulary) return 1;
-  return vocabulary > SMALL ? Math.log(k) / Math.log(vocabulary) : (k - 1) / (vocabulary - 1);
-}
-
 /** @type {import("./views.js").View["mount"]} */
 export function mount(root, shell) {
   const { store } = shell;
@@ -59,7 +41,8 @@ export function mount(root, shell) {
       table,
     },
   );
-  const settings = el("div", { class: "sliders" });
+  const vocabulary = () => answer?.vocab_size ?? shell.run()?.model?.vocab_size ?? 65;
+  const settings = createSliders(store, vocabulary);
   const facts = el("dl", { class: "facts" });
   const rest = el("p", { class: "note", "data-testid": "rest" });
   const drawn = el("p", { class: "readout", "data-testid": "drawn", "aria-live": "polite" });
@@ -80,102 +63,12 @@ export function mount(root, shell) {
     el(
       "div",
       { class: "split sampling" },
-      el("div", {}, settings, drawing, drawn, facts),
+      el("div", {}, settings.root, drawing, drawn, facts),
       el("div", {}, barsLegend(), holder, rest),
     ),
   );
   root.append(panel.root);
   const stop = redrawn(holder, drawBars);
-
-  /* ---------------------------------------------------------------------- settings */
-
-  const change = debounce((/** @type {Partial<import("./store.js").State>} */ patch) => store.set(patch), 40);
-
-  const sliders = {
-    temperature: slider(
-      "temperature",
-      "temperature",
-      { min: 0.1, max: 2, step: 0.05 },
-      "lower is surer, higher more even",
-      (value) => ({ temperature: value }),
-    ),
-    top_k: slider("top_k", "top-k", { min: 0, max: 1, step: 0.001 }, "only the k likeliest tokens", (value) => ({
-      top_k: kOfPlace(value, vocabulary()),
-    })),
-    top_p: slider(
-      "top_p",
-      "top-p",
-      { min: 0.01, max: 1, step: 0.01 },
-      "only the likeliest that make up this share",
-      (value) => ({ top_p: value }),
-    ),
-    min_p: slider(
-      "min_p",
-      "min-p",
-      { min: 0, max: 1, step: 0.01 },
-      "only tokens this likely, beside the likeliest",
-      (value) => ({ min_p: value }),
-    ),
-  };
-  fill(
-    settings,
-    Object.values(sliders).map((each) => each.root),
-  );
-
-  /**
-   * @param {string} name
-   * @param {string} label
-   * @param {{min: number, max: number, step: number}} range
-   * @param {string} says
-   * @param {(value: number) => Partial<import("./store.js").State>} patch
-   */
-  function slider(name, label, range, says, patch) {
-    const input = el("input", {
-      type: "range",
-      id: `set-${name}`,
-      "data-testid": name,
-      "aria-describedby": `about-${name}`,
-      ...range,
-    });
-    const output = el("output", { for: `set-${name}` });
-    input.addEventListener("input", () => {
-      const next = patch(Number(input.value));
-      write({ ...store.get(), ...next });
-      change(next);
-    });
-    return {
-      input,
-      output,
-      root: el(
-        "div",
-        { class: "slider" },
-        el("label", { for: `set-${name}` }, label),
-        output,
-        input,
-        el("span", { class: "note", id: `about-${name}` }, says),
-      ),
-    };
-  }
-
-  const vocabulary = () => answer?.vocab_size ?? shell.run()?.model?.vocab_size ?? 65;
-
-  /** @param {import("./store.js").State} state */
-  function write(state) {
-    const k = state.top_k === 0 || state.top_k >= vocabulary() ? "all" : whole(state.top_k);
-    /** @type {[keyof typeof sliders, number, string][]} */
-    const rows = [
-      ["temperature", state.temperature, state.temperature.toFixed(2)],
-      ["top_k", placeOfK(state.top_k, vocabulary()), k],
-      ["top_p", state.top_p, state.top_p === 1 ? "off" : state.top_p.toFixed(2)],
-      ["min_p", state.min_p, state.min_p === 0 ? "off" : state.min_p.toFixed(2)],
-    ];
-    for (const [name, place, words] of rows) {
-      const { input, output } = sliders[name];
-      if (document.activeElement !== input || Math.abs(Number(input.value) - place) > 0.02) input.value = String(place);
-      input.setAttribute("aria-valuetext", words);
-      output.textContent = words;
-    }
-  }
 
   const options = () => {
     const { temperature, top_k, top_p, min_p } = store.get();
@@ -199,7 +92,7 @@ export function mount(root, shell) {
         line: each.probability,
         cut: !each.kept,
         dot: counts?.get(each.id) ? (counts.get(each.id) ?? 0) / MANY : undefined,
-        text: `${each.kept ? percent(each.drawn) : "cut"}${counts && each.kept ? `  ${counts.get(each.id) ?? 0}×` : ""}`,
+        text: (each.kept ? percent(each.drawn) : "cut") + (counts && each.kept ? `  ${counts.get(each.id) ?? 0}×` : ""),
         data: {
           id: each.id,
           kept: each.kept,
@@ -212,7 +105,8 @@ export function mount(root, shell) {
       { width, end, write: percent, tail: counts ? 130 : 80 },
     );
     rest.textContent = left.n
-      ? `${whole(left.n)} more tokens share ${percent(left.probability)} of the model's chances${left.drawn ? ` and ${percent(left.drawn)} of what is drawn` : "; all of them are cut"}.`
+      ? `${whole(left.n)} more tokens share ${percent(left.probability)} of the model's chances` +
+        (left.drawn ? ` and ${percent(left.drawn)} of what is drawn.` : "; all of them are cut.")
       : "";
   }
 
@@ -271,7 +165,9 @@ export function mount(root, shell) {
   /** The prompt, with a token behind it. @param {{text: string}} token */
   function append(token) {
     if (isPiece(token.text)) {
-      drawn.textContent = `${visible(token.text)} is part of a character, or a token with a name of its own: it cannot be written into the prompt.`;
+      drawn.textContent =
+        `${visible(token.text)} is part of a character, or a token with a name of its own: ` +
+        "it cannot be written into the prompt.";
       return;
     }
     shell.setPrompt((shell.prompt() ?? "") + token.text);
@@ -293,7 +189,9 @@ export function mount(root, shell) {
         return append(token);
       }
       counts = new Map(got.counts.map((/** @type {any} */ each) => [each.id, each.count]));
-      drawn.textContent = `Drawn ${whole(n)} times: the rings show how often each token came, beside the bars that say how often to expect it.`;
+      drawn.textContent =
+        `Drawn ${whole(n)} times: the rings show how often each token came, beside the bars that say ` +
+        "how often to expect it.";
       drawBars();
       panel.refreshTable();
     } catch (error) {
@@ -307,7 +205,7 @@ export function mount(root, shell) {
     answered(next) {
       answer = next;
       panel.ready(answer.stamp, answer.notes);
-      write(store.get());
+      settings.write(store.get());
       drawFacts();
       drawBars();
     },
@@ -315,7 +213,7 @@ export function mount(root, shell) {
 
   return {
     update(state) {
-      write(state);
+      settings.write(state);
       const body = { ...weights(shell), text: shell.prompt() ?? "", ...options(), shown: SHOWN };
       const words = JSON.stringify(body);
       if (words !== countedFor) {

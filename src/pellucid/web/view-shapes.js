@@ -11,10 +11,12 @@ export const id = "shapes";
 export const tab = "Shapes";
 export const title = "Shapes and budget";
 export const hint =
-  "Every tensor of one pass through the model, in the order it is computed, with what it holds and costs. Open a row for its formula and its line of code.";
+  "Every tensor of one pass through the model, in the order it is computed, with what it holds and costs. " +
+  "Open a row for its formula and its line of code.";
 
 /**
- * @typedef {{name: string, what: string, shape: number[], symbols: string, parameters: number, flops: number, formula: string, source: string}} Row
+ * @typedef {{name: string, what: string, shape: number[], symbols: string, parameters: number, flops: number,
+ *   formula: string, source: string}} Row
  */
 
 /** @param {Row} row @returns {string} "blocks.0" of "blocks.0.attention.q", "" outside of blocks */

@@ -3,7 +3,9 @@
 import { ApiError, latest } from "./api.js";
 
 /** @typedef {import("./store.js").State} State */
-/** @typedef {import("./types.js").Shell & {prompt: () => string | null, setPrompt: (text: string) => void, tokens: () => any}} LookShell
+/**
+ * @typedef {import("./types.js").Shell & {prompt: () => string | null, setPrompt: (text: string) => void,
+ *   tokens: () => any}} LookShell
  *   `prompt` is the text that is looked at, null until it is known; `tokens` the last answer of the view of tokens */
 /**
  * @typedef {Object} View
@@ -21,9 +23,11 @@ export function weights(shell) {
 }
 
 /**
- * Asks whenever what is asked has changed, and never twice for the same; what failed for want of a server is asked again.
+ * Asks whenever what is asked has changed, and never twice for the same; what failed for want of a server is asked
+ * again.
  * @template T
- * @param {{ask: (body: any, signal: AbortSignal) => Promise<T>, answered: (answer: T) => void, panel: import("./panel.js").Panel}} options
+ * @param {{ask: (body: any, signal: AbortSignal) => Promise<T>, answered: (answer: T) => void,
+ *   panel: import("./panel.js").Panel}} options
  */
 export function asker({ ask, answered, panel }) {
   let asked = "";
