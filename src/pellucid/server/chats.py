@@ -39,7 +39,7 @@ class Token(BaseModel):
     text: str = Field(max_length=1000)
     bits: float | None = Field(default=None, allow_inf_nan=False)
     rank: int | None = Field(default=None, ge=0, lt=1 << 24)
-    delta: str = Field(default="", max_length=1000)  # what it added to the reply: "" for part of a character
+    delta: str | None = Field(default=None, max_length=1000)  # what it added: "" for part of a character
 
 
 class Message(BaseModel):

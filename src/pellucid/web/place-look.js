@@ -107,9 +107,10 @@ export function mount(root, shell) {
       },
       failed(error) {
         read = { failed: error, retry: () => askTokens(true) };
-        asked = "";
         note.textContent = error.message;
         update(store.get());
+        // after the update, which would ask at once: what wanted a server is asked again when there is one
+        if (error instanceof api.ApiError && error.status === 0) asked = "";
       },
     },
   );
