@@ -164,7 +164,7 @@ def test_axe_finds_nothing(talk_site: Hosted, page: Page, theme: str):
         if testid == "table":
             page.get_by_test_id("dialog-no").click()
             visit(talk_site, page, "sampling")
-            page.get_by_test_id("show-table").click()
+            page.get_by_test_id("panel-sampling").get_by_test_id("show-table").click()
             expect(page.get_by_test_id("panel-sampling").locator("tbody tr").first).to_be_visible()
         try:
             check(page, f"{testid}, {theme}")

@@ -103,7 +103,7 @@ def test_a_damaged_checkpoint(own_site: Hosted, page: Page, watch: Watch):
     expect(page.get_by_test_id("send")).to_be_visible()
     page.get_by_test_id("run").select_option("rotary")
     page.get_by_role("link", name="Look inside").first.click()
-    shown(page, "attention")
+    shown(page, "tokens")
 
 
 def test_a_killed_server_is_told_and_when_it_is_back_the_page_goes_on(
