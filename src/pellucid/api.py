@@ -18,7 +18,7 @@ from pellucid.training.checkpoints import problem
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.machine import attention_core, choose_device
 from pellucid.training.run_folder import RunFolder, find_run
-from pellucid.training.weights import load_stored_weights, load_weights, published_step
+from pellucid.training.weights import load_stored_weights, load_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,5 +108,4 @@ def _load_step(folder: RunFolder, model: LanguageModel, step: int | str) -> int 
             if step == "best"
             else f"no training goes on in {folder.path}: take its best weights, or a checkpoint"
         )
-    load_weights(model, path)
-    return published_step(path)
+    return load_weights(model, path)

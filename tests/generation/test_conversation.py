@@ -131,7 +131,9 @@ def test_what_is_forgotten_is_told(inner):
     conversation = Conversation(Engine(inner.model, inner.tokenizer, note=notes.append), SHORT)
     conversation.turns = [Turn("YOU", f"this is message {letter}") for letter in "abcdef"]
     conversation.prompt()
-    assert notes == ["This model sees 100 tokens of what was said so far: of 6 turns the last 3 are read."]
+    assert notes == [
+        "This model sees 100 tokens of what was said so far: of 6 turns only the last 3 are read."
+    ]
 
 
 def test_a_preface_stands_before_the_turns_and_stays(inner):
@@ -177,3 +179,23 @@ def test_with_a_real_model_that_never_learned_to_speak(inner):
 def test_names_that_cannot_be_told_apart(inner, names):
     with pytest.raises(InputError):
         Conversation(inner, SHORT, *names)
+
+
+def test_one_turn_that_is_left_is_told_in_the_singular(inner):
+    turns = [Turn("YOU", "a" * 40), Turn("MODEL", "b" * 40), Turn("YOU", "c" * 40)]
+    _, notes = conversation_prompt(turns, "MODEL", inner.tokenizer, 70)
+    assert notes[0].endswith("of 3 turns only the last is read.")
+
+
+def test_unknown_characters_are_counted_in_what_was_just_written_alone(inner):
+    notes: list[str] = []
+    engine = Engine(inner.model, inner.tokenizer, note=notes.append)
+    conversation = Conversation(engine, SHORT, user="§§", model_name="¤¤")  # names that no training text has
+    "".join(conversation.reply("Hello"))
+    assert notes == []
+    "".join(conversation.reply("a §"))
+    assert notes == ["1 of the prompt's characters never occurred in training: it is read as unknown."]
+    "".join(conversation.reply("and so"))
+    assert len(notes) == 1
+    engine.draft("§§", SHORT)
+    assert notes[1:] == ["2 of the prompt's characters never occurred in training: they are read as unknown."]

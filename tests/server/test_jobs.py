@@ -325,3 +325,25 @@ def test_a_training_outlives_a_server_that_is_killed(tmp_path: Path, text_file: 
         until(lambda: live.run(run.name)["state"] == "stopped")
         assert live.run(run.name)["problem"] is None
     assert run.checkpoints.steps()[-1] == run.metrics()[-1]["step"]
+
+
+def test_live_weights_of_a_training_that_goes_on(live: Client, farm: str):
+    job = live.train(farm, **LONG)
+    run = begun(live, job)
+    first = live.house.models.get(run, "live")
+    assert first.stamp["kind"] == "live" and first.stamp["run"] == run and first.stamp["step"] > 0
+
+    def newer() -> Any:
+        found = live.house.models.get(run, "live")
+        return found.stamp["step"] > first.stamp["step"] and found
+
+    second = until(newer)
+    pairs = zip(first.loaded.model.parameters(), second.loaded.model.parameters(), strict=True)
+    assert any(not one.equal(other) for one, other in pairs)
+    answer = live.ok("POST", "/api/inspect/next", json={"run": run, "step": "live", "text": "The"})
+    assert answer["stamp"]["kind"] == "live" and answer["stamp"]["step"] >= second.stamp["step"]
+    live.ok("DELETE", f"/api/jobs/{job['id']}")
+    live.ended(job["id"])
+    live.refused(
+        "POST", "/api/inspect/next", 400, "best weights", json={"run": run, "step": "live", "text": ""}
+    )

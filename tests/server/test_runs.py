@@ -149,3 +149,16 @@ def test_a_name_is_only_ever_a_run_right_there(live: Client, name: str, finished
         answer = live.request(method, f"/api/runs/{name}{path}")
         assert answer.status_code in (404, 405), answer.text
     assert finished_run.is_dir()
+
+
+def test_deleting_a_run_that_is_a_link_deletes_what_it_names(finished_run: Path, tmp_path: Path):
+    real = Path(shutil.copytree(finished_run, tmp_path / "elsewhere" / "real"))
+    link = tmp_path / "links" / "mine"
+    link.parent.mkdir()
+    try:
+        link.symlink_to(real, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system makes no links")
+    delete_run(RunFolder(link))
+    assert not real.exists() and not link.is_symlink()
+    assert not list(real.parent.iterdir()) and not list(link.parent.iterdir())

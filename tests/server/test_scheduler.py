@@ -146,3 +146,24 @@ def test_idle_it_does_nothing(scheduler):
     before = time.thread_time_ns(), time.process_time()
     time.sleep(0.3)
     assert time.process_time() - before[1] < 0.1
+
+
+def test_who_cannot_be_let_in_is_told_and_the_others_go_on(endless, monkeypatch):
+    served = Models(RunsRoot(endless), "cpu").get()
+    scheduler = Scheduler()
+    options = SamplingOptions(max_tokens=5, seed=1)
+
+    async def ask() -> None:
+        with monkeypatch.context() as broken:
+            broken.setattr(Engine, "decoding", lambda self: 1 / 0)
+            refused = scheduler.submit(served.engine, served.engine.draft("x", options))
+            with pytest.raises(ZeroDivisionError):
+                [piece async for piece in refused.pieces()]
+        stream = scheduler.submit(served.engine, served.engine.draft("x", options))
+        assert [piece async for piece in stream.pieces()][-1].finish_reason
+
+    try:
+        asyncio.run(asyncio.wait_for(ask(), 30))
+        assert scheduler.n_running == 0
+    finally:
+        scheduler.close()

@@ -270,3 +270,37 @@ def test_keys_are_compared_in_constant_time():
         return sorted(laps)[20]
 
     assert seconds(early) == pytest.approx(seconds(late), rel=1.0)
+
+
+def test_the_cookie_is_found_beside_odd_ones_of_other_programs(locked):
+    with httpx.Client(base_url=locked.url) as browser:
+        browser.get("/enter", params={"key": KEY})
+        ours = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    for other in ('a={"b": [1, "c"]}', "x y=z", "=;;"):
+        header = {"Cookie": f"{other}; {ours}"}
+        assert locked.client.get("/api/session", headers=header).status_code == 200, other
+    assert locked.client.get("/api/session", headers={"Cookie": "a=b"}).status_code == 401
+
+
+def test_odd_clients_get_plain_answers(server):
+    head = server.client.head("/")
+    assert (head.status_code, head.content) == (200, b"") and int(head.headers["content-length"]) > 0
+    for method, path, status in (
+        ("OPTIONS", "/", 405),
+        ("OPTIONS", "/api/chat", 405),
+        ("HEAD", "/api/runs", 405),
+        ("GET", "/favicon.ico", 404),
+        ("PROPFIND", "/", 405),
+    ):
+        answer = server.client.request(method, path)
+        assert answer.status_code == status, (method, path)
+        assert "access-control-allow-origin" not in answer.headers
+        if method != "HEAD":
+            assert answer.json()["error"]["message"]
+
+
+def test_the_description_of_the_api_is_behind_the_guard(locked):
+    assert locked.client.get("/openapi.json").status_code == 401
+    known = {"Authorization": f"Bearer {KEY}"}
+    assert locked.client.get("/openapi.json", headers=known).json()["info"]["title"] == "Pellucid"
+    assert locked.client.get("/openapi.json", headers={**known, "Host": "evil.example"}).status_code == 403

@@ -141,3 +141,25 @@ def test_when_a_browser_is_opened(monkeypatch, terminal, variable, opens):
     for stream in (sys.stdin, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: terminal, raising=False)
     assert serving.may_open_browser() is opens
+
+
+@pytest.mark.parametrize("step", ["listen", "begin", "run"])
+def test_a_server_that_cannot_start_closes_its_house(tmp_path, monkeypatch, step):
+    monkeypatch.chdir(tmp_path)
+    houses, make = [], serving.make_house
+
+    def kept(*arguments):
+        houses.append(make(*arguments))
+        return houses[0]
+
+    def fail(*_, **__):
+        raise InputError("it cannot be")
+
+    monkeypatch.setattr(serving, "make_house", kept)
+    if step == "listen":
+        monkeypatch.setattr(serving, "listen", fail)
+    elif step == "run":
+        monkeypatch.setattr(serving.PageServer, "run", fail)
+    with pytest.raises(InputError, match="it cannot be"):
+        serving.serve(port=0, say=lambda _: None, begin=fail if step == "begin" else None)
+    assert houses[0].ending.is_set() and not houses[0].scheduler._thread.is_alive()

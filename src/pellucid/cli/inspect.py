@@ -86,7 +86,11 @@ def main(args: argparse.Namespace) -> None:
     step = int(args.step) if args.step.isdecimal() else args.step
     from pellucid.api import load
     from pellucid.inspection.subject import Subject
+    from pellucid.training.control import Control
+    from pellucid.training.run_folder import find_run
 
+    if step == "live":
+        Control(find_run(args.run)).fetch_weights()
     subject = Subject(load(args.run, args.device or "auto", step=step))
     answer, text = VIEWS[args.view](subject, args)
     for note in answer["notes"]:

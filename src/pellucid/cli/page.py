@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import sys
 import threading
 from pathlib import Path
@@ -105,10 +106,11 @@ class Follower:
             self._thread.join()
 
     def _follow(self, house: House, server: PageServer) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a character
         with self.job.log.open("rb") as log:
             while not house.ending.wait(FOLLOW_SECONDS):
                 ended = self.job.code is not None  # asked before reading: what is read then is all
-                sys.stderr.write(log.read().decode("utf-8", "replace"))
+                sys.stderr.write(decoder.decode(log.read(), ended))
                 sys.stderr.flush()
                 if ended:
                     break

@@ -16,10 +16,11 @@ import re
 from collections.abc import Generator, Sequence
 
 from pellucid.errors import InputError
-from pellucid.generation.engine import Engine
+from pellucid.generation.engine import Engine, unknown_note
 from pellucid.generation.options import CHAT_DEFAULTS, SamplingOptions
 from pellucid.generation.text_stream import StopFinder
 from pellucid.text.tokenizers.tokenizer import Tokenizer
+from pellucid.text.wording import only_the_last
 
 BLANK_LINE = "\n\n"
 
@@ -78,7 +79,7 @@ def conversation_prompt(
         preface: plain text that stands before all turns, and stays when early turns have to go.
 
     Returns:
-        The prompt, and sentences that tell what was left out of it.
+        The prompt, and sentences that tell what was left out of it, or not known in the other's last message.
     """
     notes: list[str] = []
     cue = f"{speaker}:\n"
@@ -89,22 +90,26 @@ def conversation_prompt(
         opening += BLANK_LINE
         left -= _n_tokens(tokenizer, opening)
     speeches: list[str] = []
+    message = _one_speech(turns[-1].text) if turns else ""  # what of the last turn is read
     for turn in reversed(turns):
         speech = _speech(turn.speaker, turn.text)
         n_tokens = _n_tokens(tokenizer, speech)
         if n_tokens > left and speeches:
             notes.append(
                 f"This model sees {room} tokens of what was said so far: of {len(turns)} turns "
-                f"the last {len(speeches)} are read."
+                f"{only_the_last(len(speeches))} read."
             )
             break
         if n_tokens > left:  # the last message is always there, its end at least
             frame = _n_tokens(tokenizer, _speech(turn.speaker, ""))
-            text = _cropped(_one_speech(turn.text), tokenizer, max(1, left - frame), "The message", notes)
-            speech, n_tokens = _speech(turn.speaker, text), left
+            message = _cropped(message, tokenizer, max(1, left - frame), "The message", notes)
+            speech, n_tokens = _speech(turn.speaker, message), left
         left -= n_tokens
         speeches.insert(0, speech)
-    return "".join([opening, *speeches, cue]), notes
+    # not in the names and in earlier turns: what is known is told once, and only of what a person wrote
+    if turns and turns[-1].speaker != speaker and (said := unknown_note(tokenizer, tokenizer.encode(message))):
+        notes.append(said)
+    return """".join([opening, *speeches, cue]), notes
 
 
 def _one_speech(text: str) -> str:
@@ -129,7 +134,7 @@ def _cropped(text: str, tokenizer: Tokenizer, room: int, what: str, notes: list[
         n_kept = _n_tokens(tokenizer, kept)
     if len(kept) < len(text):
         notes.append(
-            f"{what} has {n_tokens} tokens and there is room for {room}: only the last {n_kept} are read."
+            f"{what} has {n_tokens:,} tokens and there is room for {room:,}: {only_the_last(n_kept)} read."
         )
     return kept
 
@@ -213,7 +218,7 @@ class Conversation:
         if options.seed is not None:
             options = dataclasses.replace(options, seed=options.seed + self._n_replies)
         self._n_replies += 1
-        return self._speak(self.engine.stream(self.prompt(), options))
+        return self._speak(self.engine.stream(self.prompt(), options, tell_unknown=False))
 
     def prompt(self) -> str:
         """What the model is about to continue: the latest turns that fit, and its own name."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 import torch
 
@@ -17,6 +17,7 @@ from pellucid.generation.options import SamplingOptions
 from pellucid.generation.rolling import prompt_start
 from pellucid.model.transformer import LanguageModel
 from pellucid.text.tokenizers.tokenizer import Tokenizer
+from pellucid.text.wording import only_the_last
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,9 +98,16 @@ class Engine:
             pass
         return [_result(draft) for draft in drafts]
 
-    def stream(self, prompt: str, options: SamplingOptions | None = None) -> Generator[str]:
-        """The text of `generate`, in pieces as they are written; closing the iterator stops the model."""
-        return _texts(self.tokens(prompt, options))  # notes come now, not with the first piece
+    def stream(
+        self, prompt: str, options: SamplingOptions | None = None, tell_unknown: bool = True
+    ) -> Generator[str]:
+        """The text of `generate`, in pieces as they are written; closing the iterator stops the model.
+
+        Args:
+            tell_unknown: as of `draft`.
+        """
+        draft = self.draft(prompt, options or SamplingOptions(), tell_unknown=tell_unknown)
+        return _texts(self._decode([draft]))  # notes come now, not with the first piece
 
     def tokens(self, prompt: str, options: SamplingOptions | None = None) -> Generator[Token]:
         """Every token as it is written, an end of text included; closing the iterator stops the model."""
@@ -111,12 +119,15 @@ class Engine:
         options: SamplingOptions,
         beginning: Sequence[int] = (),
         note: Callable[[str], None] | None = None,
+        tell_unknown: bool = True,
     ) -> Draft:
         """What `prompt` is the beginning of, for a Decoding to write.
 
         Args:
             beginning: tokens that the text is to begin with.
             note: hears what a person should know of this prompt, instead of the engine's own.
+            tell_unknown: whether that is also how many of its characters are unknown; not where a person wrote
+                only some of them.
 
         Raises:
             InputError: there is no such token.
@@ -129,14 +140,13 @@ class Engine:
         dropped = prompt_start(len(ids), context, options.max_tokens)
         if dropped:
             note(
-                f"The prompt has {len(ids)} tokens and this model sees {context}: "
-                f"only the last {len(ids) - dropped} are read."
+                f"The prompt has {len(ids):,} tokens and this model sees {context:,}: "
+                f"{only_the_last(len(ids) - dropped)} read."
             )
-        if unknown := sum(token == self.tokenizer.unknown for token in ids):
-            note(
-                f"{unknown} of the prompt's characters never occurred in training: they are read as unknown."
-            )
-        return Draft(ids[dropped:], options, self.tokenizer, self.model.config.vocab_size, beginning)
+        ids = ids[dropped:]
+        if tell_unknown and (said := unknown_note(self.tokenizer, ids)):
+            note(said)
+        return Draft(ids, options, self.tokenizer, self.model.config.vocab_size, beginning)
 
     def decoding(self) -> Decoding:
         """What writes several drafts at once; the model must be in evaluation mode."""
@@ -158,6 +168,18 @@ class Engine:
         finally:
             for module in training:
                 module.training = True
+
+
+def unknown_note(tokenizer: Tokenizer, ids: Iterable[int]) -> str | None:
+    """What a person should know of unknown characters among the tokens that are read; None where there are none."""
+    n_unknown = sum(int(token) == tokenizer.unknown for token in ids)
+    if not n_unknown:
+        return None
+    one = n_unknown == 1
+    return (
+        f"{n_unknown:,} of the prompt's characters never occurred in training: "
+        f"{'it is' if one else 'they are'} read as unknown."
+    )
 
 
 def _result(draft: Draft) -> Generation:

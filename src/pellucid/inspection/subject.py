@@ -10,11 +10,12 @@ from typing import Any
 
 from pellucid.api import LoadedRun
 from pellucid.errors import InputError
-from pellucid.generation.engine import Engine
+from pellucid.generation.engine import Engine, unknown_note
 from pellucid.inspection.capture import twin
 from pellucid.inspection.checks import checked_text
 from pellucid.inspection.tokens import as_shown, spans
 from pellucid.text.bigrams import PairCounts
+from pellucid.text.wording import only_the_last
 
 _serials = itertools.count()
 
@@ -82,14 +83,10 @@ class Subject:
         if start:
             notes.append(
                 f"The prompt has {len(ids):,} tokens and this model sees {context:,}: "
-                f"only the last {context:,} are read."
+                f"{only_the_last(context)} read."
             )
-        if unknown := sum(token == self.tokenizer.unknown for token in ids[start:]):
-            notes.append(
-                "1 of the prompt's characters never occurred in training: it is read as unknown."
-                if unknown == 1
-                else f"{unknown:,} of the prompt's characters never occurred in training: they are read as unknown."
-            )
+        if said := unknown_note(self.tokenizer, ids[start:]):
+            notes.append(said)
         if not ids:
             notes.append("The prompt is empty: the model reads the beginning of a text.")
             end = self.tokenizer.end_of_text

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 import pellucid
 from pellucid.server import (
@@ -31,8 +32,10 @@ def build_app(house: House) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        house.close()
+        try:
+            yield
+        finally:  # in a thread: a training that saves must not keep the loop from hearing a second Ctrl-C
+            await run_in_threadpool(house.close)
 
     # the pages that FastAPI offers of an API load their parts from elsewhere
     app = FastAPI(

@@ -107,7 +107,7 @@ def prepare(
         if role != "system" and text.strip()
     ]
     prompt, notes = conversation_prompt(turns, speakers.model, tokenizer, room, preface)
-    draft = engine.draft(prompt, options, beginning or (), notes.append)
+    draft = engine.draft(prompt, options, beginning or (), notes.append, False)
     return Asked(served, draft, speakers, notes)
 
 
@@ -140,7 +140,10 @@ def routes(house: House) -> APIRouter:
             raise InputError(
                 f"index {body.index} is past the end of reply_ids, which has {len(body.reply_ids)}"
             )
-        return alternatives_at(ask(body), body.reply_ids, body.index)
+        with house.turnstile.waiting():
+            asked = ask(body)
+            with house.turnstile.turn():
+                return alternatives_at(asked, body.reply_ids, body.index)
 
     return router
 
@@ -183,7 +186,11 @@ async def _events(asked: Asked, stream: Stream, with_tokens: bool) -> AsyncItera
 
 
 def alternatives_at(asked: Asked, reply_ids: list[int], index: int) -> dict[str, Any]:
-    """What the model itself, before temperature and the rest, thought where `reply_ids[index]` was written."""
+    """What the model itself, before temperature and the rest, thought where `reply_ids[index]` was written.
+
+    Raises:
+        InputError: the model's outputs are not finite.
+    """
     import torch
 
     engine = asked.served.engine
@@ -194,8 +201,13 @@ def alternatives_at(asked: Asked, reply_ids: list[int], index: int) -> dict[str,
     )
     with torch.inference_mode():
         logits = engine.model(window, last_only=True)[0, -1].float().cpu()  # (V,)
+    if not logits.isfinite().all():
+        raise InputError(
+            f"{asked.served.loaded.folder.name} gives no finite numbers here: use an earlier checkpoint"
+        )
     logprobs = logits.log_softmax(-1)
-    likeliest = logits.topk(min(MOST_ALTERNATIVES, len(logits))).indices.tolist()
+    known = logits[: engine.tokenizer.vocab_size]  # a model may have more outputs than there are tokens
+    likeliest = known.topk(min(MOST_ALTERNATIVES, len(known))).indices.tolist()
 
     def told_one(token: int) -> dict[str, Any]:
         rank = int((logits > logits[token]).sum()) + 1

@@ -74,9 +74,10 @@ def routes(house: House) -> APIRouter:
     @router.delete("/{chat}")
     def delete(run: str, chat: str) -> dict[str, Any]:
         path = _path(house.runs.run(run), chat)
-        if not path.is_file():
-            raise NotFound(f"there is no chat {chat} with {run}")
-        path.unlink()
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            raise NotFound(f"there is no chat {chat} with {run}") from None
         return {"deleted": chat}
 
     @router.delete("")
@@ -96,16 +97,14 @@ def list_chats(run: RunFolder) -> list[dict[str, Any]]:
         if not ID.fullmatch(path.stem):
             continue
         try:
-            seconds, stored = path.stat().st_mtime, read_json(path, 2 * CHAT_BYTES)
-            title, messages = str(stored.get("title") or "Chat"), stored.get("messages")
+            try:
+                stored = read_json(path, 2 * CHAT_BYTES)
+            except (InputError, OSError):
+                stored = {"title": "cannot be read: the file is damaged"}
+            found.append(_line(path, stored))
         except FileNotFoundError:  # deleted just now
             continue
-        except (InputError, OSError):
-            seconds, title, messages = 0.0, "cannot be read: the file is damaged", []
-        updated = datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
-        n_messages = len(messages) if isinstance(messages, list) else 0
-        found.append({"id": path.stem, "title": title, "updated": updated, "messages": n_messages})
-    return plain(sorted(found, key=lambda chat: chat["updated"], reverse=True))
+    return sorted(found, key=lambda chat: chat["updated"], reverse=True)
 
 
 def read_chat(run: RunFolder, chat: str) -> dict[str, Any]:
@@ -135,9 +134,26 @@ def keep_chat(run: RunFolder, chat: str, body: Chat) -> dict[str, Any]:
         raise TooLarge(f"a chat has at most {size(CHAT_BYTES)}: begin a new one")
     if not path.exists() and sum(1 for _ in folder.glob("*.json")) >= MOST_CHATS:
         raise TooLarge(f"{run.name} has {MOST_CHATS} chats already: delete some")
-    folder.mkdir(exist_ok=True)
-    write_json(path, stored)
-    return next(each for each in list_chats(run) if each["id"] == chat)
+    try:
+        folder.mkdir(exist_ok=True)
+        write_json(path, stored)
+        return _line(path, stored)
+    except FileNotFoundError:
+        raise NotFound(f"the run {run.name} is not there any more: it was deleted") from None
+
+
+def _line(path: Path, stored: dict[str, Any]) -> dict[str, Any]:
+    """What the list says of a chat. Raises: FileNotFoundError when it was deleted just now."""
+    messages = stored.get("messages")
+    updated = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
+    return plain(
+        {
+            "id": path.stem,
+            "title": str(stored.get("title") or "Chat"),
+            "updated": updated.isoformat(timespec="milliseconds"),
+            "messages": len(messages) if isinstance(messages, list) else 0,
+        }
+    )
 
 
 def _folder(run: RunFolder) -> Path:

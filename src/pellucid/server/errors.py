@@ -37,14 +37,6 @@ class Refusal(InputError):
     status = 400
 
 
-class Unauthorized(Refusal):
-    status = 401
-
-
-class Forbidden(Refusal):
-    status = 403
-
-
 class NotFound(Refusal):
     status = 404
 

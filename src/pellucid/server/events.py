@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from pellucid.errors import InputError
 from pellucid.server.errors import Busy
 from pellucid.server.plain import plain
-from pellucid.server.runs import last_record, problem_of, run_state, total_steps
+from pellucid.server.runs import DAMAGE, last_record, problem_of, run_state, total_steps
 from pellucid.server.tails import Lines, Place, Rewound, Samples
 from pellucid.training.run_folder import RunFolder
 
@@ -207,8 +207,9 @@ class Watch:
             return {**told, "state": "deleted", "problem": f"{run.name} was deleted"}
         try:
             facts = self._slow_facts()
-        except InputError as error:
-            return {**told, "problem": str(error)}
+        except DAMAGE as error:
+            known = str(error) if isinstance(error, InputError) else f"{run.config_path} is damaged"
+            return {**told, "problem": known}
         told["state"] = state = run_state(run)
         told["total_steps"] = facts["total_steps"]
         if state == "training":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.server.errors import NotFound
 from pellucid.server.limits import NAME
+from pellucid.server.turnstile import Turnstile
 from pellucid.training.run_folder import RUNS, RunFolder, is_run
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class House:
         scheduler: decodes for everybody.
         jobs: trainings and previews that were started from here.
         key: what a client must know; None where the server is for this machine alone.
+        turnstile: bounds how many look into models at once.
         token: what the page sends along to change something; a stranger's page cannot read it.
         ending: set when the server is about to stop; streams that never end by themselves look at it.
     """
@@ -102,6 +104,7 @@ class House:
     scheduler: Scheduler
     jobs: Jobs
     key: str | None = None
+    turnstile: Turnstile = dataclasses.field(default_factory=Turnstile)
     token: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(24))
     ending: threading.Event = dataclasses.field(default_factory=threading.Event)
 
@@ -111,6 +114,6 @@ class House:
         self.scheduler.close()
 
     def close(self) -> None:
-        """Stop what runs; called when the server has ended."""
+        """Stop what runs, and remove what only this server needed. May be called again."""
         self.end()
         self.jobs.close()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
@@ -14,10 +12,8 @@ from pydantic import Field
 from pellucid.inspection import attention, bigram, sampling, shapes, tokens
 from pellucid.inspection.frame import Frame
 from pellucid.inspection.subject import Subject
-from pellucid.server.errors import Busy
 from pellucid.server.fields import MinP, OfRun, Seed, Temperature, Text, TokenId, TopK, TopP
 from pellucid.server.house import House
-from pellucid.server.limits import LOOKING, LOOKING_OR_WAITING
 from pellucid.server.plain import plain
 
 Small = Annotated[int, Field(ge=0, le=100_000)]
@@ -69,39 +65,17 @@ class Draw(Picking):
     seed: Seed | None = None
 
 
-class Turnstile:
-    """Lets a few threads compute at a time and some more wait, so that the others have threads left.
-
-    Args:
-        most_inside: that compute.
-        most: that compute or wait.
-    """
-
-    def __init__(self, most_inside: int = LOOKING, most: int = LOOKING_OR_WAITING) -> None:
-        self._inside, self._any = threading.Semaphore(most_inside), threading.Semaphore(most)
-
-    @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        """Raises: Busy when enough wait."""
-        if not self._any.acquire(blocking=False):
-            raise Busy("many views are being computed: try again soon")
-        try:
-            with self._inside:
-                yield
-        finally:
-            self._any.release()
-
-
 def routes(house: House) -> APIRouter:
     router = APIRouter(prefix="/api/inspect", tags=["inspect"])
-    turnstile = Turnstile()
 
     def look(asked: OfRun, view: Callable[[Subject], dict[str, Any] | Frame]) -> Response:
-        with turnstile.turn():
-            answer = view(house.models.get(asked.run, asked.step).subject)
-            if isinstance(answer, Frame):
-                return Response(Frame(plain(answer.header), answer.arrays).encode(), media_type=FRAME)
-            return JSONResponse(plain(answer))
+        with house.turnstile.waiting():
+            subject = house.models.get(asked.run, asked.step).subject  # may wait for a training
+            with house.turnstile.turn():
+                answer = view(subject)
+                if isinstance(answer, Frame):
+                    return Response(Frame(plain(answer.header), answer.arrays).encode(), media_type=FRAME)
+                return JSONResponse(plain(answer))
 
     @router.post("/tokens")
     def cut_into_tokens(asked: Look) -> Response:

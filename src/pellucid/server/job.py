@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,7 @@ def end_of(path: Path, n_bytes: int) -> bytes:
 
 
 def wait(job: Job, seconds: float) -> bool:
+    """Whether it ended within `seconds`."""
     try:
         job.process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -154,12 +155,11 @@ def wait(job: Job, seconds: float) -> bool:
 
 
 def end(job: Job, seconds: float) -> None:
-    """Nothing is lost with a preview."""
-    end = time.monotonic() + seconds
-    while job.code is None and time.monotonic() < end:
-        time.sleep(0.02)
-    if job.code is None:
-        if os.name == "nt":
-            job.process.kill()
-        else:
+    """Wait for a job that was asked to end, and kill it after `seconds`: nothing is lost with a preview."""
+    if wait(job, seconds):
+        return
+    if os.name == "nt":
+        job.process.kill()
+    else:
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
             os.killpg(job.process.pid, signal.SIGKILL)

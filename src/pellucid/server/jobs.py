@@ -222,9 +222,8 @@ class Jobs:
 
     def _last_of(self, path: Path) -> Job | None:
         path = path.resolve()
-        return next(
-            (job for job in reversed(self._jobs.values()) if job.run and job.run.resolve() == path), None
-        )
+        jobs = list(self._jobs.values())  # at once: others may start meanwhile
+        return next((job for job in reversed(jobs) if job.run and job.run.resolve() == path), None)
 
     def _settle(self) -> None:
         """Clear away what a training left that never became a run."""
@@ -235,6 +234,7 @@ class Jobs:
                     shutil.rmtree(job.run, ignore_errors=True)
 
     def _forget_old(self) -> None:
+        self._settle()
         ended = [job for job in self._jobs.values() if job.code is not None]
         for job in ended[: max(0, len(ended) - MOST_KEPT)]:
             del self._jobs[job.id]

@@ -33,17 +33,20 @@ class Served:
 
     Args:
         loaded: model and tokenizer.
-        engine: writes with them.
         subject: looks into them.
         mark: which files these are.
         n_bytes: of the weights.
     """
 
     loaded: LoadedRun
-    engine: Engine
     subject: Subject
     mark: Mark
     n_bytes: int
+
+    @property
+    def engine(self) -> Engine:
+        """What writes with them."""
+        return self.subject.engine
 
     @property
     def stamp(self) -> dict[str, Any]:
@@ -116,8 +119,16 @@ class Models:
         mark = _mark(folder, step)
         try:
             loaded = load(folder.path, self.device, step)
-            engine = loaded.engine()
-        except (InputError, OSError, SafetensorError, KeyError, TypeError) as error:
+            subject = Subject(loaded)
+        except (
+            InputError,
+            OSError,
+            SafetensorError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
             if not is_run(folder.path):
                 raise NotFound(f"the run {folder.name} is not there any more: it was deleted") from None
             if isinstance(error, InputError):
@@ -126,7 +137,7 @@ class Models:
                 f"{folder.name} cannot be read ({error}): it is changing or damaged; try again, or another step"
             ) from None
         n_bytes = sum(weight.nbytes for weight in loaded.model.state_dict().values())
-        served = Served(loaded, engine, Subject(loaded), mark, n_bytes)
+        served = Served(loaded, subject, mark, n_bytes)
         with self._table:
             self._kept[key] = served
             while len(self._kept) > 1 and self._too_many():

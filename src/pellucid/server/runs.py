@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from pellucid.server.house import House
 
 LAST_BYTES = 1 << 16  # of metrics.jsonl, in which its last whole line is looked for
-SMALL_FILE = 1 << 24  # bytes of a journal that is read whole
+DAMAGE = (
+    InputError,
+    OSError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+)  # what reading damaged files raises
 
 
 class Action(BaseModel):
@@ -98,10 +105,13 @@ def delete_run(run: RunFolder) -> None:
     """
     if run.in_use:
         raise Conflict(f"{run.name} is being trained: stop that first")
-    gone = run.path.with_name(f".deleted-{run.name}")
+    path = run.path.resolve()  # where a link lies in runs/, what it names goes too: that is the private text
+    gone = path.with_name(f".deleted-{path.name}")
     try:
         shutil.rmtree(gone, ignore_errors=True)
-        run.path.rename(gone)  # it is gone at once, for whoever looks
+        path.rename(gone)  # it is gone at once, for whoever looks
+        if run.path.is_symlink():
+            run.path.unlink()
         shutil.rmtree(gone)
     except OSError as error:
         raise Conflict(
@@ -133,7 +143,7 @@ def run_record(folder: RunFolder, jobs: Any = None, whole: bool = False) -> dict
     }
     try:
         _fill(record, run, jobs, whole)
-    except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGE as error:
         record["state"] = "training" if run.in_use else "damaged"
         known = str(error) if isinstance(error, InputError | OSError) else f"{run.config_path} is damaged"
         record["problem"] = known

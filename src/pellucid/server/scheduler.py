@@ -142,8 +142,7 @@ class Scheduler:
     # ------------------------------------------------------------------ in the thread
 
     def _work(self) -> None:
-        while self._admit():
-            outgoing: list[tuple[Stream, Piece | Exception]] = []
+        while (outgoing := self._admit()) is not None:
             for engine, decoding in list(self._decodings.items()):
                 outgoing += self._step(engine, decoding)
             self._deliver(outgoing)
@@ -152,24 +151,33 @@ class Scheduler:
         self._running.clear()
         self._decodings.clear()
 
-    def _admit(self) -> bool:
-        """Wait until there is something to write, and let in whoever has a place; False when the server stops."""
+    def _admit(self) -> list[tuple[Stream, Piece | Exception]] | None:
+        """Wait until there is something to write, and let in whoever has a place.
+
+        Returns:
+            Those that could not be let in, and why; None when the server stops.
+        """
         with self._changed:
             while not (self._closed or self._waiting or self._running):
                 self._changed.wait()
             if self._closed:
-                return False
+                return None
             admitted: list[Stream] = []
             while self._waiting and len(self._running) < self.most_running:
                 stream = self._waiting.popleft()
                 if not stream.cancelled:
                     self._running[stream.draft] = stream
                     admitted.append(stream)
+        refused: list[tuple[Stream, Piece | Exception]] = []
         for stream in admitted:
-            if stream.engine not in self._decodings:
-                self._decodings[stream.engine] = stream.engine.decoding()
-            self._decodings[stream.engine].join([stream.draft])
-        return True
+            try:
+                if stream.engine not in self._decodings:
+                    self._decodings[stream.engine] = stream.engine.decoding()
+                self._decodings[stream.engine].join([stream.draft])
+            except Exception as error:  # as when memory runs out: the others go on
+                del self._running[stream.draft]
+                refused.append((stream, error))
+        return refused
 
     def _step(self, engine: Engine, decoding: Decoding) -> list[tuple[Stream, Piece | Exception]]:
         """One token for every reply that this model writes; what goes wrong, goes wrong for those alone."""

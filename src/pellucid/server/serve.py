@@ -121,7 +121,8 @@ def make_house(
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"two of these runs are called {twice}: rename one of the folders")
     root = RunsRoot(given=given)
-    return House(root, Models(root, device), Scheduler(), Jobs(root, say), key)
+    models, jobs = Models(root, device), Jobs(root, say)
+    return House(root, models, Scheduler(), jobs, key)  # last what starts a thread
 
 
 def serve(
@@ -153,24 +154,19 @@ def serve(
     if key is None and not is_loopback(host):
         key = secrets.token_urlsafe(18)
         say(f"{host} can be reached from other machines, so a key is needed to enter.")
-    house = make_house(runs, key, device, say)
-    try:
-        bound = listen(host, port)
-    except BaseException:
-        house.close()
-        raise
-    if port and bound.getsockname()[1] != port:
-        say(f"Port {port} is taken: serving at {bound.getsockname()[1]}.")
-    address = address_of(bound, host, key) + (f"#{place}" if place else "")
-    say(f"The page is at {address}")
-    say("Ctrl-C ends it.")
-    server = make_server(house, Hosts(host))
-    if open_browser and may_open_browser():
-        threading.Timer(0.5, webbrowser.open, [address]).start()  # once it answers
-    if begin:
-        begin(house, server)
-    with contextlib.suppress(KeyboardInterrupt), bound:  # Ctrl-C is how it is meant to end
-        server.run(sockets=[bound])
+    with contextlib.closing(make_house(runs, key, device, say)) as house, listen(host, port) as bound:
+        if port and bound.getsockname()[1] != port:
+            say(f"Port {port} is taken: serving at {bound.getsockname()[1]}.")
+        address = address_of(bound, host, key) + (f"#{place}" if place else "")
+        say(f"The page is at {address}")
+        say("Ctrl-C ends it.")
+        server = make_server(house, Hosts(host))
+        if begin:
+            begin(house, server)
+        if open_browser and may_open_browser():
+            threading.Timer(0.5, webbrowser.open, [address]).start()  # once it answers
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
+            server.run(sockets=[bound])
 
 
 def may_open_browser() -> bool:

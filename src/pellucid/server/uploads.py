@@ -11,11 +11,13 @@ import os
 import re
 import secrets
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 
 from pellucid.errors import InputError
 from pellucid.server.errors import NotFound, TooLarge
@@ -57,14 +59,17 @@ def routes(house: House) -> APIRouter:
 
 @dataclasses.dataclass
 class Upload:
-    """`files` are the bytes of each; those on their way count already."""
+    """`files` are the bytes of each, `n_bytes` those of all; what is on its way counts already."""
 
     folder: Path
     files: dict[str, int] = dataclasses.field(default_factory=dict)
+    n_bytes: int = 0
 
-    @property
-    def n_bytes(self) -> int:
-        return sum(self.files.values())
+    def count(self, file: str, n_bytes: int | None) -> None:
+        """Note how many bytes a file has now; None where there is none."""
+        self.n_bytes += (n_bytes or 0) - self.files.pop(file, 0)
+        if n_bytes is not None:
+            self.files[file] = n_bytes
 
 
 class Uploads:
@@ -73,15 +78,20 @@ class Uploads:
     def __init__(self, scratch: Scratch) -> None:
         self.scratch = scratch
         self._uploads: dict[str, Upload] = {}
+        self._table = threading.Lock()
 
     def begin(self) -> str:
         """A name for a new upload."""
-        while len(self._uploads) >= MOST_UPLOADS:
-            self.remove(next(iter(self._uploads)))
         name = secrets.token_hex(8)
         folder = self.scratch.folder("uploads") / name
         folder.mkdir()
-        self._uploads[name] = Upload(folder)
+        with self._table:
+            self._uploads[name] = Upload(folder)
+            old = [
+                self._uploads.pop(next(iter(self._uploads))) for _ in range(len(self._uploads) - MOST_UPLOADS)
+            ]
+        for upload in old:
+            shutil.rmtree(upload.folder, ignore_errors=True)
         return name
 
     async def put(self, name: str, path: str, body: AsyncIterator[bytes], announced: int = 0) -> int:
@@ -104,21 +114,20 @@ class Uploads:
         if upload.n_bytes - (before or 0) + announced > UPLOAD_BYTES:
             raise _full()
         try:
-            n_bytes = upload.files[inside] = 0
+            n_bytes = 0
+            upload.count(inside, 0)
             with temporary.open("xb") as file:
                 async for piece in body:
                     n_bytes += len(piece)
                     if upload.n_bytes + len(piece) > UPLOAD_BYTES:
                         raise _full()
-                    upload.files[inside] = n_bytes
-                    file.write(piece)
+                    upload.count(inside, n_bytes)
+                    await run_in_threadpool(file.write, piece)  # a slow disk must not keep the others waiting
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(target)
         except BaseException as error:
             temporary.unlink(missing_ok=True)
-            upload.files.pop(inside, None)
-            if before is not None and target.is_file():
-                upload.files[inside] = before
+            upload.count(inside, before if target.is_file() else None)
             if isinstance(error, OSError):
                 raise InputError(f"{inside} cannot be kept ({error.strerror})") from error
             raise
@@ -126,8 +135,10 @@ class Uploads:
 
     def remove(self, name: str) -> None:
         """Raises: NotFound when there is no such upload."""
-        shutil.rmtree(self._get(name).folder, ignore_errors=True)
-        del self._uploads[name]
+        upload = self._get(name)
+        with self._table:
+            self._uploads.pop(name, None)
+        shutil.rmtree(upload.folder, ignore_errors=True)
 
     def source(self, name: str) -> Path:
         """What to read: the one file or folder that was uploaded, or the folder of all.
@@ -161,10 +172,12 @@ class Uploads:
         return inside
 
     def _get(self, name: str) -> Upload:
-        if name not in self._uploads:
-            raise NotFound("there is no such upload: the server was restarted since, or it was removed")
-        self._uploads[name] = self._uploads.pop(name)  # the last one to go
-        return self._uploads[name]
+        with self._table:
+            upload = self._uploads.pop(name, None)
+            if upload is None:
+                raise NotFound("there is no such upload: the server was restarted since, or it was removed")
+            self._uploads[name] = upload  # the last one to go
+        return upload
 
 
 def safe_parts(path: str) -> list[str]:

@@ -26,3 +26,8 @@ def size(n_bytes: float, total: float | None = None) -> str:
     )
     amount = f"{n_bytes / scale:.{digits}f}"
     return f"{amount} of {total / scale:.{digits}f} {unit}" if total else f"{amount} {unit}"
+
+
+def only_the_last(n: int) -> str:
+    """The subject and verb of what a text says of its last `n` parts: "only the last 3 are", "only the last is"."""
+    return "only the last is" if n == 1 else f"only the last {n:,} are"

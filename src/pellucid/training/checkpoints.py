@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from pellucid.errors import InputError
@@ -146,8 +146,19 @@ def problem(path: Path) -> str | None:
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Raises: InputError when the file is missing or damaged."""
+    return load_tensors_and_metadata(path)[0]
+
+
+def load_tensors_and_metadata(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Both of one file, even if another is put in its place meanwhile.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     try:
-        return load_file(path)
+        with safe_open(path, "pt") as file:
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except FileNotFoundError:
         raise InputError(f"{path} is missing: is this a run folder?") from None
     except (SafetensorError, OSError, ValueError) as error:

@@ -133,11 +133,11 @@ class Control:
         wish = self._path("weights")
         if not wish.exists():
             return
+        wish.unlink(missing_ok=True)  # before copying: who asks from now on may want the copy after this one
         try:
             copy_weights()
         except OSError as error:  # to look is no reason to end a training
             note(f"The weights could not be copied for looking at: {error.strerror or error}.")
-        wish.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Remove all wishes and answers: before a training begins, of one that was killed, and when it ends."""

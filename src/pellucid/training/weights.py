@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pellucid.errors import InputError
 from pellucid.model.transformer import LanguageModel
-from pellucid.training.checkpoints import load_tensors, save_tensors
+from pellucid.training.checkpoints import load_tensors_and_metadata, save_tensors
 from pellucid.training.files import write_atomically
 
 
@@ -51,13 +51,24 @@ def publish_weights(path: Path, weights: dict[str, Tensor], step: int, durable: 
 def published_step(path: Path) -> int | None:
     """The step that a file's weights are of; None where it does not say."""
     with safe_open(path, "pt") as file:
-        step = (file.metadata() or {}).get("step", "")
-    return int(step) if step.isdecimal() else None
+        return _step(file.metadata() or {})
 
 
-def load_weights(model: LanguageModel, path: Path) -> None:
-    """Raises: InputError when the file is missing, damaged, not finite, or does not fit the model."""
-    weights = load_tensors(path)
+def load_weights(model: LanguageModel, path: Path) -> int | None:
+    """Fill `model`; returns the step that these weights are of, None where the file does not say.
+
+    Raises:
+        InputError: the file is missing, damaged, not finite, or does not fit the model.
+    """
+    weights, metadata = load_tensors_and_metadata(
+        path
+    )  # at once: a training may put newer ones in their place
     if not all(torch.isfinite(tensor).all() for tensor in weights.values() if tensor.is_floating_point()):
         raise InputError(f"{path} holds numbers that are not finite: restore it from a copy, or train again")
     load_stored_weights(model, weights, str(path))
+    return _step(metadata)
+
+
+def _step(metadata: dict[str, str]) -> int | None:
+    step = metadata.get("step", "")
+    return int(step) if step.isdecimal() else None
