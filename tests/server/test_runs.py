@@ -14,6 +14,7 @@ from serving import Client, serving
 
 from pellucid.model.accounting import n_params
 from pellucid.model.config import ModelConfig
+from pellucid.server.runs import delete_run
 from pellucid.training.control import Control
 from pellucid.training.run_folder import RunFolder
 

@@ -15,6 +15,8 @@ from pellucid.errors import InputError
 from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.server.errors import Busy
+from pellucid.server.house import RunsRoot
+from pellucid.server.models import Models
 from pellucid.server.scheduler import Scheduler, Stream
 
 LONG = SamplingOptions(max_tokens=4000, ignore_eos=True, seed=1)
