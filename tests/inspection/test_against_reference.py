@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reference import Reference, reference, reference_of
+from reference import Reference, bits, kept_by_hand, reference, reference_of
 from small_models import MODELS, OTHERS
 
 from pellucid.inspection import attention, sampling
@@ -30,10 +29,6 @@ def expected(subject: Subject, **changes: Any) -> Reference:
 
 def same(got: Any, want: torch.Tensor) -> None:
     np.testing.assert_allclose(np.asarray(got, dtype=np.float64), want.detach().numpy(), **CLOSE)
-
-
-def bits(probabilities: torch.Tensor) -> float:
-    return -sum(p * math.log2(p) for p in probabilities.tolist() if p > 0)
 
 
 def same_everywhere(subject: Subject, want: Reference, **way: str) -> None:
@@ -91,23 +86,6 @@ def test_the_next_token_is_that_of_the_formulas(make_subject: MakeSubject, setti
     same([each["drawn"] for each in answer["candidates"]], (drawn / drawn.sum())[order])
     assert [each["kept"] for each in answer["candidates"]] == [written[id] for id in order]
     assert answer["kept"] == sum(written)
-
-
-def kept_by_hand(
-    own: torch.Tensor, temperature: float, top_k: int, top_p: float, min_p: float
-) -> dict[int, float]:
-    """The tokens that are left and their probabilities, worked out one after another."""
-    cold = {id: own[id].item() ** (1 / temperature) for id in range(len(own)) if id == 0 or id >= 7}
-    left = sorted(cold, key=lambda id: -cold[id])
-    left = left[:top_k] if top_k else left
-    total, reached, nucleus = sum(cold[id] for id in left), 0.0, []
-    for id in left:
-        if reached >= top_p * total:
-            break
-        nucleus.append(id)
-        reached += cold[id]
-    nucleus = [id for id in nucleus if cold[id] >= min_p * cold[nucleus[0]]]
-    return {id: cold[id] / sum(cold[each] for each in nucleus) for id in nucleus}
 
 
 @pytest.mark.parametrize(

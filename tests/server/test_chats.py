@@ -16,10 +16,7 @@ TURNS = [
     {
         "role": "assistant",
         "content": "<img onerror=alert(1)>",
-        "tokens": [
-            {"id": 5, "text": "<", "delta": "<", "bits": 2.5, "rank": 0},
-            {"id": 6, "text": "\\xe2", "delta": ""},
-        ],
+        "tokens": [{"id": 5, "text": "<", "delta": "<", "bits": 2.5, "rank": 0}, {"id": 6, "text": "\\xe2"}],
         "finish_reason": "stop",
         "notes": ["The prompt was too long."],
     },

@@ -219,3 +219,23 @@ def experts(config: dict[str, Any], w: dict[str, Tensor], at: str, x: Tensor) ->
     if config["shared_expert"] == "gated":
         shared = shared / (1 + torch.exp(-linear(w, at + "shared.gate", x)))
     return out + shared
+
+
+def bits(probabilities: Tensor) -> float:
+    """The entropy of a distribution."""
+    return -sum(p * math.log2(p) for p in probabilities.tolist() if p > 0)
+
+
+def kept_by_hand(own: Tensor, temperature: float, top_k: int, top_p: float, min_p: float) -> dict[int, float]:
+    """The tokens that are left and their probabilities, worked out one after another."""
+    cold = {id: own[id].item() ** (1 / temperature) for id in range(len(own)) if id == 0 or id >= 7}
+    left = sorted(cold, key=lambda id: -cold[id])
+    left = left[:top_k] if top_k else left
+    total, reached, nucleus = sum(cold[id] for id in left), 0.0, []
+    for id in left:
+        if reached >= top_p * total:
+            break
+        nucleus.append(id)
+        reached += cold[id]
+    nucleus = [id for id in nucleus if cold[id] >= min_p * cold[nucleus[0]]]
+    return {id: cold[id] / sum(cold[each] for each in nucleus) for id in nucleus}

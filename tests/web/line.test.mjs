@@ -84,6 +84,7 @@ test("smoothing starts at the first value, leaves a constant alone and tends to 
   assert.ok(smoothed[105].y < 4 && smoothed[105].y > 2);
   assert.ok(Math.abs(smoothed[199].y - 2) < 1e-3);
   assert.deepEqual(smooth(line, 0), line);
+  assert.equal(smooth([{ x: 3, y: 1, step: 7 }], 0.5)[0].step, 7, "a smoothed point is still that step's");
 });
 
 test("the nearest point is found by halves", () => {

@@ -32,14 +32,14 @@ TITLE = 60  # characters
 
 
 class Token(BaseModel):
-    """A token of a reply, with what the model thought of it."""
+    """A token of a reply, with what the model thought of it; `delta` is what it added to the reply's text."""
 
     model_config = ConfigDict(extra="forbid")
     id: int = Field(ge=0, lt=1 << 24)
     text: str = Field(max_length=1000)
+    delta: str | None = Field(default=None, max_length=4000)
     bits: float | None = Field(default=None, allow_inf_nan=False)
     rank: int | None = Field(default=None, ge=0, lt=1 << 24)
-    delta: str = Field(default="", max_length=1000)  # what it added to the reply: "" for part of a character
 
 
 class Message(BaseModel):
@@ -48,7 +48,7 @@ class Message(BaseModel):
     content: str = Field(max_length=LONGEST_MESSAGE)
     tokens: Annotated[list[Token], Field(max_length=MOST_TOKENS)] | None = None
     finish_reason: Literal["stop", "length", "stopped"] | None = None
-    notes: list[Annotated[str, Field(max_length=2000)]] | None = Field(default=None, max_length=20)
+    notes: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=20)] | None = None
 
 
 class Chat(BaseModel):

@@ -150,6 +150,14 @@ byId("theme").addEventListener("click", () => {
 async function refresh() {
   const answer = await api.json("/api/runs");
   runs = answer.runs;
+  if (session && !runs.some((run) => run.name === session?.default_run)) {
+    session.default_run = runs[0]?.name ?? null; // it was deleted
+  }
+  const run = shell.run();
+  if (run && store.get().step === "live" && !run.steps.includes("live")) {
+    announce("The training has ended: its best weights are shown.");
+    store.set({ step: "best" }, { push: false });
+  }
   update();
 }
 

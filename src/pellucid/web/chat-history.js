@@ -19,7 +19,7 @@ export function createChatHistory({ run, open, fresh, deleted, failed }) {
 
   function draw() {
     none.hidden = chats.length > 0;
-    all.hidden = chats.length < 2;
+    all.hidden = chats.length === 0;
     const focused = /** @type {HTMLElement | null} */ (list.contains(document.activeElement) ? document.activeElement : null)?.dataset.testid;
     fill(list, chats.map((chat) => el("li", { class: "chat", "data-testid": `chat-${chat.id}` },
       el("button", { type: "button", class: "chat-open", "aria-current": chat.id === shown ? "true" : null, "data-testid": `open-${chat.id}`, onclick: () => open(chat.id) },

@@ -2,7 +2,7 @@
 /** One chat with one model: what is sent, written, stopped, edited, branched and kept. The page draws what this knows. */
 import * as api from "./api.js";
 import { askReply } from "./chat-stream.js";
-import { append, asked, branch, edit, goOn, regenerate, send, shown } from "./conversation.js";
+import { append, asked, branch, edit, goOn, regenerate, send, shown, written } from "./conversation.js";
 
 /** @typedef {import("./conversation.js").Message} Message @typedef {import("./conversation.js").ReplyToken} ReplyToken */
 /** @typedef {import("./conversation.js").ChatSettings} ChatSettings */
@@ -145,7 +145,7 @@ export function createChatSession({ weights, settings, mostTokens, changed, ende
       [messages, id, run] = [[], chat, name];
       const answer = await api.json(`/api/runs/${encodeURIComponent(name)}/chats/${encodeURIComponent(chat)}`);
       if (id !== chat || run !== name || messages.length) return;
-      messages = answer.messages;
+      messages = answer.messages.map(restored);
       changed("all");
     },
   };
@@ -171,6 +171,12 @@ function storable(messages) {
       role, content,
       ...(tokens?.length ? { tokens } : {}), ...(finish_reason ? { finish_reason } : {}), ...(notes?.length ? { notes } : {}),
     }));
+}
+
+/** A kept message; where its tokens do not write its text (somebody else kept it), the text counts. @param {Message} message */
+function restored(message) {
+  const whole = message.tokens?.every((token) => typeof token.delta === "string") && written(message.tokens) === message.content;
+  return whole ? message : { ...message, tokens: undefined };
 }
 
 /** @param {Error} error */

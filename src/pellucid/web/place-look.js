@@ -79,6 +79,7 @@ export function mount(root, shell) {
     "input",
     debounce(() => look.setPrompt(field.value), PAUSE),
   );
+  field.addEventListener("change", () => field.value !== prompt() && look.setPrompt(field.value)); // before one goes elsewhere
 
   /** @param {number} index */
   function pickToken(index) {
@@ -106,9 +107,10 @@ export function mount(root, shell) {
       },
       failed(error) {
         read = { failed: error, retry: () => askTokens(true) };
-        asked = "";
         note.textContent = error.message;
         update(store.get());
+        // after the update, which would ask at once: what wanted a server is asked again when there is one
+        if (error instanceof api.ApiError && error.status === 0) asked = "";
       },
     },
   );

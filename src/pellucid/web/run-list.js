@@ -54,7 +54,10 @@ export function createRunList(shell, { failed, deleting }) {
       deleting(name);
       await api.request(`/api/runs/${encodeURIComponent(name)}`, { method: "DELETE" });
       announce(`${name} is deleted.`);
-      if (shell.store.get().run === name) shell.store.set({ run: "", step: "best" });
+      if (shell.runName() === name) {
+        const next = shell.runs().find((run) => run.name !== name)?.name;
+        shell.store.set(next ? { run: next, step: "best" } : { run: "", step: "best", job: "new" });
+      }
       await shell.refresh();
       fresh.focus();
     } catch (error) {

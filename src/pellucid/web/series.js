@@ -41,16 +41,17 @@ export function thin(points, buckets, along = (x) => x) {
  * A moving average that gives earlier points geometrically less weight, corrected for its beginning (without the
  * correction it would start at zero, or hang on the first point).
  *
- * @param {Point[]} points
+ * @template {Point} P
+ * @param {P[]} points
  * @param {number} keep the weight of what came before, from 0 (no smoothing) to below 1
- * @returns {Point[]}
+ * @returns {P[]}
  */
 export function smooth(points, keep) {
   let [sum, weight] = [0, 0];
-  return points.map(({ x, y }) => {
-    sum = keep * sum + (1 - keep) * y;
+  return points.map((point) => {
+    sum = keep * sum + (1 - keep) * point.y;
     weight = keep * weight + (1 - keep);
-    return { x, y: sum / weight };
+    return { ...point, y: sum / weight };
   });
 }
 
