@@ -30,10 +30,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 	touch $@
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-all: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 parity: $(VENV)/installed-dev
 	$(BIN)/python -m pytest tests/parity -m "slow or not slow"

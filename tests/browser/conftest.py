@@ -54,7 +54,7 @@ FLEET: dict[str, dict[str, Any]] = {
         "d_model": 32,
     },
 }
-PATIENCE = 60_000  # milliseconds for what should take one: machines may be very busy
+PATIENCE = 30_000  # milliseconds for what should take one: machines may be very busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
