@@ -150,13 +150,9 @@ byId("theme").addEventListener("click", () => {
 async function refresh() {
   const answer = await api.json("/api/runs");
   runs = answer.runs;
-<<<<<<< HEAD
   if (session && !runs.some((run) => run.name === session?.default_run)) {
     session.default_run = runs[0]?.name ?? null; // it was deleted
   }
-=======
-  if (session && !runs.some((run) => run.name === session?.default_run)) session.default_run = runs[0]?.name ?? null; // it was deleted
->>>>>>> pagetrain
   const run = shell.run();
   if (run && store.get().step === "live" && !run.steps.includes("live")) {
     announce("The training has ended: its best weights are shown.");
