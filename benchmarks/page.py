@@ -1,6 +1,6 @@
 """How fast the page is at 10.7M parameters, context 256, all heads: medians of 20 changes of every view.
 
-    PYTHONPATH=tests/support python benchmarks/page.py [--changes 20] [--chromium PATH]
+    PYTHONPATH=src:tests/support python -P benchmarks/page.py [--changes 20] [--chromium PATH]
 
 Trains a run for one step in a temporary folder, serves it from a process of its own, opens it in Chromium, changes the
 prompt (of counts: the row) again and again, and takes the time from the change to the second frame after the answer is

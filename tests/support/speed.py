@@ -19,7 +19,7 @@ LARGE: dict[str, Any] = {
     "sample_tokens": 1,
     "tokenizer": "char",
 }
-# the time from a change, of the prompt or (for counts, which know none) of the row, to the second frame after the answer
+# the time from a change, of the prompt or (counts know none) of the row, to the second frame after the answer
 WATCH = """view => new Promise((done, failed) => {
   setTimeout(() => failed(new Error(`${view} was not drawn anew`)), 30_000);
   const field = document.querySelector("[data-testid=prompt]");
