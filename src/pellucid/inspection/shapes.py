@@ -169,7 +169,7 @@ def _measured(subject: Subject, prompt: Prompt) -> dict[str, float | None]:
         started = time.perf_counter()
         loaded.model(ids)[0, -1, 0].item()
         reading = time.perf_counter() - started
-    trained = [record for record in loaded.folder.metrics() if "tokens_per_second" in record]
+    trained = [record for record in loaded.folder.metrics() if record.get("tokens_per_second")]  # 0: not measured
     return {
         "prompt_tokens_per_second": len(prompt.ids) / reading,
         "tokens_per_second": subject.writing_speed,
