@@ -1,30 +1,30 @@
 // @ts-check
 /** The shell: three places, the chooser of run and step, the theme, and word of a server that is gone. */
-import * as api from "./api.js";
-import { el, fill, announce } from "./dom.js";
-import { createStore, formatHash } from "./store.js";
-import * as train from "./place-train.js";
-import * as chat from "./place-chat.js";
-import * as look from "./place-look.js";
+import * as api from "./base/api.js";
+import { el, fill, announce } from "./base/dom.js";
+import { createStore, formatHash } from "./base/store.js";
+import * as train from "./train/place.js";
+import * as chat from "./chat/place.js";
+import * as look from "./look/place.js";
 
-/** @typedef {import("./types.js").Run} Run */
+/** @typedef {import("./base/types.js").Run} Run */
 
-/** @type {Record<string, import("./types.js").Place>} */
+/** @type {Record<string, import("./base/types.js").Place>} */
 const PLACES = { train, chat, look };
 /** While something trains, its steps and state are read anew this often. */
 const REFRESH = 4000;
 
 const store = createStore(window);
-/** @type {import("./types.js").Session | null} */
+/** @type {import("./base/types.js").Session | null} */
 let session = null;
 /** @type {Run[]} */
 let runs = [];
-/** @type {Record<string, ReturnType<import("./types.js").Place["mount"]>>} */
+/** @type {Record<string, ReturnType<import("./base/types.js").Place["mount"]>>} */
 const mounted = {};
 let seen = "";
 
 const runName = () => store.get().run || session?.default_run || runs[0]?.name || "";
-/** @type {import("./types.js").Shell} */
+/** @type {import("./base/types.js").Shell} */
 const shell = {
   store,
   runName,
