@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { append, asked, branch, edit, goOn, regenerate, send, shown, spans, surpriseLevel, title } from "../../../src/pellucid/web/chat/conversation.js";
+import { append, asked, branch, edit, goOn, regenerate, send, shown, spans, surpriseLevel } from "../../../src/pellucid/web/chat/conversation.js";
 
 const token = (text, delta = text, id = text.codePointAt(0)) => ({ id, text, bits: 1, rank: 1, delta });
 const reply = (text) => ({ role: "assistant", content: text, tokens: [...text].map((each) => token(each)), finish_reason: "stop" });
@@ -90,13 +90,6 @@ test("all spans together are the reply, whatever is cut where", () => {
   tokens[tokens.length - 1].delta ||= [...content].slice(-(tokens.length % 3)).join("");
   const whole = tokens.map((each) => each.delta).join("");
   assert.equal(spans(tokens).map(({ text }) => text).join(""), whole);
-});
-
-test("a title is the first words, cut between characters as people see them", () => {
-  assert.equal(title([{ role: "user", content: "  Hello\n there " }]), "Hello there");
-  assert.equal(title([]), "Untitled");
-  const long = title([{ role: "user", content: "👩‍👩‍👧".repeat(80) }]);
-  assert.ok(long.endsWith("👧…"));
 });
 
 test("surprise has six levels", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { forecastText, foundRows, modelText, planRows, visible, visiblePiece } from "../../../src/pellucid/web/train/report.js";
+import { forecastText, foundRows, modelText, planRows, withCode } from "../../../src/pellucid/web/train/report.js";
 
 /** What `pellucid preview --json` prints, in the parts that are told. */
 const PREVIEW = {
@@ -55,7 +55,6 @@ test("experts and bigrams are told as what they are", () => {
   assert.equal(modelText({ architecture: "bigram", parameters: 5184, d_model: 1 }, 7), "a table of pairs, 5,184 parameters");
 });
 
-test("what cannot be seen is made visible", () => {
-  assert.deepEqual(["a", "\u00a0", "\n", "é", "ab"].map(visible), ["a", "U+00A0", "U+000A", "é (U+00E9)", "ab"]);
-  assert.equal(visiblePiece(" a\n\tb"), "·a↵⇥b");
+test("a character that says little has its code point beside it", () => {
+  assert.deepEqual(["a", "\u00a0", "\n", "é", "ab"].map(withCode), ["a", "U+00A0", "U+000A", "é (U+00E9)", "ab"]);
 });

@@ -120,6 +120,9 @@ export function formatHash(state) {
   return `#${words}`;
 }
 
+/** Which weights, as requests name them: a whole number, "best" or "live". @param {string} step of the state */
+export const stepAsked = (step) => (/^\d+$/.test(step) ? Number(step) : step);
+
 /** @typedef {{location: {hash: string, pathname: string, search: string}, history: {pushState: Function, replaceState: Function},
  *    addEventListener: (type: string, listener: () => void) => void}} Host  the part of `window` that is needed here */
 

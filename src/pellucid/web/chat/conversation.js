@@ -17,8 +17,6 @@
  * @typedef {{ first: number, last: number, text: string }} Span tokens `first`..`last` together write `text`
  */
 
-export const TITLE_CHARACTERS = 60;
-
 /**
  * The chat with one more message of the person's, and an empty reply for the model to fill.
  * @param {Message[]} messages
@@ -121,16 +119,6 @@ export function asked(messages) {
 /** @param {ReplyToken[]} tokens */
 export function written(tokens) {
   return tokens.map((token) => token.delta).join("");
-}
-
-/**
- * What a chat is called in the list: how the person began it.
- * @param {Message[]} messages
- */
-export function title(messages) {
-  const text = (messages.find((message) => message.role === "user")?.content ?? "").trim().split(/\s+/).join(" ");
-  const graphemes = [...new Intl.Segmenter().segment(text)].map(({ segment }) => segment);
-  return graphemes.length > TITLE_CHARACTERS ? `${graphemes.slice(0, TITLE_CHARACTERS - 1).join("")}…` : text || "Untitled";
 }
 
 /**

@@ -3,6 +3,7 @@
 import { el, fill } from "../base/dom.js";
 import { spans, surpriseLevel, SURPRISE_LIMITS } from "./conversation.js";
 import { significant } from "../base/scale.js";
+import { spoken } from "../base/token-text.js";
 
 /** @typedef {import("./conversation.js").ReplyToken} ReplyToken @typedef {import("./conversation.js").Span} Span */
 
@@ -85,13 +86,6 @@ function lineAway(all, here, way) {
     if (away < least) [best, least] = [n, away];
   }
   return best;
-}
-
-/** A token's text as it can be said. @param {string} text */
-export function spoken(text) {
-  if (text === "\n") return "line break";
-  if (text.trim() === "") return text.includes("\n") ? "line breaks" : "space";
-  return text.trim();
 }
 
 /** What the colours mean. */

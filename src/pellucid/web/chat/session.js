@@ -1,6 +1,7 @@
 // @ts-check
 /** One chat with one model: what is sent, written, stopped, edited, branched and kept. The page draws what this knows. */
 import * as api from "../base/api.js";
+import { stepAsked } from "../base/store.js";
 import { askReply } from "./stream.js";
 import { append, asked, branch, edit, goOn, regenerate, send, shown, written } from "./conversation.js";
 
@@ -31,10 +32,10 @@ export function createChatSession({ weights, settings, mostTokens, changed, ende
   const setReply = (reply) => void (messages = [...messages.slice(0, -1), reply]);
 
   function body() {
-    const { run: _, ...words } = { run, ...asked(messages) };
+    const words = asked(messages);
     const wanted = settings();
     return {
-      ...words, ...stepOf(weights()), run: run || null, tokens: true,
+      ...words, step: stepAsked(weights().step), run: run || null, tokens: true,
       temperature: wanted.temperature, top_k: wanted.top_k, top_p: wanted.top_p, min_p: wanted.min_p,
       max_tokens: Math.min(wanted.max_tokens + words.reply_ids.length, mostTokens()),
       user_name: wanted.user_name, model_name: wanted.model_name,
@@ -129,7 +130,7 @@ export function createChatSession({ weights, settings, mostTokens, changed, ende
       const words = asked(messages.slice(0, index + 1));
       const { temperature, top_k, top_p, max_tokens, user_name, model_name } = settings();
       return api.json("/api/chat/alternatives", { signal, body: {
-        ...words, reply_ids: words.reply_ids.slice(0, at + 1), index: at, run: run || null, ...stepOf(weights()),
+        ...words, reply_ids: words.reply_ids.slice(0, at + 1), index: at, run: run || null, step: stepAsked(weights().step),
         temperature, top_k, top_p, max_tokens, user_name, model_name,
       } });
     },
@@ -152,11 +153,6 @@ export function createChatSession({ weights, settings, mostTokens, changed, ende
 }
 
 /** @typedef {ReturnType<typeof createChatSession>} ChatSession */
-
-/** @param {Weights} weights */
-function stepOf({ step }) {
-  return { step: /^\d+$/.test(step) ? Number(step) : step };
-}
 
 /** A name for a new chat that sorts by time. */
 function newId() {

@@ -1,8 +1,8 @@
 // @ts-check
 /** What the model thought where it wrote a token: rank, bits, probability and the alternatives, one of which may be taken. */
 import { el, fill, roving } from "../base/dom.js";
-import { visiblePiece } from "../train/report.js";
 import { percent, significant, whole } from "../base/scale.js";
+import { spoken, visible } from "../base/token-text.js";
 import { stampText } from "../parts/panel.js";
 
 /** @typedef {{id: number, text: string, bits: number, rank: number, probability: number}} Alternative */
@@ -63,19 +63,19 @@ export function createTokenPopover({ ask, take }) {
 
   /** @param {Answer} answer @param {number} reply @param {number} first @param {number} last @param {number} at */
   function draw({ stamp, token, alternatives }, reply, first, last, at) {
-    title.textContent = `“${visiblePiece(token.text)}”`;
+    title.textContent = `“${visible(token.text)}”`;
     const most = Math.max(...alternatives.map((each) => each.probability), token.probability);
     const listed = alternatives.some((each) => each.id === token.id) ? alternatives : [...alternatives, token];
     const list = el("ul", { class: "alternatives", "data-testid": "alternatives" }, listed.map((each, n) =>
       el("li", {}, el("button", {
         type: "button", class: "alternative", tabindex: n === 0 ? 0 : -1, "aria-current": each.id === token.id ? "true" : null,
         "data-testid": "alternative", dataset: { id: each.id, probability: each.probability, rank: each.rank, bits: each.bits },
-        "aria-label": `${name(each.text)}, ${percent(each.probability)}${each.id === token.id ? ", taken" : ""}`,
+        "aria-label": `${spoken(each.text)}, ${percent(each.probability)}${each.id === token.id ? ", taken" : ""}`,
         onclick: () => {
           hide();
           take(reply, at, each);
         },
-      }, el("span", { class: "mono alternative-text" }, visiblePiece(each.text)), bar(each.probability / most), el("span", { class: "number" }, percent(each.probability))))));
+      }, el("span", { class: "mono alternative-text" }, visible(each.text)), bar(each.probability / most), el("span", { class: "number" }, percent(each.probability))))));
     roving(list, ".alternative");
     fill(body,
       first < last && el("p", { class: "note several" }, `Token ${at - first + 1} of ${last - first + 1} that write this together. `,
@@ -113,7 +113,7 @@ export function createTokenPopover({ ask, take }) {
       hide();
       anchor = token;
       token.classList.add("picked");
-      title.textContent = `“${visiblePiece(token.textContent ?? "")}”`;
+      title.textContent = `“${visible(token.textContent ?? "")}”`;
       root.hidden = false;
       root.focus();
       const [first, last] = [Number(token.dataset.first), Number(token.dataset.last)];
@@ -130,9 +130,4 @@ function fact(label, text, testid, value) {
 /** @param {number} share of the longest */
 function bar(share) {
   return el("span", { class: "alternative-bar", "aria-hidden": "true" }, el("span", { style: { width: `${100 * share}%` } }));
-}
-
-/** @param {string} text */
-function name(text) {
-  return text.trim() === "" ? (text.includes("\n") ? "line break" : "space") : text;
 }

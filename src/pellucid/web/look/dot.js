@@ -2,7 +2,7 @@
 /** How one score is made: a query and a key, number by number, their products and their sum. */
 import { el, fill } from "../base/dom.js";
 import { colourScale, exact, significant, symmetric } from "../base/scale.js";
-import { visible } from "../parts/tokens.js";
+import { visible } from "../base/token-text.js";
 import { theme } from "./views.js";
 
 export function createDot() {

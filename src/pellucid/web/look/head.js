@@ -8,7 +8,8 @@ import { scaleLegend, WEIGHT_MARKS } from "../parts/legend.js";
 import { createPanel } from "../parts/panel.js";
 import { savePng } from "../parts/save.js";
 import { colourScale, exact, inkOn, significant, symmetric } from "../base/scale.js";
-import { brief, chips, spoken, visible } from "../parts/tokens.js";
+import { chips } from "../parts/chips.js";
+import { brief, spoken, visible } from "../base/token-text.js";
 import { asker, freshness, redrawn, theme } from "./views.js";
 
 const HINT =

@@ -8,7 +8,7 @@ import { createPanel } from "../parts/panel.js";
 import { savePng } from "../parts/save.js";
 import { significant, signed } from "../base/scale.js";
 import { createTiles, weightScale } from "./tiles.js";
-import { spoken } from "../parts/tokens.js";
+import { spoken } from "../base/token-text.js";
 import { asker, freshness, weights } from "./views.js";
 
 export const id = "attention";

@@ -8,7 +8,7 @@ import { scaleLegend } from "../parts/legend.js";
 import { createPanel } from "../parts/panel.js";
 import { savePng, saveSvg } from "../parts/save.js";
 import { colourScale, percent, short, whole } from "../base/scale.js";
-import { brief, spoken, visible } from "../parts/tokens.js";
+import { brief, spoken, visible } from "../base/token-text.js";
 import { asker, redrawn, theme, weights } from "./views.js";
 
 export const id = "bigram";

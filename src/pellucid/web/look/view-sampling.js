@@ -7,7 +7,7 @@ import { createPanel } from "../parts/panel.js";
 import { saveSvg } from "../parts/save.js";
 import { createSliders } from "../parts/sliders.js";
 import { percent, whole } from "../base/scale.js";
-import { brief, isPiece, spoken, visible } from "../parts/tokens.js";
+import { brief, isPiece, spoken, visible } from "../base/token-text.js";
 import { asker, freshness, redrawn, weights } from "./views.js";
 
 export const id = "sampling";

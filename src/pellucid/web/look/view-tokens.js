@@ -4,7 +4,8 @@ import { el, fill, svg, token as style } from "../base/dom.js";
 import { createPanel } from "../parts/panel.js";
 import { saveSvg } from "../parts/save.js";
 import { whole } from "../base/scale.js";
-import { chips, cropped, tint, visible } from "../parts/tokens.js";
+import { chips } from "../parts/chips.js";
+import { cropped, tint, visible } from "../base/token-text.js";
 
 export const id = "tokens";
 export const tab = "Tokens";

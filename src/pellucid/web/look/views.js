@@ -1,6 +1,7 @@
 // @ts-check
 /** What the views of Look inside have in common: how they ask, and what they are. */
 import { ApiError, latest } from "../base/api.js";
+import { stepAsked } from "../base/store.js";
 
 /** @typedef {import("../base/store.js").State} State */
 /**
@@ -18,8 +19,7 @@ import { ApiError, latest } from "../base/api.js";
 
 /** Which weights, as requests name them. @param {import("../base/types.js").Shell} shell */
 export function weights(shell) {
-  const { step } = shell.store.get();
-  return { run: shell.runName(), step: /^\d+$/.test(step) ? Number(step) : step };
+  return { run: shell.runName(), step: stepAsked(shell.store.get().step) };
 }
 
 /**

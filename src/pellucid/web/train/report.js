@@ -154,17 +154,12 @@ function sharesText(shares) {
 
 /** @param {[string, number]} symbol and how often it occurs */
 function timesText([symbol, count]) {
-  return `${visible(symbol)} ${whole(count)}×`;
+  return `${withCode(symbol)} ${whole(count)}×`;
 }
 
 /** A character as it looks, with its code point where that says little. @param {string} text */
-export function visible(text) {
+export function withCode(text) {
   if ([...text].length !== 1 || /[!-~]/.test(text)) return text;
   const code = /** @type {number} */ (text.codePointAt(0)).toString(16).toUpperCase().padStart(4, "0");
   return /[\p{C}\p{Z}\p{M}]/u.test(text) ? `U+${code}` : `${text} (U+${code})`;
-}
-
-/** A token with its white space to be seen. @param {string} text */
-export function visiblePiece(text) {
-  return text.replace(/ /g, "·").replace(/\n/g, "↵").replace(/\t/g, "⇥");
 }

@@ -1,7 +1,8 @@
 // @ts-check
 /** A preview's report on the page: the forecast; what was found and what would be trained. */
 import { el } from "../base/dom.js";
-import { forecastText, foundRows, planRows, visiblePiece } from "./report.js";
+import { forecastText, foundRows, planRows } from "./report.js";
+import { visible } from "../base/token-text.js";
 
 /** @typedef {import("./report.js").Preview} Preview @typedef {import("./report.js").Row} Row */
 
@@ -40,5 +41,5 @@ function pieces(found) {
   return el("figure", { class: "pieces" },
     el("figcaption", { class: "note" }, `One line as its ${found.tokenizer.pieces.length} tokens`),
     el("p", { class: "mono", "data-testid": "report-pieces" },
-      found.tokenizer.pieces.map((piece, n) => el("span", { class: `piece t${n % TINTS}` }, visiblePiece(piece)))));
+      found.tokenizer.pieces.map((piece, n) => el("span", { class: `piece t${n % TINTS}` }, visible(piece)))));
 }

@@ -1,22 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { beginning, brief, cropped, isPiece, spoken, tint, tokenAt, unitOffsets, visible } from "../../../src/pellucid/web/parts/tokens.js";
+import { beginning, brief, cropped, isPiece, spoken, tint, visible } from "../../../src/pellucid/web/base/token-text.js";
 
 test("whitespace is seen, and read aloud by name", () => {
   assert.equal(visible(" a\tb\n"), "·a→b↵");
   assert.equal(visible(""), "∅");
   assert.equal(spoken(" "), "space");
   assert.equal(spoken("\n"), "newline");
+  assert.equal(spoken("  "), "spaces");
+  assert.equal(spoken(" \n"), "newlines");
   assert.equal(spoken(" the"), "“·the”");
-});
-
-test("places of the server's code points are found in this language's units", () => {
-  const text = "a🙂é🙂\n";
-  const offsets = unitOffsets(text);
-  assert.deepEqual([...offsets], [0, 1, 3, 4, 6, 7]);
-  const tokens = [...text].map((letter, i) => ({ id: i, text: letter, start: i, end: i + 1 }));
-  tokens.forEach((token) => assert.equal(text.slice(offsets[token.start], offsets[token.end]), token.text));
-  assert.deepEqual([0, 1, 2, 3, 6, 7].map((unit) => tokenAt(tokens, unit, offsets)), [0, 1, 1, 2, 4, -1]);
 });
 
 test("only what is a part of a character, or a reserved name, is no text", () => {
