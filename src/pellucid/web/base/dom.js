@@ -79,7 +79,8 @@ export function token(name, element = document.documentElement) {
 /** @param {string} text for screen readers, told politely */
 export function announce(text) {
   const region = document.getElementById("announcer");
-  if (region && region.textContent !== text) region.textContent = text;
+  // the same words again are another text, or they would not be told again
+  if (region) region.textContent = region.textContent === text ? `${text}\u00a0` : text;
 }
 
 /**

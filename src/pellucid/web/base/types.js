@@ -53,7 +53,7 @@
  * @typedef {Object} Place
  * @property {string} id
  * @property {string} title
- * @property {(root: HTMLElement, shell: Shell) => {update: (state: import("./store.js").State) => void, hide?: () => void, destroy: () => void}} mount
+ * @property {(root: HTMLElement, shell: Shell) => {update: (state: import("./store.js").State) => void, hide?: () => void}} mount
  */
 
 export {};

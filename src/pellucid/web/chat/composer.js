@@ -6,7 +6,7 @@ const DRAFT = "pellucid-draft";
 
 /** @param {{send: (text: string) => void, stop: () => void}} house */
 export function createComposer({ send, stop }) {
-  const area = el("textarea", { id: "message", rows: 1, placeholder: "Say something", "aria-describedby": "composer-keys", "data-testid": "message", enterkeyhint: "send" });
+  const area = el("textarea", { id: "message", rows: 1, dir: "auto", placeholder: "Say something", "aria-describedby": "composer-keys", "data-testid": "message", enterkeyhint: "send" });
   const sendButton = el("button", { type: "submit", class: "primary", "data-testid": "send" }, "Send");
   const stopButton = el("button", { type: "button", class: "primary", hidden: true, "data-testid": "stop-reply", onclick: () => {
     stop();

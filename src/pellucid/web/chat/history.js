@@ -11,8 +11,8 @@ export function createChatHistory({ run, open, fresh, deleted, failed }) {
   const list = el("ul", { class: "chats", "data-testid": "chats" });
   const all = el("button", { type: "button", class: "quiet", hidden: true, "data-testid": "delete-all-chats", onclick: () => remove(null) }, "delete all");
   const none = el("p", { class: "note" }, "None yet. Chats are kept in the run's folder, on this machine.");
-  const root = el("div", { class: "history" },
-    el("button", { type: "button", "data-testid": "new-chat", onclick: fresh }, "New chat"), none, list, all);
+  const anew = el("button", { type: "button", "data-testid": "new-chat", onclick: fresh }, "New chat");
+  const root = el("div", { class: "history" }, anew, none, list, all);
   /** @type {Kept[]} */
   let chats = [];
   let shown = "";
@@ -39,6 +39,7 @@ export function createChatHistory({ run, open, fresh, deleted, failed }) {
       announce(chat ? "The chat is deleted." : "All chats are deleted.");
       deleted(chat?.id ?? null);
       await refresh();
+      anew.focus(); // the button that was pressed is gone
     } catch (error) {
       failed(/** @type {Error} */ (error));
     }

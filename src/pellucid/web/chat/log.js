@@ -22,7 +22,7 @@ export function createChatLog(house) {
   /** @param {Message} message @param {number} index */
   function entry(message, index) {
     const mine = message.role === "user";
-    const said = el("div", { class: "said", "data-testid": mine ? "said-user" : "said-model" });
+    const said = el("div", { class: "said", dir: "auto", "data-testid": mine ? "said-user" : "said-model" });
     if (!mine) pickable(said, (token) => house.picked(token, index));
     return el("li", { class: `message ${mine ? "from-user" : "from-model"}`, dataset: { role: message.role, index }, "data-testid": `message-${index}` },
       el("p", { class: "speaker" }), said, el("ul", { class: "notes", hidden: true, "data-testid": "reply-notes" }),
@@ -69,7 +69,7 @@ export function createChatLog(house) {
   function beginEdit(index, item) {
     const [, said, , foot] = /** @type {HTMLElement[]} */ ([...item.children]);
     const before = known[index].content;
-    const area = el("textarea", { class: "edit-area", rows: Math.min(8, before.split("\n").length + 1), "aria-label": "Your message", "data-testid": "edit-area" });
+    const area = el("textarea", { class: "edit-area", dir: "auto", rows: Math.min(8, before.split("\n").length + 1), "aria-label": "Your message", "data-testid": "edit-area" });
     area.value = before;
     const cancel = () => {
       draw(known[index], index, item);

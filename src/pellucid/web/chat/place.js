@@ -7,6 +7,7 @@ import { createChatSettings } from "./settings.js";
 import { surpriseLegend } from "./reply-tokens.js";
 import { createComposer } from "./composer.js";
 import { announce, el, fill } from "../base/dom.js";
+import { formatHash } from "../base/store.js";
 import { createTokenPopover } from "./token-popover.js";
 
 export const id = "chat";
@@ -66,10 +67,10 @@ export function mount(root, shell) {
     el("div", { class: "talk-tools" }, el("label", { class: "check" }, colour, "colour by surprise"), legend),
     welcome, log.root, problem, composer.root, popover.root);
   const wide = window.matchMedia("(min-width: 961px)").matches;
-  root.append(el("h1", { class: "unseen" }, title), el("div", { class: "chat-place" }, talk,
-    el("aside", { class: "chat-side", "aria-label": "Settings and earlier chats" },
+  const aside = el("aside", { class: "chat-side", "aria-label": "Settings and earlier chats" },
       el("details", { open: wide }, el("summary", {}, el("h2", {}, "Chats")), history.root),
-      el("details", { open: wide }, el("summary", {}, el("h2", {}, "How it replies")), settings.root))));
+      el("details", { open: wide }, el("summary", {}, el("h2", {}, "How it replies")), settings.root));
+  root.append(el("h1", { class: "unseen" }, title), el("div", { class: "chat-place" }, talk, aside));
 
   /** The run and chat that are shown, so that only a change of them opens something. */
   let opened = "";
@@ -106,11 +107,15 @@ export function mount(root, shell) {
     const known = shell.run();
     welcome.hidden = session.messages().length > 0;
     if (!known) {
-      fill(welcome, el("p", { class: "lead" }, shell.runName() ? `There is no run called ${shell.runName()} here: it may have been deleted.` : "There is no model here yet. Train one, and talk to it when it has learned a little."));
+      fill(welcome, el("p", { class: "lead" }, shell.runName()
+        ? `There is no run called ${shell.runName()} here: it may have been deleted.`
+        : ["There is no model here yet. ", el("a", { href: formatHash({ ...shell.store.get(), place: "train" }) }, "Train one"), ", and talk to it when it has learned a little."]));
       composer.enable(false);
+      aside.hidden = !shell.runName();
       return;
     }
     composer.enable(true);
+    aside.hidden = false;
     fill(welcome, el("p", { class: "lead" }, `Say something to ${known.name}.`),
       el("p", { class: "note" }, `It has learned to go on with ${known.data?.name ?? "its text"}, not to answer: it goes on with your words as that text would. Every word it writes can be clicked, to see what else it might have been.`));
   }
@@ -156,9 +161,5 @@ export function mount(root, shell) {
       drawWelcome();
     },
     hide: () => popover.hide(),
-    destroy() {
-      session.stop();
-      root.replaceChildren();
-    },
   };
 }

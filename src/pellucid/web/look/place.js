@@ -28,6 +28,7 @@ export function mount(root, shell) {
     id: "prompt",
     rows: 2,
     spellcheck: false,
+    dir: "auto",
     autocomplete: "off",
     "data-testid": "prompt",
     "aria-describedby": "prompt-note",
@@ -124,17 +125,24 @@ export function mount(root, shell) {
     reading.ask();
   }
 
+  /** The run whose sample is asked for. */
+  let finding = "";
+
   /** The first prompt of a run is the beginning of what it wrote itself. */
   async function findSample() {
     const name = shell.runName();
-    if (!name || samples.has(name) || store.get().prompt !== null) return;
+    if (!name || name === finding) return;
+    finding = name;
     try {
       const run = await api.json(`/api/runs/${encodeURIComponent(name)}`);
       samples.set(name, beginning(run.sample ?? "", run.tokenizer?.kind === "char"));
-    } catch {
+    } catch (error) {
+      if (error instanceof api.ApiError && error.status === 0) return; // asked again when the server is back
       samples.set(name, "");
+    } finally {
+      if (finding === name) finding = "";
     }
-    update(store.get());
+    if (name === shell.runName()) update(store.get());
   }
 
   function drawTabs() {
@@ -189,5 +197,5 @@ export function mount(root, shell) {
     shown.view.update(state);
   }
 
-  return { update, destroy: () => root.replaceChildren() };
+  return { update };
 }

@@ -110,11 +110,12 @@ export function mount(root, shell) {
   }
 
   /** @returns {[number, string][]} */
-  const marks = () =>
-    [0, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]
-      .filter((_, i) => scale().domain[1] < 1e5 || i % 2 === 0)
-      .filter((value) => value <= scale().domain[1])
+  function marks() {
+    const [, end] = scale().domain;
+    return [0, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]
+      .filter((value, i) => value <= end && (end < 1e5 || i % 2 === 0))
       .map((value) => [value, short(value)]);
+  }
 
   function drawMap() {
     if (!answer) return;

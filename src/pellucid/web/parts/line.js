@@ -263,7 +263,6 @@ export function createLinePlot({ id, label, height, small = false, toggled, read
       drawPicture();
       if (width < 60) drawLegend();
     },
-    destroy: () => size.disconnect(),
   };
 }
 

@@ -8,8 +8,6 @@ import { createStartForm } from "./start-form.js";
 export const id = "train";
 export const title = "Train";
 
-const LOOK_AGAIN = 5000; // milliseconds: a training may have been started from a terminal
-
 /** @param {HTMLElement} root @param {import("../base/types.js").Shell} shell */
 export function mount(root, shell) {
   const problem = el("div", { class: "problem", role: "alert", hidden: true, "data-testid": "train-problem" });
@@ -24,17 +22,11 @@ export function mount(root, shell) {
   const live = createRunLive(shell);
   const main = el("div", { class: "train-main" }, problem, start.root, live.root);
   root.append(el("h1", { class: "unseen" }, title), el("div", { class: "train" }, main, list.root));
-  let visible = false;
   let shown = "";
-
-  const timer = window.setInterval(() => {
-    if (visible && !document.hidden) shell.refresh().catch(() => {}); // that the server is gone is told elsewhere
-  }, LOOK_AGAIN);
 
   return {
     /** @param {import("../base/store.js").State} state */
     update(state) {
-      visible = true;
       if (`${state.run} ${state.job}` !== shown) problem.hidden = true;
       shown = `${state.run} ${state.job}`;
       list.update();
@@ -46,15 +38,6 @@ export function mount(root, shell) {
         start.update(state.job);
       } else live.show(shell.runName());
     },
-    hide() {
-      visible = false;
-      live.hide();
-    },
-    destroy() {
-      window.clearInterval(timer);
-      start.destroy();
-      live.destroy();
-      root.replaceChildren();
-    },
+    hide: () => live.hide(),
   };
 }

@@ -188,9 +188,5 @@ export function createRunCurves() {
       panel.ready(now.run ? { run: now.run.name, step: now.step, kind: now.run.state === "training" || now.run.state === "paused" ? "live" : "checkpoint" } : null);
       draw();
     },
-    destroy() {
-      plot.destroy();
-      for (const each of small) each.plot.destroy();
-    },
   };
 }

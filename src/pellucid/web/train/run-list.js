@@ -26,7 +26,7 @@ function lossText(run) {
  * @param {{failed: (error: Error) => void, deleting: (name: string) => void}} ears
  */
 export function createRunList(shell, { failed, deleting }) {
-  const fresh = el("button", { type: "button", "data-testid": "new-training", onclick: () => shell.store.set({ job: "new" }) }, "New training");
+  const fresh = el("button", { type: "button", class: "primary", "data-testid": "new-training", onclick: () => shell.store.set({ job: "new" }) }, "New training");
   const list = el("ul", { class: "runs", "data-testid": "runs" });
   const root = el("section", { class: "run-list", "aria-labelledby": "runs-title" },
     el("div", { class: "run-list-head" }, el("h2", { id: "runs-title" }, "Runs"), fresh), list);

@@ -14,6 +14,7 @@ import { formatHash } from "../base/store.js";
 /** @typedef {{state: Run["state"] | "deleted", step: number, total_steps: number, seconds_left: number | null, problem: string | null}} Told */
 
 const REDRAW = 250; // milliseconds between two drawings, however fast steps come
+const REST = 10; // times as long as a drawing took: long trainings have many points
 const GOING_ON = new Set(["training", "paused"]);
 /** What may be done in which state. @type {Record<string, string[]>} */
 const ACTIONS = { training: ["pause", "stop"], paused: ["resume", "stop"], stopped: ["resume"] };
@@ -33,6 +34,9 @@ export function createRunLive(shell) {
   let stream = new AbortController();
   let following = false;
   let due = 0;
+  let pace = REDRAW;
+  /** This run is what the page shows, whether or not the page is seen. */
+  let shown = false;
   /** An action that was asked for and is not seen yet. */
   let asked = "";
 
@@ -101,7 +105,6 @@ export function createRunLive(shell) {
     stream = new AbortController();
     following = true;
     const mine = stream.signal;
-    curves.clear();
     api.follow(`/api/runs/${encodeURIComponent(name)}/events`, (event) => !mine.aborted && hear(event), mine, (error) => {
       if (error && error.status === 404) fail(error.message);
     });
@@ -113,9 +116,11 @@ export function createRunLive(shell) {
     if (due) return;
     due = window.setTimeout(() => {
       due = 0;
+      const began = performance.now();
       drawings.show({ curves, run: seen(), dropout: Number(run?.model?.dropout ?? 0), step: lastStep() });
       samples.show(curves.samples, name);
-    }, REDRAW);
+      pace = Math.max(REDRAW, REST * (performance.now() - began));
+    }, pace);
   }
 
   /** The run with what was told of it since it was read. @returns {Run | null} */
@@ -224,10 +229,22 @@ export function createRunLive(shell) {
     }
   }
 
+  function rest() {
+    stream.abort();
+    following = false;
+  }
+
+  // a browser keeps six connections to a server: a page that is not seen gives its own back, and reads on when it is
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) rest();
+    else if (shown && told?.state !== "deleted" && !following) follow();
+  });
+
   return {
     root,
     /** @param {string} wanted the name of the run to show */
     show(wanted) {
+      shown = true;
       if (wanted !== name) {
         stream.abort();
         [name, run, told, asked, following] = [wanted, null, null, "", false];
@@ -237,22 +254,15 @@ export function createRunLive(shell) {
         curves.clear();
         readRun();
       }
-      if (!following) follow();
+      if (!following && !document.hidden) follow();
       drawHead();
       redraw();
     },
     hide() {
-      stream.abort();
-      following = false;
+      shown = false;
+      rest();
     },
     name: () => name,
-    /** Whether something goes on that the list of runs should tell of. */
-    goingOn: () => GOING_ON.has(told?.state ?? ""),
-    destroy() {
-      stream.abort();
-      clearTimeout(due);
-      drawings.destroy();
-    },
   };
 }
 

@@ -25,7 +25,7 @@ export function createSamples() {
     const latest = [...known].reverse();
     fill(list, (all ? latest : latest.slice(0, SHOWN)).map(({ step, text }) =>
       el("li", { class: "sample", dataset: { step }, "data-testid": `sample-${step}` },
-        el("p", { class: "note number" }, `step ${whole(step)}`), el("p", { class: "sample-text" }, text || "(nothing)"))));
+        el("p", { class: "note number" }, `step ${whole(step)}`), el("p", { class: "sample-text", dir: "auto" }, text || "(nothing)"))));
     more.hidden = latest.length <= SHOWN;
     more.textContent = all ? "show the latest" : `show all ${latest.length}`;
     root.hidden = latest.length === 0;

@@ -33,7 +33,7 @@ function rows(told) {
 function beginning(found) {
   return el("figure", { class: "beginning" },
     el("figcaption", { class: "note" }, "How it begins"),
-    el("pre", { tabindex: 0, "aria-label": "How the text begins", "data-testid": "report-beginning" }, found.beginning.join("\n")));
+    el("pre", { tabindex: 0, dir: "auto", "aria-label": "How the text begins", "data-testid": "report-beginning" }, found.beginning.join("\n")));
 }
 
 /** @param {Preview} found */

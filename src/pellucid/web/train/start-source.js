@@ -16,7 +16,7 @@ export function createSourceChooser({ corpus, files }) {
       el("button", { type: "button", "data-testid": "choose-folder", onclick: () => folder.click() }, "Choose a folder")),
     el("p", { class: "note" }, KINDS), one, folder);
   const list = el("ul", { class: "corpora" });
-  const named = el("div", { class: "named", hidden: true }, el("h3", {}, "Or a text that is known by name"), list);
+  const named = el("div", { class: "named", hidden: true }, el("h3", {}, "Or begin with one of these"), list);
   const root = el("div", { class: "sources" }, zone, named);
   let drawn = "";
 
