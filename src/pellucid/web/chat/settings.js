@@ -1,6 +1,7 @@
 // @ts-check
 /** How replies are drawn, and what the two speakers are called. The sampling is shared with the view of that name. */
 import { el } from "../base/dom.js";
+import { createSliders } from "../parts/sliders.js";
 
 const KEPT = "pellucid-chat";
 const MOST = 400; // tokens that the slider offers
@@ -29,18 +30,7 @@ export function createChatSettings(shell, { renamed }) {
     }
   }
 
-  /** @type {{id: "temperature" | "top_k" | "top_p", label: string, about: string, min: number, max: number, step: number, said: (value: number) => string}[]} */
-  const shared = [
-    { id: "temperature", label: "temperature", about: "low: the likeliest words; high: bolder ones", min: 0.1, max: 2, step: 0.05, said: (value) => value.toFixed(2) },
-    { id: "top_k", label: "top-k", about: "how many candidates stay; 0: all", min: 0, max: 100, step: 1, said: (value) => (value ? String(value) : "all") },
-    { id: "top_p", label: "top-p", about: "the likeliest that together have this share", min: 0.05, max: 1, step: 0.05, said: (value) => (value < 1 ? value.toFixed(2) : "all") },
-  ];
-  const sliders = shared.map((one) => {
-    const output = el("output", { class: "number", for: `chat-${one.id}` });
-    const input = el("input", { type: "range", id: `chat-${one.id}`, min: one.min, max: one.max, step: one.step, "data-testid": `chat-${one.id}`, "aria-describedby": `chat-${one.id}-about`,
-      oninput: () => shell.store.set({ [one.id]: Number(input.value) }) });
-    return { one, input, output };
-  });
+  const sliders = createSliders(shell.store, () => shell.run()?.model?.vocab_size ?? 65, "chat-");
   const most = el("input", { type: "range", id: "chat-max", min: 10, max: MOST, step: 10, value: own.max_tokens, "data-testid": "chat-max-tokens", oninput: () => {
     own.max_tokens = Number(most.value);
     keep();
@@ -69,12 +59,7 @@ export function createChatSettings(shell, { renamed }) {
   }
 
   function draw() {
-    const state = shell.store.get();
-    for (const { one, input, output } of sliders) {
-      if (document.activeElement !== input || Number(input.value) !== state[one.id]) input.value = String(state[one.id]);
-      output.textContent = one.said(state[one.id]);
-      input.setAttribute("aria-valuetext", one.said(state[one.id]));
-    }
+    sliders.write(shell.store.get());
     mostSaid.textContent = String(own.max_tokens);
     hint.hidden = !/shakespeare|play/i.test(shell.run()?.data?.name ?? "") || own.model_name !== "PELLUCID";
   }
@@ -83,8 +68,7 @@ export function createChatSettings(shell, { renamed }) {
     el("div", { class: "speakers" }, names.map(({ name, input }) => el("div", { class: "field" },
       el("label", { for: input.id }, name === "user_name" ? "you are" : "the model is"), input))),
     problem, hint,
-    sliders.map(({ one, input, output }) => el("div", { class: "slider" }, el("label", { for: input.id }, one.label), output, input,
-      el("span", { class: "note", id: `${input.id}-about` }, one.about))),
+    sliders.root,
     el("div", { class: "slider" }, el("label", { for: "chat-max" }, "at most, in tokens"), mostSaid, most));
 
   return {

@@ -38,10 +38,12 @@ export function nextK(k, up, vocabulary) {
 }
 
 /**
+ * The four settings that the page shares, in the URL: wherever they are moved, they move.
  * @param {import("../base/store.js").Store} store
  * @param {() => number} vocabulary tokens there are
+ * @param {string} [prefix] of ids, where two of these are in one page
  */
-export function createSliders(store, vocabulary) {
+export function createSliders(store, vocabulary, prefix = "") {
   /** @type {Partial<State>} */
   let pending = {};
   const change = debounce(() => {
@@ -108,12 +110,12 @@ export function createSliders(store, vocabulary) {
   function slider(name, label, range, says, patch) {
     const input = el("input", {
       type: "range",
-      id: `set-${name}`,
-      "data-testid": name,
-      "aria-describedby": `about-${name}`,
+      id: `${prefix}set-${name}`,
+      "data-testid": `${prefix}${name}`,
+      "aria-describedby": `${prefix}about-${name}`,
       ...range,
     });
-    const output = el("output", { for: `set-${name}` });
+    const output = el("output", { for: `${prefix}set-${name}` });
     input.addEventListener("input", () => {
       const next = patch(Number(input.value));
       move(next);
@@ -124,10 +126,10 @@ export function createSliders(store, vocabulary) {
       root: el(
         "div",
         { class: "slider" },
-        el("label", { for: `set-${name}` }, label),
+        el("label", { for: `${prefix}set-${name}` }, label),
         output,
         input,
-        el("span", { class: "note", id: `about-${name}` }, says),
+        el("span", { class: "note", id: `${prefix}about-${name}` }, says),
       ),
     };
   }
