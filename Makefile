@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Checks the types in the page's comments; the page itself needs neither npm nor a build.
 TYPESCRIPT := typescript@5.9.3
 
-.PHONY: demo install test test-all check check-page format parity clean
+.PHONY: demo install test test-all check check-page format parity screenshots clean
 
 demo: install
 	$(BIN)/pellucid demo
@@ -30,10 +30,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 	touch $@
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-all: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 parity: $(VENV)/installed-dev
 	$(BIN)/python -m pytest tests/parity -m "slow or not slow"
@@ -50,6 +50,10 @@ check-page: .tsc/node_modules
 
 .tsc/node_modules:
 	npm install --no-save --no-audit --no-fund --prefix .tsc $(TYPESCRIPT)
+
+# Of a model trained here for three minutes, or of one of your own: make screenshots RUN=runs/shakespeare-1
+screenshots: $(VENV)/installed-dev
+	$(BIN)/python docs/screenshots.py $(RUN)
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .

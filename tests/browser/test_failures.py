@@ -148,3 +148,19 @@ def test_a_reply_that_breaks_off_is_kept(own_process: Served, page: Page, watch:
     expect(page.locator("#gone")).to_be_visible()
     expect(page.get_by_test_id("regenerate-1")).to_be_visible()  # no endless writing
     expect(page.get_by_test_id("said-model")).not_to_be_empty()
+
+
+def test_what_is_typed_is_not_written_over_by_what_comes_in_between(site: Hosted, page: Page):
+    site.look(page, "attention", run="rotary", prompt="The cat")
+    page.get_by_test_id("prompt").focus()
+    page.evaluate(
+        """() => {
+          const field = document.querySelector("[data-testid=prompt]");
+          field.value = "The cat in";
+          field.dispatchEvent(new Event("input", {bubbles: true}));
+          location.hash += "&layer=0&head=1";  // a change, as an answer or a look at the runs makes one
+        }"""
+    )
+    expect(page.get_by_test_id("panel-head").locator("h3").first).to_have_text("Layer 0, head 1")
+    expect(page.get_by_test_id("prompt")).to_have_value("The cat in")
+    expect(page.get_by_test_id("strip").locator(".chip")).to_have_count(10)

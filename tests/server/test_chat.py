@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import torch
+from loops import finished
 
 from pellucid.api import load
 from pellucid.generation.conversation import Conversation
@@ -141,7 +142,7 @@ def test_32_clients_at_once_are_served_and_not_mixed_up(server):
         async with httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits) as client:
             return await asyncio.gather(*(ask(client, body) for body in bodies))
 
-    together = asyncio.run(all_at_once())
+    together = finished(all_at_once())
     alone = [server.client.post("/api/chat", json=body).json()["reply"] for body in bodies]
     assert together == alone
     assert len(set(alone)) > 25
@@ -211,7 +212,7 @@ def test_a_full_queue_says_when_to_come_again(start, endless):
                 task.cancel()
         return refused
 
-    ours, openai = asyncio.run(crowd())
+    ours, openai = finished(crowd())
     assert ours.status_code == openai.status_code == 429
     assert ours.headers["retry-after"] == openai.headers["retry-after"] == "1"
     assert ours.json()["error"]["type"] == "busy"

@@ -53,15 +53,15 @@ def process_of(live: Client, job: dict[str, Any]) -> int:
 
 
 def test_a_training_from_upload_through_pause_stop_and_resume(live: Client, farm: str, tmp_path: Path):
-    job = live.train(farm, steps=600, eval_every=200, checkpoint_every=100)
+    job = live.train(farm, **LONG)
     assert (job["kind"], job["state"], job["run"], job["problem"]) == ("train", "running", None, None)
     asked = {"steps": 600, "eval_every": 200, "checkpoint_every": 100}
     assert job["source"] == {"upload": farm} and asked.items() <= job["settings"].items()
     run = begun(live, job)
     assert run == "farm-1"
     record = live.run(run)
-    assert (record["state"], record["total_steps"], record["job"]) == ("training", 600, job["id"])
-    assert record["training"]["steps"] == 600
+    assert (record["state"], record["total_steps"], record["job"]) == ("training", LONG["steps"], job["id"])
+    assert record["training"]["steps"] == LONG["steps"]
     assert record["steps"][-1] != "live"
     assert "live" in record["steps"]
     live.refused("POST", "/api/jobs", 409, "farm-1", "already", json={
@@ -83,14 +83,15 @@ def test_a_training_from_upload_through_pause_stop_and_resume(live: Client, farm
     assert ended["problem"] is None
     state = watched.until("state", lambda state: state["state"] == "stopped")
     assert state["problem"] is None, "it was asked to stop, and saved"
-    seen = watched.leave()
+    seen, steps = watched.leave(), live.run(run)["step"] + 100
 
-    again = live.ok("POST", f"/api/runs/{run}/control", json={"action": "resume"})
+    less = {"action": "resume", "settings": {"steps": steps}}
+    again = live.ok("POST", f"/api/runs/{run}/control", json=less)
     resumed = Events(live, f"/api/runs/{run}/events", seen[-1][1])
     resumed.until("state", lambda state: state["state"] == "finished")
     ended = live.ended(again["job"])
-    assert (ended["state"], ended["result"]["steps"]) == ("done", 600)
-    assert steps_of([*seen, *resumed.leave()]) == list(range(1, 601)), "lost or doubled"
+    assert (ended["state"], ended["result"]["steps"]) == ("done", steps)
+    assert steps_of([*seen, *resumed.leave()]) == list(range(1, steps + 1)), "lost or doubled"
     assert live.run(run)["validation_loss"] == ended["result"]["validation"]["loss"]
     live.refused("POST", f"/api/runs/{run}/control", 409, "not being trained", json={"action": "stop"})
     live.refused("POST", f"/api/runs/{run}/control", 409, "is finished", json={"action": "resume"})
@@ -104,7 +105,7 @@ def test_a_training_from_upload_through_pause_stop_and_resume(live: Client, farm
 
 
 def test_a_killed_training_says_so_and_goes_on_where_it_was_saved(live: Client, farm: str):
-    job = live.train(farm, steps=400, eval_every=200, checkpoint_every=100)
+    job = live.train(farm, **LONG, checkpoint_every=100)
     run = begun(live, job)
     watched = Events(live, f"/api/runs/{run}/events")
     watched.until("steps", lambda records: records[-1]["step"] > 120)
@@ -115,10 +116,11 @@ def test_a_killed_training_says_so_and_goes_on_where_it_was_saved(live: Client, 
     assert live.ended(job["id"])["problem"] == live.run(run)["problem"].split("; ")[0]
     assert live.ended(job["id"])["state"] == "failed"
 
-    live.ok("POST", f"/api/runs/{run}/control", json={"action": "resume"})
+    steps = live.run(run)["step"] + 100
+    live.ok("POST", f"/api/runs/{run}/control", json={"action": "resume", "settings": {"steps": steps}})
     watched.until("state", lambda state: state["state"] == "finished")
     assert "reset" in {name for name, *_ in watched.got}, "the steps after the checkpoint were made again"
-    assert watched.steps() == list(range(1, 401))
+    assert watched.steps() == list(range(1, steps + 1))
 
 
 def test_a_preview_gives_what_the_command_prints(live: Client, farm: str):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from loops import finished
 
 from pellucid.api import load
 from pellucid.errors import InputError
@@ -57,7 +58,7 @@ def test_models_take_turns(scheduler, engine, other):
         ]
         return await asyncio.gather(*map(text_of, streams))
 
-    assert asyncio.run(together()) == alone
+    assert finished(together()) == alone
 
 
 def test_an_error_reaches_the_requests_of_its_model_alone(scheduler, engine, other, caplog):
@@ -73,7 +74,7 @@ def test_an_error_reaches_the_requests_of_its_model_alone(scheduler, engine, oth
         again = scheduler.submit(other, other.draft("The", SamplingOptions(max_tokens=4, ignore_eos=True)))
         return [*results, await text_of(again)]
 
-    good, *bad, again = asyncio.run(together())
+    good, *bad, again = finished(together())
     assert len(good) == 40 and len(again) == 4
     assert [str(error) for error in bad] == ["a cable was pulled"] * 2
     assert scheduler.n_running == 0 and not scheduler._decodings
@@ -94,7 +95,7 @@ def test_places_and_the_queue_are_bounded_and_freed(scheduler, engine):
         assert len(await text_of(last)) == 3
         assert waiting[0].draft.n_tokens == 0  # it was never begun
 
-    asyncio.run(crowd())
+    finished(crowd())
 
 
 def test_cancelling_takes_effect_at_the_next_token(scheduler, engine):
@@ -109,7 +110,7 @@ def test_cancelling_takes_effect_at_the_next_token(scheduler, engine):
             await asyncio.sleep(0.001)
         return n_tokens, stream.draft.n_tokens
 
-    before, after = asyncio.run(leave())
+    before, after = finished(leave())
     assert 5 <= before <= after <= before + 2
 
 
@@ -125,7 +126,7 @@ def test_closing_tells_whoever_still_waits(engine):
             scheduler.submit(engine, engine.draft("The", LONG))
         return await texts
 
-    results = asyncio.run(wait_for_the_end())
+    results = finished(wait_for_the_end())
     assert all(isinstance(result, InputError) and "stopping" in str(result) for result in results)
     scheduler.close()
 
@@ -134,7 +135,7 @@ def test_a_reader_whose_loop_is_closed_is_let_go(scheduler, engine):
     async def begin() -> None:
         scheduler.submit(engine, engine.draft("The", LONG))
 
-    asyncio.run(begin())
+    finished(begin())
     end = time.monotonic() + 10
     while scheduler.n_running or scheduler.n_waiting:
         assert time.monotonic() < end

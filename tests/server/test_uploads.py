@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -10,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loops import finished
 from serving import Client, serving
 
 from pellucid.errors import InputError
@@ -125,7 +125,7 @@ def test_a_body_that_breaks_off_leaves_nothing(live: Client):
 
     upload = live.upload({"a.txt": b"whole"})
     with pytest.raises(RuntimeError, match="left"):
-        asyncio.run(live.house.jobs.uploads.put(upload, "b.txt", broken()))
+        finished(live.house.jobs.uploads.put(upload, "b.txt", broken()))
     assert live.house.jobs.uploads.source(upload).name == "a.txt"
 
 

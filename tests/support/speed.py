@@ -19,26 +19,32 @@ LARGE: dict[str, Any] = {
     "sample_tokens": 1,
     "tokenizer": "char",
 }
-# the time from a change of the prompt to the second frame after the view's answer was put into the page
-WATCH = """view => new Promise(done => {
+# the time from a change, of the prompt or (counts know none) of the row, to the second frame after the answer
+WATCH = """view => new Promise((done, failed) => {
+  setTimeout(() => failed(new Error(`${view} was not drawn anew`)), 30_000);
   const field = document.querySelector("[data-testid=prompt]");
-  const panel = document.querySelector(`[data-testid=panel-${view}]`);
-  const asked = view === "tokens" ? "tokens" : view === "sampling" ? "next" : view;
+  const asked = view === "sampling" ? "next" : view;
   const begun = performance.now();
-  let answered = false;
   const entries = new PerformanceObserver(list => {
-    if (list.getEntries().some(each => each.name.endsWith(`/api/inspect/${asked}`) && each.startTime >= begun)) answered = true;
-    if (answered) { entries.disconnect(); requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - begun))); }
+    const own = each => each.name.endsWith(`/api/inspect/${asked}`) && each.startTime >= begun;
+    if (!list.getEntries().some(own)) return;
+    entries.disconnect();
+    requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - begun)));
   });
   entries.observe({type: "resource"});
-  const letters = field.value;
-  field.value = letters.slice(1) + letters[0];
-  field.dispatchEvent(new Event("input", {bubbles: true}));
+  if (view === "bigram") {
+    const state = new URLSearchParams(location.hash.slice(1));
+    state.set("row", 8 + (Number(state.get("row")) + 1) % 12);
+    location.hash = state;
+  } else {
+    field.value = field.value.slice(1) + field.value[0];
+    field.dispatchEvent(new Event("input", {bubbles: true}));
+  }
 })"""
 
 
 def change(page: Page, view: str) -> float:
-    """Milliseconds from a change of the prompt, its typing pause included, until the view is drawn anew."""
+    """Milliseconds from a change (of a prompt with the pause after typing) until the view is drawn anew."""
     return float(page.evaluate(WATCH, view))
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pellucid.generation.options import SamplingOptions
 from pellucid.inspection.trace import Seen, trace
 from pellucid.model.accounting import flops_per_token, kv_cache_bytes, n_active_params, n_params
 from pellucid.model.config import ModelConfig
@@ -20,7 +19,6 @@ from pellucid.model.config import ModelConfig
 if TYPE_CHECKING:
     from pellucid.inspection.subject import Prompt, Subject
 
-DECODED = 16  # tokens whose writing is timed
 WEIGHT_BYTES = 4  # float32
 
 
@@ -164,26 +162,16 @@ def _flops(seen: Seen, config: ModelConfig, length: int) -> int:
 
 
 def _measured(subject: Subject, prompt: Prompt) -> dict[str, float | None]:
-    """Tokens a second: of a pass over this prompt, of writing 16 more, and of training when it was last reported."""
+    """Tokens a second: of a pass over this prompt, of writing, and of training when it was last reported."""
     loaded = subject.loaded
     with torch.inference_mode():
         ids = torch.tensor([prompt.ids], device=subject.device)
         started = time.perf_counter()
         loaded.model(ids)[0, -1, 0].item()
         reading = time.perf_counter() - started
-    trained = [record for record in loaded.folder.metrics() if "tokens_per_second" in record]
+    trained = [record for record in loaded.folder.metrics() if record.get("tokens_per_second")]  # 0: not measured
     return {
         "prompt_tokens_per_second": len(prompt.ids) / reading,
-        "tokens_per_second": _writing_speed(subject),
+        "tokens_per_second": subject.writing_speed,
         "training_tokens_per_second": trained[-1]["tokens_per_second"] if trained else None,
     }
-
-
-def _writing_speed(subject: Subject) -> float:
-    """Tokens a second that the engine writes at the beginning of a text."""
-    options = SamplingOptions(max_tokens=DECODED + 1, seed=0, ignore_eos=True)
-    tokens = subject.engine.tokens("", options)
-    next(tokens)  # reads the prompt
-    started = time.perf_counter()
-    written = sum(1 for _ in tokens)
-    return written / (time.perf_counter() - started)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import threading
+import time
 from functools import cached_property
 from typing import Any
 
 from pellucid.api import LoadedRun
 from pellucid.errors import InputError
 from pellucid.generation.engine import Engine
+from pellucid.generation.options import SamplingOptions
 from pellucid.inspection.capture import twin
 from pellucid.inspection.checks import checked_text
 from pellucid.inspection.tokens import as_shown, spans
 from pellucid.text.bigrams import PairCounts
+
+TIMED_TOKENS = 16
 
 _serials = itertools.count()
 
@@ -67,6 +71,16 @@ class Subject:
                 f"{self.tokenizer.vocab_size}: they are not of one run; delete it, and resume the run"
             )
         return counts
+
+    @cached_property
+    def writing_speed(self) -> float:
+        """Tokens a second that the engine writes at the beginning of a text, measured once."""
+        options = SamplingOptions(max_tokens=TIMED_TOKENS + 1, seed=0, ignore_eos=True)
+        tokens = self.engine.tokens("", options)
+        next(tokens)  # reads the prompt
+        started = time.perf_counter()
+        written = sum(1 for _ in tokens)
+        return written / (time.perf_counter() - started)
 
     def read(self, text: str) -> Prompt:
         """The last tokens of a text that the model's context holds.

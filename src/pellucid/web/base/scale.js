@@ -107,9 +107,14 @@ export function colourScale({ kind, domain: [low, high], theme, shape = "linear"
 
 /** @typedef {ReturnType<typeof colourScale>} ColourScale */
 
-/** Whether dark or light ink is read better on a colour. @param {Rgb} colour @returns {"dark" | "light"} */
-export function inkOn([r, g, b]) {
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 140 ? "dark" : "light";
+/**
+ * Whether black or white ink is read better on a colour; the better of the two always has a contrast of 4.5 or more.
+ * @param {Rgb} colour
+ * @returns {"dark" | "light"}
+ */
+export function inkOn(colour) {
+  const [r, g, b] = colour.map((part) => (part <= 10 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "dark" : "light"; // where both contrasts are the same
 }
 
 /**

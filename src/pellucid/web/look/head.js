@@ -172,7 +172,7 @@ export function createHead(root, shell, { close }) {
       const weight = at("weights", row, index);
       const masked = hidden(row, index);
       const [r, g, b] = colours.rgb(weight);
-      const ink = inkOn([r, g, b]) === "dark" ? "#12181f" : "#ffffff";
+      const ink = inkOn([r, g, b]) === "dark" ? "#000000" : "#ffffff";
       return {
         class: `look ${masked ? "masked" : ""} ${index === row ? "asking" : ""}`,
         dataset: { value: exact(weight) },

@@ -77,11 +77,18 @@ export function mount(root, shell) {
     tokens: () => read,
   };
 
-  field.addEventListener(
-    "input",
-    debounce(() => look.setPrompt(field.value), PAUSE),
-  );
-  field.addEventListener("change", () => field.value !== prompt() && look.setPrompt(field.value)); // before one goes elsewhere
+  /** What is in the field is newer than the state: nothing that comes in between may write over it. */
+  let typing = false;
+  function take() {
+    if (typing && field.value !== prompt()) look.setPrompt(field.value);
+    typing = false;
+  }
+  const settle = debounce(take, PAUSE);
+  field.addEventListener("input", () => {
+    typing = true;
+    settle();
+  });
+  field.addEventListener("change", take); // before one goes elsewhere
 
   /** @param {number} index */
   function pickToken(index) {
@@ -185,7 +192,7 @@ export function mount(root, shell) {
     drawTabs();
     const text = prompt();
     if (text === null) return void findSample();
-    if (field.value !== text && (document.activeElement !== field || state.prompt !== field.value)) field.value = text;
+    if (field.value !== text && !typing) field.value = text;
     askTokens();
     strip.root.hidden = view.id === "tokens";
     strip.pick(state.token);
