@@ -1,30 +1,30 @@
 // @ts-check
 /** The shell: three places, the chooser of run and step, the theme, and word of a server that is gone. */
-import * as api from "./api.js";
-import { el, fill, announce } from "./dom.js";
-import { createStore, formatHash } from "./store.js";
-import * as train from "./place-train.js";
-import * as chat from "./place-chat.js";
-import * as look from "./place-look.js";
+import * as api from "./base/api.js";
+import { el, fill, announce } from "./base/dom.js";
+import { createStore, formatHash } from "./base/store.js";
+import * as train from "./train/place.js";
+import * as chat from "./chat/place.js";
+import * as look from "./look/place.js";
 
-/** @typedef {import("./types.js").Run} Run */
+/** @typedef {import("./base/types.js").Run} Run */
 
-/** @type {Record<string, import("./types.js").Place>} */
+/** @type {Record<string, import("./base/types.js").Place>} */
 const PLACES = { train, chat, look };
-/** While something trains, its steps and state are read anew this often. */
+/** While something trains, or Train is seen (a terminal may start one, too), the runs are read anew this often. */
 const REFRESH = 4000;
 
 const store = createStore(window);
-/** @type {import("./types.js").Session | null} */
+/** @type {import("./base/types.js").Session | null} */
 let session = null;
 /** @type {Run[]} */
 let runs = [];
-/** @type {Record<string, ReturnType<import("./types.js").Place["mount"]>>} */
+/** @type {Record<string, ReturnType<import("./base/types.js").Place["mount"]>>} */
 const mounted = {};
 let seen = "";
 
 const runName = () => store.get().run || session?.default_run || runs[0]?.name || "";
-/** @type {import("./types.js").Shell} */
+/** @type {import("./base/types.js").Shell} */
 const shell = {
   store,
   runName,
@@ -73,7 +73,7 @@ function drawChooser() {
     steps.map((step) => [step, run ? stepLabel(step, run) : step]),
     state.step,
   );
-  runSelect.disabled = names.length === 0;
+  byId("chooser").hidden = names.length === 0;
   stepSelect.disabled = !run;
 }
 
@@ -147,8 +147,14 @@ byId("theme").addEventListener("click", () => {
 
 /* ---------------------------------------------------------------------- the server */
 
+let asked = 0;
+let heard = 0;
+
 async function refresh() {
+  const mine = ++asked;
   const answer = await api.json("/api/runs");
+  if (mine < heard) return; // one that was asked later has answered already
+  heard = mine;
   runs = answer.runs;
   if (session && !runs.some((run) => run.name === session?.default_run)) {
     session.default_run = runs[0]?.name ?? null; // it was deleted
@@ -166,6 +172,8 @@ async function begin() {
     session = await api.json("/api/session");
     api.useToken(/** @type {NonNullable<typeof session>} */ (session).token);
     await refresh();
+    // a first visit begins where a model is made: there is nothing to look into
+    if (!runs.length && !location.hash.slice(1)) store.set({ place: "train" }, { push: false });
   } catch (error) {
     if (error instanceof api.ApiError && error.status === 401) return askKey();
     update();
@@ -175,6 +183,7 @@ async function begin() {
 
 /** A server that is open to others wants its key. */
 function askKey() {
+  document.querySelector("form.key")?.remove();
   const input = el("input", { type: "password", id: "key", autocomplete: "off" });
   const form = el(
     "form",
@@ -199,10 +208,13 @@ api.onReach((reachable) => {
   if (reachable) begin();
 });
 
-setInterval(() => {
-  if (!document.hidden && runs.some((run) => run.state === "training" || run.state === "paused"))
-    refresh().catch(() => {});
-}, REFRESH);
+const changing = () =>
+  store.get().place === "train" || runs.some((run) => run.state === "training" || run.state === "paused");
+const lookAgain = () => {
+  if (session && !document.hidden && changing()) refresh().catch(() => {}); // that the server is gone is told elsewhere
+};
+setInterval(lookAgain, REFRESH);
+document.addEventListener("visibilitychange", lookAgain);
 
 fill(byId("chooser"), el("label", { for: "run" }, "run"), runSelect, el("label", { for: "step" }, "step"), stepSelect);
 store.watch(update);
