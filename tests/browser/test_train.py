@@ -208,14 +208,12 @@ def test_dropped_files_are_read_one_by_one(
     expect(page.get_by_test_id("report-found")).to_contain_text("2 files, 2 documents")
 
 
-@pytest.mark.skipif(
-    not (DATA / "tinyshakespeare.txt").exists(), reason="tinyshakespeare is not on this machine"
-)
-def test_a_named_corpus_is_looked_at(own_site: Hosted, page: Page):
+def test_a_named_corpus_is_looked_at_and_comes_with_its_recipe(own_site: Hosted, page: Page):
     own_site.open(page, place="train", job="new")
-    page.get_by_test_id("corpus-tinyshakespeare").click()
-    expect(page.get_by_test_id("source-name")).to_contain_text("tinyshakespeare")
-    expect(page.get_by_test_id("report-found")).to_contain_text("1,115,394 characters")
+    page.get_by_test_id("corpus-lesson").click()
+    expect(page.get_by_test_id("source-name")).to_contain_text("lesson")
+    expect(page.get_by_test_id("setting-preset")).to_have_value("lesson")
+    expect(page.get_by_test_id("report-found")).to_contain_text("15,880 characters")
 
 
 def test_what_is_no_text_is_refused_in_plain_words(

@@ -13,7 +13,7 @@ from pellucid.inspection import attention, bigram, sampling, shapes, tokens
 from pellucid.inspection.frame import Frame
 from pellucid.inspection.subject import Subject
 from pellucid.server.errors import Busy
-from pellucid.server.inspect import Turnstile
+from pellucid.server.turnstile import Turnstile
 
 
 @pytest.fixture(scope="module")
@@ -89,23 +89,24 @@ def test_bad_input(server, name, fields, says):
 
 
 def test_only_so_many_wait():
-    turnstile, inside, go = Turnstile(1, 2), threading.Event(), threading.Event()
+    turnstile, go = Turnstile(1, 2), threading.Event()
+    in_line, inside = threading.Semaphore(0), threading.Event()
 
     def look() -> None:
-        with turnstile.turn():
-            inside.set()
-            go.wait(10)
+        with turnstile.waiting():
+            in_line.release()
+            with turnstile.turn():
+                inside.set()
+                go.wait(10)
 
     threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
         thread.start()
-    inside.wait(10)
-    while turnstile._any._value:
-        pass
-    with pytest.raises(Busy), turnstile.turn():
+    assert in_line.acquire(timeout=10) and in_line.acquire(timeout=10) and inside.wait(10)
+    with pytest.raises(Busy), turnstile.waiting():
         pass
     go.set()
     for thread in threads:
         thread.join()
-    with turnstile.turn():
+    with turnstile.waiting(), turnstile.turn():
         pass

@@ -136,7 +136,13 @@ def show_survey(corpus: Corpus, found: Survey) -> None:
         f"{found.repeated_paragraphs:.1%} paragraphs that did",
     )
     if corpus.unreadable:
-        _row("Not read", *(console.printable(f"{name}: {reason}") for name, reason in corpus.unreadable))
+        _row(
+            "Not read",
+            *(
+                console.printable(reason if reason.startswith(name) else f"{name}: {reason}")
+                for name, reason in corpus.unreadable
+            ),
+        )
     if corpus.notes:
         _row("Notes", *map(console.printable, corpus.notes))
     _row(f"Begins ({console.printable(corpus.documents[0].name)})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import secrets
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pellucid.server.jobs import Jobs
     from pellucid.server.models import Models
     from pellucid.server.scheduler import Scheduler
+
+MOST_NAMED = 10  # runs, in a message
 
 
 class RunsRoot:
@@ -46,7 +49,8 @@ class RunsRoot:
             return self.given[name]
         if _is_plain(name) and is_run(self.folder / name):
             return RunFolder(self.folder / name)
-        raise NotFound(f"there is no run called {name!r} here: it may have been deleted")
+        known = ", ".join(itertools.islice((run.name for run in self.all()), MOST_NAMED)) or "none"
+        raise NotFound(f"there is no run called {name!r} here (it may have been deleted); there are: {known}")
 
     def all(self) -> Iterator[RunFolder]:
         """Every run there is."""

@@ -49,6 +49,7 @@ class Job:
     is_new: bool = False  # the run is made by this job
     source: Source | None = None  # what was asked for, so that a page that is reloaded can show it again
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    hidden: str = ""  # the folder of its text, with a slash: an upload's own, which means nothing to anybody
     cancelled: bool = False
     settled: bool = False
     said_why: str | None = None  # it ended, kept
@@ -86,7 +87,8 @@ class Job:
         if self.code != 0:
             return None
         try:
-            value = json.loads(end_of(self.out, MOST_RESULT).splitlines()[-1])
+            line = end_of(self.out, MOST_RESULT).splitlines()[-1].decode()
+            value = json.loads(line.replace(json.dumps(self.hidden)[1:-1], "") if self.hidden else line)
         except (ValueError, IndexError):
             return None
         return value if isinstance(value, dict) else None

@@ -66,6 +66,7 @@ class Jobs:
             ):
                 raise Conflict("two previews are being made already: wait for one, or cancel it")
             job = self._launch("preview", ["preview", text, "--json", *flags])
+            job.hidden = f"{Path(text).parent}{os.sep}" if source.upload else ""
             return job.asked(source, settings)
 
     def train(self, source: Source, settings: dict[str, Any], name: str | None = None) -> Job:

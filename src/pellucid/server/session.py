@@ -33,7 +33,10 @@ def routes(house: House) -> APIRouter:
             "version": pellucid.__version__,
             "token": house.token,
             "default_run": default_run,
-            "corpora": [{"name": name, "about": corpus.description} for name, corpus in CORPORA.items()],
+            "corpora": [
+                {"name": name, "about": corpus.description, "preset": corpus.preset}
+                for name, corpus in CORPORA.items()
+            ],
             "limits": {
                 "prompt_characters": limits.PROMPT_CHARACTERS,
                 "upload_bytes": limits.UPLOAD_BYTES,

@@ -38,6 +38,7 @@ class NamedCorpus:
     sha256: str = ""
     files: tuple[str, ...] = ()  # what the file may be called in the folder that PELLUCID_CORPORA names
     books: tuple[int, ...] = ()  # Project Gutenberg's numbers
+    preset: str = "auto"  # the recipe that the page proposes for it
 
     @property
     def description(self) -> str:
@@ -50,7 +51,11 @@ TINYSTORIES = "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/ma
 
 CORPORA = {
     "lesson": NamedCorpus(
-        "600 small sentences in 17 characters, made here, for --preset lesson", "", "MIT", 15_880
+        "600 small sentences in 17 characters, made here: for a model small enough to follow by hand",
+        "",
+        "MIT",
+        15_880,
+        preset="lesson",
     ),
     "shakespeare": NamedCorpus(
         "38 plays by Shakespeare",

@@ -31,7 +31,7 @@
  * @property {string} version
  * @property {string} token
  * @property {string | null} default_run
- * @property {{name: string, about: string}[]} corpora
+ * @property {{name: string, about: string, preset: string}[]} corpora
  * @property {{prompt_characters: number, upload_bytes: number, upload_files: number, max_tokens: number}} limits
  * @property {string} machine
  */

@@ -13,7 +13,7 @@ export const title = "Tokens";
 export const hint =
   "A model reads numbers, not letters: the tokenizer cuts your text into pieces, and each piece has one number.";
 
-const ABOUT_SPACES = "· is a space, ↵ a line's end, → a tab. The same tint is the same token.";
+const ABOUT_SPACES = "· is a space, ↵ a line's end, → a tab. A token has the same tint wherever it stands; others may share it.";
 
 /** @type {import("./views.js").View["mount"]} */
 export function mount(root, shell) {

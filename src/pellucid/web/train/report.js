@@ -62,11 +62,12 @@ export function foundRows(found) {
     rows.push({ id: "damage", label: "Damage?", lines: [`${kinds}: probably read or written in another encoding than its own`], warning: true });
   }
   if (found.unreadable.length) {
-    const named = found.unreadable.slice(0, MOST_UNREADABLE).map(([name, reason]) => `${name}: ${reason}`);
+    const named = found.unreadable.slice(0, MOST_UNREADABLE).map(([name, reason]) => (reason.startsWith(name) ? reason : `${name}: ${reason}`));
     const left = found.unreadable.length - named.length;
     rows.push({ id: "unreadable", label: "Not read", lines: left ? [...named, `and ${whole(left)} more`] : named, warning: true });
   }
-  if (found.notes.length) rows.push({ id: "notes", label: "Notes", lines: found.notes });
+  const notes = found.notes.filter((note) => !note.startsWith("skipped: ")); // those stand under "Not read"
+  if (notes.length) rows.push({ id: "notes", label: "Notes", lines: notes });
   return rows;
 }
 

@@ -27,7 +27,7 @@ export function createStartForm(shell) {
   /** Ends what is under way. */
   let work = new AbortController();
 
-  const chooser = createSourceChooser({ corpus: (name) => choose({ corpus: name }, name), files: (files) => send(files) });
+  const chooser = createSourceChooser({ corpus: (name) => chooseCorpus(name), files: (files) => send(files) });
   const settings = createSettings({ changed: () => source && !starting && look() });
   const heading = el("h3", { class: "source-name", "data-testid": "source-name" });
   const status = el("p", { class: "status", role: "status", "data-testid": "start-status" });
@@ -96,6 +96,12 @@ export function createStartForm(shell) {
     giveUp();
     work = new AbortController();
     return work.signal;
+  }
+
+  /** @param {string} name */
+  function chooseCorpus(name) {
+    settings.propose(shell.session()?.corpora.find((each) => each.name === name)?.preset ?? "auto");
+    choose({ corpus: name }, name);
   }
 
   /** @param {Source} from @param {string} label */

@@ -100,6 +100,10 @@ export function createSettings({ changed }) {
       }
       for (const { setting, input } of fields) input.value = String(values[setting.name] ?? setting.choices?.[0] ?? "");
     },
+    /** Choose the recipe that a text comes with. @param {string} preset */
+    propose(preset) {
+      for (const { setting, input } of fields) if (setting.name === "preset") input.value = preset;
+    },
     /** Show in grey what was chosen where nothing was decided. @param {Record<string, any>} chosen */
     suggest(chosen) {
       for (const { setting, input } of fields) {
