@@ -180,6 +180,8 @@ export function createRunLive(shell) {
         [name, run, told, asked, complaint, following] = [wanted, null, null, "", "", false];
         fill(recipe, el("summary", {}, "All settings of this run"));
         curves.clear();
+        clearTimeout(due);
+        [due, pace] = [0, 0]; // another run's curves must not stay under this one's name
         readRun();
       }
       if (!following && !document.hidden) follow();
