@@ -115,8 +115,8 @@ class Control:
         if self.pausing and not self.stopping:
             save()
             began = time.monotonic()
-            self._ask("paused")
             note(f"Paused at step {step:,}; everything is saved.")
+            self._ask("paused")
             while self.pausing and not (self.stopping or interruption.asked):
                 self._give_weights(copy_weights, note)
                 time.sleep(POLL_SECONDS)
