@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from foreign import EMPTY_PICKLE
 
 Cli = Callable[..., Any]
 SMALL = (
@@ -229,7 +230,7 @@ DAMAGE = {
     "config with an unknown setting": ("config.json", with_value("model", "warmth", value=1)),
     "weights cut": ("model.safetensors", cut),
     "weights empty": ("model.safetensors", lambda path: path.write_bytes(b"")),
-    "weights a pickle": ("model.safetensors", lambda path: path.write_bytes(b"\x80\x04cposix\nsystem\n.")),
+    "weights a pickle": ("model.safetensors", lambda path: path.write_bytes(EMPTY_PICKLE)),
     "weights not numbers": ("model.safetensors", spoil_weights),
     "weights of another model": ("model.safetensors", other_weights),
     "weights missing": ("model.safetensors", Path.unlink),

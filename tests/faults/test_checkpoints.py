@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from foreign import EMPTY_PICKLE
 from safetensors import SafetensorError
 
 from pellucid.errors import InputError
@@ -207,7 +208,7 @@ def test_what_safetensors_says_of_the_disk_becomes_the_systems_own_error(
 
 def test_a_file_that_is_not_safetensors_is_told_by_name(tmp_path: Path):
     path = tmp_path / "model.safetensors"
-    for data in (b"", b"\x80\x04pickle", b"\xff" * 64):
+    for data in (b"", EMPTY_PICKLE, b"\xff" * 64):
         path.write_bytes(data)
         with pytest.raises(InputError, match=r"model\.safetensors is damaged"):
             load_tensors(path)

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-import torch
 from serving import address_of
+from threads import one_thread  # noqa: F401 (a fixture)
 
 from pellucid.generation.conversation import SpeechCutter
 from pellucid.generation.decoding import Draft
@@ -51,14 +51,6 @@ def running(runs: Path, key: str | None = None, **scheduler: int) -> Iterator[Ru
     house = House(root, Models(root, "cpu"), Scheduler(**scheduler), Jobs(root, lambda _: None), key)
     with address_of(house) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield Running(url, house, client)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

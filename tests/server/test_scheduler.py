@@ -20,6 +20,7 @@ from pellucid.server.house import RunsRoot
 from pellucid.server.models import Models
 from pellucid.server.scheduler import Scheduler, Stream
 
+SHORT = SamplingOptions(max_tokens=40, ignore_eos=True, seed=1)
 LONG = SamplingOptions(max_tokens=4000, ignore_eos=True, seed=1)
 
 
@@ -68,16 +69,17 @@ def test_an_error_reaches_the_requests_of_its_model_alone(scheduler, engine, oth
         raise RuntimeError("a cable was pulled")
 
     async def together() -> list[object]:
-        good = scheduler.submit(engine, engine.draft("The", SamplingOptions(max_tokens=40, ignore_eos=True)))
+        good = scheduler.submit(engine, engine.draft("The", SHORT))
         handle = other.model.register_forward_pre_hook(fail)
         bad = [scheduler.submit(other, other.draft("The", LONG)) for _ in range(2)]
         results = await asyncio.gather(*map(text_of, [good, *bad]), return_exceptions=True)
         handle.remove()
-        again = scheduler.submit(other, other.draft("The", SamplingOptions(max_tokens=4, ignore_eos=True)))
+        again = scheduler.submit(other, other.draft("The", SHORT))
         return [*results, await text_of(again)]
 
     good, *bad, again = finished(together())
-    assert len(good) == 40 and len(again) == 4
+    assert good == engine.generate("The", SHORT)[0].text
+    assert again == other.generate("The", SHORT)[0].text
     assert [str(error) for error in bad] == ["a cable was pulled"] * 2
     assert scheduler.n_running == 0 and not scheduler._decodings
 

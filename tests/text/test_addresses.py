@@ -14,33 +14,13 @@ import pytest
 from reading import refused
 
 from pellucid.errors import InputError
-from pellucid.text.documents import Corpus, Document
+from pellucid.text.documents import Document
 from pellucid.text.sources import read
 from pellucid.text.web import download as download_module
 from pellucid.text.web.cache import cache_dir
 from pellucid.text.web.download import download
 
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to be in, and an empty cache outside it."""
-    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "cache"))
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    return here
-
-
-def write(**files: str | bytes) -> None:
-    """`a__b_txt` becomes `a/b.txt`."""
-    for name, content in files.items():
-        path = Path(name.replace("__", "/").replace("_", "."))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def names(corpus: Corpus) -> list[str]:
-    return [document.name for document in corpus.documents]
+pytestmark = pytest.mark.usefixtures("place")
 
 
 class Pages(http.server.BaseHTTPRequestHandler):

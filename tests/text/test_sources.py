@@ -6,36 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from reading import refused
+from reading import names, refused, write
 
 from pellucid.text import listing
 from pellucid.text.corpora.gutenberg import strip_gutenberg
 from pellucid.text.documents import Corpus, Document
 from pellucid.text.sources import read
 
+pytestmark = pytest.mark.usefixtures("place")
+
 DATA = Path(__file__).parents[3] / "shared" / "data"
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to be in, and an empty cache outside it."""
-    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "cache"))
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    return here
-
-
-def write(**files: str | bytes) -> None:
-    """`a__b_txt` becomes `a/b.txt`."""
-    for name, content in files.items():
-        path = Path(name.replace("__", "/").replace("_", "."))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def names(corpus: Corpus) -> list[str]:
-    return [document.name for document in corpus.documents]
 
 
 # ---------------------------------------------------------------------- what is read

@@ -10,41 +10,15 @@ from typing import Any
 
 import pytest
 import torch
+from trainers import run_to_end
 
-from pellucid.training.evaluation import Score
 from pellucid.training.failures import Diverged, OutOfMemory
 from pellucid.training.gradients import BatchLoss
 from pellucid.training.loop import Trainer
-from pellucid.training.observer import EvalReport, Observer
 from pellucid.training.report import Outcome
 
 MakeTrainer = Callable[..., Trainer]
 Train = Callable[..., Outcome]
-
-
-class Notes(Observer):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.evaluations: list[EvalReport] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-    def evaluated(self, report: EvalReport) -> None:
-        self.evaluations.append(report)
-
-
-def run_to_end(trainer: Trainer) -> Notes:
-    trainer.observer = Notes()
-    trainer.start()
-    trainer.train()
-    return trainer.observer
-
-
-def script_dev_losses(monkeypatch: pytest.MonkeyPatch, trainer: Trainer, losses: list[float]) -> None:
-    """Let the dev split score as told, one evaluation after another."""
-    told = iter(losses)
-    monkeypatch.setattr(trainer, "_dev_score", lambda: Score(next(told), 100, 100))
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])

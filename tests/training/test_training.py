@@ -13,46 +13,21 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from trainers import run_to_end, script_dev_losses
 
 import pellucid
 from pellucid.errors import InputError
 from pellucid.text.bigrams import PairCounts, count_pairs
 from pellucid.training.checkpoints import Checkpoints
 from pellucid.training.data import TrainingData
-from pellucid.training.evaluation import Evaluator, Score
+from pellucid.training.evaluation import Evaluator
 from pellucid.training.loop import Trainer
-from pellucid.training.observer import EvalReport, Observer
 from pellucid.training.report import Outcome
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.train import resume
 
 MakeTrainer = Callable[..., Trainer]
 Train = Callable[..., Outcome]
-
-
-class Notes(Observer):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.evaluations: list[EvalReport] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-    def evaluated(self, report: EvalReport) -> None:
-        self.evaluations.append(report)
-
-
-def run_to_end(trainer: Trainer) -> Notes:
-    trainer.observer = Notes()
-    trainer.start()
-    trainer.train()
-    return trainer.observer
-
-
-def script_dev_losses(monkeypatch: pytest.MonkeyPatch, trainer: Trainer, losses: list[float]) -> None:
-    """Let the dev split score as told, one evaluation after another."""
-    told = iter(losses)
-    monkeypatch.setattr(trainer, "_dev_score", lambda: Score(next(told), 100, 100))
 
 
 # ---------------------------------------------------------------------- best weights
