@@ -44,13 +44,20 @@ def main(args: argparse.Namespace) -> None:
     from pellucid.text.sources import read
     from pellucid.text.survey import survey
     from pellucid.training.observer import Observer
-    from pellucid.training.plan import choose_machine, forecast_without_a_run, make_plan, prepare_data
+    from pellucid.training.plan import (
+        choose_machine,
+        forecast_without_a_run,
+        make_plan,
+        prepare_data,
+        refuse_at_once,
+    )
     from pellucid.training.prepared import prepared_folder
     from pellucid.training.settings import request
 
     if prepared := next(filter(None, map(prepared_folder, args.text)), None):
         raise InputError(f"{prepared} holds tokens, not text: give the text they were prepared from")
     asked = request(args.preset or "auto", args.config, **given_settings(args))
+    refuse_at_once(asked, args.text)
     machine = choose_machine(asked)
     corpus = read(args.text, progress=console.say)
     found = survey(corpus)
