@@ -22,7 +22,7 @@ from pellucid.training.forecast import Forecast, check_memory, estimated_seconds
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, attention_core, check_names, deterministic, probe
 from pellucid.training.observer import Observer
-from pellucid.training.report import parameters_text, token_counts
+from pellucid.training.report import parameters_text, token_counts, unknown_text
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.settings import Request, refuse_impossible, resolve
 
@@ -90,8 +90,8 @@ def prepare_data(
     )
     data = tokenise(corpus, splits, tokenizer)
     note(f"Tokens: {reason}; {token_counts(data)}.")
-    if unknown := count_unknown(data):
-        note(f"{unknown:,} characters are unknown to the tokenizer and become one unknown token.")
+    if unknown := unknown_text(count_unknown(data), unknown_characters(data, corpus)):
+        note(f"{unknown}.")
     return data, reason
 
 
@@ -101,6 +101,14 @@ def count_unknown(data: TrainingData) -> int:
     if unknown is None:
         return 0
     return sum(int((part == unknown).sum()) for part in (data.train, data.dev, data.validation))
+
+
+def unknown_characters(data: TrainingData, corpus: Corpus) -> str:
+    """Those characters of the text that the vocabulary lacks, each once."""
+    if data.tokenizer.unknown is None:
+        return ""
+    texts = (document.text for document in corpus.documents)
+    return "".join(dict.fromkeys("".join(map(data.tokenizer.unknown_characters, texts))))
 
 
 def make_plan(data: TrainingData, asked: Request, machine: Machine, note: Tell) -> Plan:
