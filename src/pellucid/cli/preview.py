@@ -10,7 +10,7 @@ from pellucid.cli import console
 from pellucid.cli.flags import make_parser
 from pellucid.cli.settings import add_settings, as_flags, given_settings
 from pellucid.errors import InputError
-from pellucid.shell import quoted
+from pellucid.shell import install_extra, quoted
 from pellucid.text.wording import named_characters, plural
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def show_survey(corpus: Corpus, found: Survey) -> None:
         _row("Damage?", f"{damage}: probably read or written in another encoding than its own")
     _row("Scripts", _shares(found.scripts) or "no letters")
     if found.languages is None:
-        _row("Languages", "not looked for: pip install 'pellucid[languages]'")
+        _row("Languages", f"not looked for, since py3langid is missing: {install_extra('languages')}")
     else:
         _row("Languages", _shares(found.languages))
     _row(
