@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pellucid.training.journal import Journal
 from pellucid.training.run_folder import RunFolder
 
 STEPS = 60
+MEASURED_SECONDS = 0.01
 Launch = Callable[..., Any]
 BitsOf = Callable[[Path], Any]
 
@@ -136,32 +138,52 @@ def test_a_run_stopped_before_its_first_evaluation_leaves_what_it_learned(
     assert pellucid.load(run).loss(text[-1000:]) < dev_at_start - 0.3
 
 
-@pytest.mark.parametrize("slower", [0.0, 0.03])
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], None]:
+    """Sets what a step is measured to take, and then takes: no load of the machine changes the plans."""
+    import pellucid.training.plan
+    from pellucid.training import loop
+
+    now, step = 0.0, loop.Trainer._step
+
+    def sets(first: float, growth: float) -> None:
+        def timed_step(trainer: loop.Trainer, offset: float) -> None:
+            nonlocal now
+            now += first + growth * trainer.progress.step
+            step(trainer, offset)
+
+        monkeypatch.setattr(loop.Trainer, "_step", timed_step)
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(pellucid.training.plan, "seconds_per_step", lambda trainer: MEASURED_SECONDS)
+    return sets
+
+
+@pytest.mark.parametrize("slower", [False, True])
 def test_a_run_bounded_by_minutes_replays_its_plans(
     train_tiny: Callable[..., Any],
     tmp_path: Path,
     bits_of: BitsOf,
     monkeypatch: pytest.MonkeyPatch,
-    slower: float,
+    clock: Callable[[float, float], None],
+    slower: bool,
 ):
     """Steps that turn out slower than they were measured make the clock end the run early, between two steps."""
     monkeypatch.setattr("pellucid.training.loop.REPLAN_SECONDS", 0.05)
     monkeypatch.setattr("pellucid.training.loop.REPLAN_TOLERANCE", 0.0)
     monkeypatch.setattr("pellucid.training.checkpoints.KEEP", 1000)
-    from pellucid.training.loop import Trainer
     from pellucid.training.train import resume
 
-    step = Trainer._step
-    monkeypatch.setattr(Trainer, "_step", lambda *args: (time.sleep(slower), step(*args))[1])
+    clock(*((4 * MEASURED_SECONDS, 0.0) if slower else (MEASURED_SECONDS / 2, MEASURED_SECONDS / 50)))
     settings = {
         "dropout": 0.1,
         "accumulate": 2,
         "checkpoint_every": 5,
-        "eval_every": 0 if not slower else 9999,
+        "eval_every": 9999 if slower else 0,
     }
 
     run = tmp_path / "run"
-    outcome = train_tiny(run, minutes=0.005 if slower else 0.025, **settings)
+    outcome = train_tiny(run, minutes=0.005 if slower else 0.02, **settings)
     plans = outcome.run.journal.of("plan")
     assert len(plans) > (1 if slower else 3), "the clock never spoke"
     expected = bits_of(run)
