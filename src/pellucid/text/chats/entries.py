@@ -13,16 +13,44 @@ from pellucid.text.files import expand_home, file_mode, read_beginning, read_byt
 from pellucid.text.readers.archive import Archive, Budget
 from pellucid.text.readers.tree import Entry
 
-MOST_BYTES = 1 << 29  # a file; also what is read of a folder or an archive together; JSON takes many times that
+MOST_BYTES = (
+    1 << 29
+)  # a file; also what is read of a folder or an archive together; JSON takes many times that
 MOST_FILES = 100_000
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # beginnings; the second of an empty one
 DEEPEST = 3  # archives in archives
 
 # What stands beside a chat in exports and never is one; not even loaded.
-_PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".heic", ".heif", ".avif", ".bmp", ".tif", ".tiff", ".svg")
+_PICTURES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".gif",
+    ".webp",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".svg",
+)
 _FILMS = (".mp4", ".mov", ".m4v", ".3gp", ".mkv", ".webm", ".avi", ".tgs", ".thumb")
 _SOUNDS = (".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wav", ".flac", ".amr", ".caf")
-_OTHERS = (".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".epub", ".vcf", ".ics", ".pkpass", ".apk")
+_OTHERS = (
+    ".pdf",
+    ".doc",
+    ".docx",
+    ".xls",
+    ".xlsx",
+    ".ppt",
+    ".pptx",
+    ".epub",
+    ".vcf",
+    ".ics",
+    ".pkpass",
+    ".apk",
+)
 _PAGES = (".html", ".htm", ".css", ".js", ".woff", ".woff2", ".ttf")
 MEDIA = frozenset((*_PICTURES, *_FILMS, *_SOUNDS, *_OTHERS, *_PAGES))
 
@@ -69,7 +97,9 @@ def _is_zip(path: Path, name: str) -> bool:
     return mode is not None and stat.S_ISREG(mode) and read_beginning(path, name, 4) in ZIP
 
 
-def _members(data: bytes | Path, name: str, folder: PurePosixPath, budget: Budget, depth: int) -> Iterator[Entry]:
+def _members(
+    data: bytes | Path, name: str, folder: PurePosixPath, budget: Budget, depth: int
+) -> Iterator[Entry]:
     archive = Archive(data, name, budget)
     for member in archive.members:
         if _escapes(member):

@@ -196,9 +196,7 @@ class _Source:
         if any(entry.path.suffix.lower() in HTML for entry in entries):
             return InputError(f"{name} is an export in HTML: export the chat again and choose JSON (or text)")
         if not files:
-            return InputError(
-                f"{name} holds no file of text or JSON: give what the program exported"
-            )
+            return InputError(f"{name} holds no file of text or JSON: give what the program exported")
         return InputError(
             f"{name} is no chat in a format that is read ({', '.join(FORMATS)}): if it is one of them, say which with "
             "--format; if it is text to learn from, give it to `pellucid train`, which reads plain text"

@@ -102,9 +102,7 @@ def _parse(text: str, name: str) -> Any:
     except json.JSONDecodeError:
         raise
     except RecursionError:
-        raise InputError(
-            f"{name} is JSON nested too deep to be a chat: export it again"
-        ) from None
+        raise InputError(f"{name} is JSON nested too deep to be a chat: export it again") from None
     except ValueError as error:  # numbers of thousands of digits
         raise InputError(f"{name} is no JSON of a chat ({error}): export it again") from None
 

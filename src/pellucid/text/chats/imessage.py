@@ -15,6 +15,7 @@ NAME = "imessage"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 STAMP = r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4})\s+(\d{1,2}):(\d\d):(\d\d) ([AP]M)"
 HEADER = re.compile(rf"( *){STAMP}(?: \(Read by .* after .*\))?\s*")
+LONGEST_HEADER = 300
 NOTICE = re.compile(rf"{STAMP} (\S.*)")
 EDITED = re.compile(r"Edited .{1,60}? later: (.*)")
 REACTION_TITLES = ("Reactions:", "Tapbacks:")
@@ -23,7 +24,7 @@ EFFECT = re.compile(r"Sent with [A-Z][A-Za-z ]{2,20}")
 ANSWER = "This message responded to an earlier message."
 UNSENT = re.compile(r".{1,60} (?:deleted a message\.|unsent (?:a|this) message(?: part)?\b.*)")
 ATTACHMENT = re.compile(
-    r"Attachment missing!|\S.*/Attachments?/.*|attachments/.*|(?:~|/Users|/var)/\S.*\.\w{2,5}", re.I
+    r"Attachment missing!|\S.*/Attachments?/.*|attachments/.*|(?:~|/Users|/var)/\S.*\.\w{2,5}", re.IGNORECASE
 )
 
 
@@ -40,7 +41,7 @@ class _Block:
 
 def recognises(file: File) -> bool:
     lines = [line for line in file.head.split("\n") if line.strip()][:2]
-    first = (HEADER.fullmatch(lines[0]) or NOTICE.fullmatch(lines[0])) if lines else None
+    first = (HEADER.fullmatch(lines[0][:LONGEST_HEADER]) or NOTICE.fullmatch(lines[0])) if lines else None
     return file.shape == "text" and first is not None
 
 
@@ -72,7 +73,7 @@ def _blocks(file: File, found: Collector, conversation: str) -> Iterator[_Block 
     lines, block, place, after_blank = file.text.split("\n"), None, 0, True
     while place < len(lines):
         line = lines[place]
-        header = HEADER.fullmatch(line)
+        header = HEADER.fullmatch(line) if len(line) <= LONGEST_HEADER else None
         indent = len(header[1]) if header else 0
         nested = bool(block) and indent > 0
         time = _time(header.groups()[1:]) if header else None
