@@ -315,9 +315,9 @@ def test_a_line_without_an_end_is_refused_soon(tmp_path, begin):
         tmp_path / "us.txt",
         TURNS * (not begin.startswith("{")) + begin + "a" * (files.LONGEST_LINE + 1) + "\n",
     )
-    start = time.perf_counter()
+    start = time.process_time()
     assert "has a line of 16.8 MB" in refused(path)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_message_without_an_end_is_not_read(tmp_path):
@@ -329,9 +329,9 @@ def test_a_message_without_an_end_is_not_read(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("begin", ["", "me: hi\nthem: ", '{"messages": "', '[{"mapping": {'])
 def test_a_line_of_200_mb(tmp_path, begin):
-    start = time.perf_counter()
+    start = time.process_time()
     refused(write(tmp_path / "us.txt", begin.encode() + b"a" * (200 << 20)))
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,11 @@ def test_messages(read):
     assert read(json.dumps(rows, indent=1), "data.json").messages == found.messages
 
 
+def test_a_first_line_that_is_damaged_is_one_line(read):
+    found = read(lines('{"messages": [', {"messages": TURNS}), "data.jsonl")
+    assert len(found.messages) == 3 and [element.line for element in found.unparsed] == [1]
+
+
 def test_one_conversation_alone(read):
     assert said(read({"messages": TURNS})) == said(read(TURNS)) == said(read(lines(*TURNS)))
 

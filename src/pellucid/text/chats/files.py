@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import re
@@ -17,6 +18,8 @@ from pellucid.text.readers.tree import Entry
 from pellucid.text.wording import plural, size
 
 LONGEST_LINE = 1 << 24  # bytes, of text and of JSON lines; a message has 65,536 characters at most
+HEAD = 4096  # bytes that tell JSON from text
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 SHOWN = 500  # characters kept of what could not be read
 ESCAPE = re.compile(r"\\(?:[\"\\/bfnrt]|u[0-9a-fA-F]{4}|(x[0-9a-fA-F]{2})|(.))", re.DOTALL)
 
@@ -62,6 +65,8 @@ def read_file(entry: Entry, data: bytes) -> File:
         NotTextSource: it is no text.
         InputError: it is JSON that is cut short or damaged, or has a line beyond bounds.
     """
+    if not data.startswith(WIDE) and not _begins_as_json(data[:HEAD].decode("utf-8-sig", "replace")):
+        _refuse_long_lines(data, entry.name)
     try:
         text, note = decode(data, entry.name)
     except InputError as error:
@@ -108,10 +113,7 @@ def _parse(text: str, name: str) -> Any:
 
 
 def _json_lines_or_repaired(file: File, text: str, error: json.JSONDecodeError) -> None:
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    try:
-        json.loads(first, strict=False)
-    except (ValueError, RecursionError):
+    if not any(map(_is_object, text[: LONGEST_LINE + 1].lstrip().split("\n", 3)[:3])):
         _repair(file, text, error)
         return
     _refuse_long_lines(text, file.name)
@@ -124,8 +126,18 @@ def _json_lines_or_repaired(file: File, text: str, error: json.JSONDecodeError) 
                 file.unparsed.append(Unparsed(file.name, number, shown(line)))
 
 
+def _is_object(line: str) -> bool:
+    """Whether a line is a JSON object by itself, as one of the first is where each line is one."""
+    try:
+        return bool(json.loads(line, strict=False)) and line.lstrip().startswith("{")
+    except (ValueError, RecursionError):
+        return False
+
+
 def _repair(file: File, text: str, error: json.JSONDecodeError) -> None:
     """Escapes that JSON does not know, such as `\\x1B`, are put right, and told."""
+    if not error.msg.startswith("Invalid \\"):
+        raise InputError(_broken(file.name, text, error)) from None
     count = 0
 
     def mended(match: re.Match[str]) -> str:
@@ -140,7 +152,7 @@ def _repair(file: File, text: str, error: json.JSONDecodeError) -> None:
     try:
         file.value, file.shape = _parse(repaired, file.name), "json"
     except json.JSONDecodeError as other:
-        raise InputError(_broken(file.name, repaired, other if count else error)) from None
+        raise InputError(_broken(file.name, repaired, other)) from None
     wrong = plural(count, "escape that JSON does not know was", "escapes that JSON does not know were")
     file.notes.append(f"{file.name}: {wrong} put right")
 
@@ -155,10 +167,12 @@ def _broken(name: str, text: str, error: json.JSONDecodeError) -> str:
     return f"{name} is damaged JSON ({error.msg} at {place}): export it again"
 
 
-def _refuse_long_lines(text: str, name: str) -> None:
+def _refuse_long_lines(text: str | bytes, name: str) -> None:
+    """Bytes are looked at before they are decoded, since that takes memory many times over."""
+    newline = "\n" if isinstance(text, str) else b"\n" if b"\n" in text else b"\r"
     start, number = 0, 0
     while start <= len(text):
-        end = text.find("\n", start)
+        end = text.find(newline, start)  # pyright: ignore[reportArgumentType]
         end = len(text) if end < 0 else end
         number += 1
         if end - start > LONGEST_LINE:
