@@ -76,6 +76,17 @@ def test_several_sources_of_several_formats(tmp_path):
     assert found.notes == (f"{one} is named twice and read once",)
 
 
+def test_two_exports_of_one_chat_are_one(tmp_path):
+    first, second = TELEGRAM["messages"][0], TELEGRAM["messages"][0] | {"text": "new"}
+    paths = []
+    for name, messages in (("may", [first, first]), ("june", [first, first, first, second])):
+        (tmp_path / name).mkdir()
+        paths.append(write(tmp_path / name / "result.json", json.dumps(TELEGRAM | {"messages": messages})))
+    found = read_chats(paths)
+    assert [m.text for m in found.messages] == ["été", "été", "été", "new"]
+    assert found.notes == ("2 messages stand in two of the exports, and in the chat once",)
+
+
 def test_a_folder_with_other_files(folder):
     found = read_chats(folder({"result.json": TELEGRAM, "photos/1.jpg": b"\xff\xd8\xff\0", "notes.txt": "Buy milk.",
                                "data.bin": b"\0\1\2", "copy/result.json": TELEGRAM, ".hidden": TURNS}))  # fmt: skip

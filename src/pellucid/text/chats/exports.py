@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from pellucid.text.chats.discord import refuse_package
 from pellucid.text.chats.entries import MEDIA, MOST_BYTES, entries_of
 from pellucid.text.chats.files import File, read_file
 from pellucid.text.chats.formats import FORMATS, Format, format_of
-from pellucid.text.chats.record import Chats, Unparsed
+from pellucid.text.chats.record import Chats, Message, Unparsed
 from pellucid.text.files import expand_home
 from pellucid.text.readers.extract import NotTextSource
 from pellucid.text.readers.tree import Entry
@@ -53,9 +54,12 @@ def read_chats(
         seen.add(path)
         found += _Source(source, format, seen).read(Options(date_order))
     formats = dict.fromkeys(chats.format for chats in found)
-    messages = tuple(message for chats in found for message in chats.messages)
+    messages, n_repeated = _united(found)
     unparsed = tuple(element for chats in found for element in chats.unparsed)
     notes += [note for chats in found for note in chats.notes]
+    if n_repeated:
+        stand = plural(n_repeated, "message stands", "messages stand")
+        notes.append(f"{stand} in two of the exports, and in the chat once")
     if not messages:
         raise InputError(_no_messages(sources, formats, unparsed))
     return Chats(
@@ -68,6 +72,21 @@ def _resolved(source: str | Path) -> Path:
         return expand_home(Path(source)).resolve()
     except (OSError, ValueError, RuntimeError):  # no path at all, which is told when it is read
         return Path(source)
+
+
+def _united(found: Sequence[Chats]) -> tuple[tuple[Message, ...], int]:
+    """The messages of all; what an export repeats of one before it, as those of one chat do, is taken once."""
+    messages, before, n_repeated = list[Message](), Counter[Message](), 0
+    for chats in found:
+        here = Counter[Message]()
+        for message in chats.messages:
+            here[message] += 1
+            if message.time is not None and here[message] <= before[message]:
+                n_repeated += 1
+            else:
+                messages.append(message)
+        before |= here
+    return tuple(messages), n_repeated
 
 
 def _check(sources: Sequence[str | Path], format: str | None, date_order: str | None) -> None:
