@@ -11,7 +11,7 @@ from pellucid.text.chats.whatsapp.marks import plain_spaces
 MOST_NAME = 120  # characters
 ENDS = re.compile(r":(?= |$)")
 TILDE = re.compile(r"^[~∼～] *(?=\S)")  # stands before the names of people who are not among one's contacts
-QUOTES = re.compile("[\"“”„«»「」『』]")
+QUOTES = re.compile('["“”„«»「」『』]')
 EXTENSION = re.compile(r"[^:]{1,40}$")
 FEWEST_ALIKE = 2  # messages that all begin with the same words and a colon: these belong to the name
 # What WhatsApp writes without an author, by words that few names hold.

@@ -38,7 +38,9 @@ WORDS: dict[Period, str] = {
     """,
 }
 PERIODS: dict[str, Period] = {word: period for period, words in WORDS.items() for word in words.split()}
-UNSPACED = tuple(sorted((word for word in PERIODS if re.search("[\u3040-\u9fff\uac00-\ud7af]", word)), key=len))
+UNSPACED = tuple(
+    sorted((word for word in PERIODS if re.search("[\u3040-\u9fff\uac00-\ud7af]", word)), key=len)
+)
 PUNCTUATION = re.compile(r"[.,'\"`´’‘״׳\u200c·]+")
 
 

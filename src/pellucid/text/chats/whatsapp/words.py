@@ -76,8 +76,7 @@ OMITTED = {
     " | omis omisă omise fără lipsă",
     "ru": "изображение фото видео аудио аудиофайл стикер gif документ карточка&контакта медиа файл медиафайлов"
     " медиафайл контакт голосовое&сообщение | отсутствует пропущен пропущено не&добавлен без без&файла",
-    "sk": "obrázok video zvuk nálepka gif dokument karta&kontaktu médiá"
-    " | vynechaný vynechané vynechaná",
+    "sk": "obrázok video zvuk nálepka gif dokument karta&kontaktu médiá | vynechaný vynechané vynechaná",
     "sl": "slika video zvok nalepka dokument medij datoteke predstavnost | izpuščen izpuščena izpuščene izpuščeno",
     "sq": "media imazhi video audio | u&hoq hequr",
     "sr": "медији слика видео аудио документ | су&изостављени изостављени изостављена изостављен",
