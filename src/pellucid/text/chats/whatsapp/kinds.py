@@ -17,7 +17,7 @@ MOST_PLACEHOLDER = 40
 MOST_EDITED = 100
 SUFFIX = r"\.[A-Za-z0-9]{2,5}"
 WHOLE_IN_BRACKETS = re.compile(rf"<[^<>\n]{{2,{MOST_PLACEHOLDER}}}>")
-NAMED_FILE = re.compile(rf"<(?P<word>[^<>:\n]{{1,30}}?) ?: ?[^<>\n]{{1,200}}>$")
+NAMED_FILE = re.compile(r"<(?P<word>[^<>:\n]{1,30}?) ?: ?[^<>\n]{1,200}>$")
 FILE_AND_WORD = re.compile(rf"^(?P<file>\S[^\n]{{0,200}}{SUFFIX}) [(<](?P<word>[^()<>\n]{{1,40}})[)>]$")
 OWN_FILE = re.compile(
     rf"^(?:IMG|VID|AUD|PTT|STK|DOC)-[0-9]{{8}}-WA[0-9]+{SUFFIX}$|-(?:PHOTO|VIDEO|AUDIO|GIF|STICKER)-"
@@ -70,7 +70,7 @@ def kinds_of(bodies: Sequence[Body]) -> list[Kind]:
     By words where they are known; else by shape: behind a mark of direction WhatsApp speaks itself, if the marks
     of this file mostly stand before words that are known, or the same words come again.
     """
-    kinds = [_by_words(body) for body in bodies]
+    kinds: list[Kind | None] = [_by_words(body) for body in bodies]
     marked = [index for index, body in enumerate(bodies) if _speaks(body)]
     known = sum(kinds[index] is not None for index in marked)
     trusted = 2 * known >= len(marked)
@@ -83,7 +83,7 @@ def kinds_of(bodies: Sequence[Body]) -> list[Kind]:
         if kinds[index] is None and (trusted or again[body.raw] > 1):
             is_short = len(without_marks(body.raw)) <= MOST_PLACEHOLDER
             kinds[index] = "media" if is_short and body.author in writers else "system"
-    return [kind or "text" for kind in kinds]
+    return ["text" if kind is None else kind for kind in kinds]
 
 
 def _speaks(body: Body) -> bool:
@@ -137,9 +137,9 @@ def _is_attachment(first: str, raw: str) -> bool:
     if named and (_folded(named["word"]) in _table("ATTACHED") or named.end() - named.start() == len(first)):
         return True
     file = FILE_AND_WORD.match(first)
-    return file is not None and (
-        _folded(file["word"]) in _table("ATTACHED") or OWN_FILE.search(file["file"]) is not None
-    )
+    if file is None:
+        return False
+    return _folded(file["word"]) in _table("ATTACHED") or OWN_FILE.search(file["file"]) is not None
 
 
 def _folded(text: str) -> str:

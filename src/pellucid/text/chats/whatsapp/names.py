@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -85,7 +86,7 @@ def _longer_names(found: Sequence[list[str]], first: Counter[str], conversation:
     """Names with a colon, by what stands before it: all the lines that begin with `Dr: ` go on with `Strange: `."""
     longer, second = dict[str, str](), Counter[tuple[str, str]]()
     for names in found:
-        second.update((short, long) for short, long in zip(names, names[1:], strict=False))
+        second.update((short, long) for short, long in itertools.pairwise(names))
     for (short, long), count in second.items():
         before = first[short] or sum(number for (_, name), number in second.items() if name == short)
         is_name = EXTENSION.match(long[len(short) + 2 :]) is not None and not long[len(short) + 2 :].islower()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pellucid.errors import InputError
 from pellucid.text.chats.record import Message, Unparsed
-from pellucid.text.chats.whatsapp.dates import ORDERS, Dates, decide
+from pellucid.text.chats.whatsapp.dates import ORDERS, decide
 from pellucid.text.chats.whatsapp.frame import Frame, Shape, read_frame
 from pellucid.text.chats.whatsapp.kinds import Body, is_known_notice, kinds_of, split_edited, split_forwarded
 from pellucid.text.chats.whatsapp.marks import MOST_HEAD, plain, raw_offset, without_marks
@@ -25,8 +25,35 @@ MOST_BEFORE = 10  # lines of a file without a frame, where one of its message is
 FIRST = 4  # lines of a file among which notices stand even where their marks are gone
 EXAMPLE = 60  # characters of a line that a note shows
 FILLERS = frozenset(
-    ["", *"um uhr klo kl à at г ч o v om be н น la le el a alle às las".split()]
-)  # never halves of a day
+    [
+        "",
+        "um",
+        "uhr",
+        "um uhr",
+        "klo",
+        "kl",
+        "à",
+        "at",
+        "г",
+        "ч",
+        "г ч",
+        "o",
+        "v",
+        "om",
+        "be",
+        "н",
+        "น",
+        "la",
+        "le",
+        "el",
+        "a",
+        "alle",
+        "às",
+        "las",
+        "a las",
+    ]
+)
+# words beside a time that never name a half of the day
 
 
 @dataclass(frozen=True)
@@ -273,8 +300,9 @@ def _raw_body(line: _Line, rows: Sequence[str], end: int) -> str:
 def _note_inside(lines: Sequence[_Line], rows: Sequence[str]) -> list[str]:
     if not lines:
         return []
+    number, are = lines[0].index + 1, "is" if len(lines) == 1 else "are"
     example = without_marks(rows[lines[0].index][:EXAMPLE]).rstrip("\r")
     return [
         f"{plural(len(lines), 'line inside a message looks', 'lines inside messages look')} like the beginning of a "
-        f"message and {'is' if len(lines) == 1 else 'are'} kept as text, the first in line {lines[0].index + 1}: {example}"
+        f"message and {are} kept as text, the first in line {number}: {example}"
     ]

@@ -113,10 +113,8 @@ def _end_of_run(entries: Sequence[Entry], start: int) -> int | None:
             return None
         if before <= after < first - LATE:
             return end
-        if (
-            after < before
-            or entries[end].author is not None
-            and entries[end].author == entries[start - 1].author
+        if after < before or (
+            entries[end].author is not None and entries[end].author == entries[start - 1].author
         ):
             return None
         end += 1
