@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -143,7 +144,8 @@ def _is_attachment(first: str, raw: str) -> bool:
 
 
 def _folded(text: str) -> str:
-    return " ".join(plain_spaces(without_marks(text)).casefold().replace("’", "'").split()).strip(AROUND)
+    composed = unicodedata.normalize("NFKC", without_marks(text))  # to look up, not to keep
+    return " ".join(plain_spaces(composed).casefold().replace("’", "'").split()).strip(AROUND)
 
 
 @functools.cache
@@ -157,7 +159,7 @@ def _omitted() -> frozenset[str]:
         phrase
         for thing, ways in words.omitted_pairs().items()
         for way in ways
-        for phrase in (f"{thing} {way}", f"{way} {thing}", f"{thing}{way}")
+        for phrase in (f"{thing} {way}", f"{way} {thing}", f"{thing}{way}", f"{way}{thing}")
     )
 
 

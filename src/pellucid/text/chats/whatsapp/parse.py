@@ -14,46 +14,15 @@ from pellucid.text.chats.whatsapp.frame import Frame, Shape, read_frame
 from pellucid.text.chats.whatsapp.kinds import Body, is_known_notice, kinds_of, split_edited, split_forwarded
 from pellucid.text.chats.whatsapp.marks import MOST_HEAD, plain, raw_offset, without_marks
 from pellucid.text.chats.whatsapp.names import Names, candidates
+from pellucid.text.chats.whatsapp.periods import FILLERS
 from pellucid.text.chats.whatsapp.quotes import Entry, quoted
 from pellucid.text.wording import plural
 
 MOST_RAW = 2 * MOST_HEAD  # characters of a line, marks and all, that are looked at for its frame and author
-RARE = (
-    0.05  # of the lines with a frame: fewer than this are of another shape because they are inside messages
-)
+RARE = 0.05  # of the lines with a frame: fewer are of another shape because they are inside messages
 MOST_BEFORE = 10  # lines of a file without a frame, where one of its message is cut
 FIRST = 4  # lines of a file among which notices stand even where their marks are gone
 EXAMPLE = 60  # characters of a line that a note shows
-FILLERS = frozenset(
-    [
-        "",
-        "um",
-        "uhr",
-        "um uhr",
-        "klo",
-        "kl",
-        "à",
-        "at",
-        "г",
-        "ч",
-        "г ч",
-        "o",
-        "v",
-        "om",
-        "be",
-        "н",
-        "น",
-        "la",
-        "le",
-        "el",
-        "a",
-        "alle",
-        "às",
-        "las",
-        "a las",
-    ]
-)
-# words beside a time that never name a half of the day
 
 
 @dataclass(frozen=True)
