@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pellucid.errors import InputError
@@ -76,7 +76,7 @@ def gaps(messages: Sequence[Message]) -> Iterator[float]:
 
 def utc(time: datetime) -> datetime:
     """Without a zone, so that all compare; a time that tells no zone is taken as it is."""
-    return time if time.tzinfo is None else time.astimezone(timezone.utc).replace(tzinfo=None)
+    return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
 
 
 def _sorted(messages: Sequence[Message]) -> list[Message]:
