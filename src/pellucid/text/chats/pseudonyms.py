@@ -48,9 +48,9 @@ COMMON = frozenset((  # names that are words too, in some of the languages peopl
     "ernst", "klein", "lang", "kurz", "jung", "koch", "wagner", "bauer", "richter", "schwarz", "weiss", "braun",
     "kaiser", "könig", "vogel", "berg", "stein", "sommer", "winter", "herbst", "engel", "wild", "stark", "reich",
     "rosa", "clara", "sol", "luz", "mar", "cruz", "paz", "dolores", "mercedes", "consuelo", "santa", "mia", "alba",
-    "aurora", "bella", "bruno", "serena", "stella", "vera", "viola", "claire", "blanche", "fleur", "pierre", "roman", "petit",
-    "grand", "ben", "can", "deniz", "ela", "umut", "barış", "jan", "sen", "son", "love", "stig", "liv", "sky", "sun",
-    "star", "me", "you", "my", "work", "home", "school", "office", "new", "old", "uk", "usa",
+    "aurora", "bella", "bruno", "serena", "stella", "vera", "viola", "claire", "blanche", "fleur", "pierre", "roman",
+    "petit", "grand", "ben", "can", "deniz", "ela", "umut", "barış", "jan", "sen", "son", "love", "stig", "liv", "sky",
+    "sun", "star", "me", "you", "my", "work", "home", "school", "office", "new", "old", "uk", "usa",
 ))
 AT_HOME = frozenset((
     "mum", "mom", "mommy", "mummy", "mama", "mamma", "mami", "mutti", "maman", "mamá", "dad", "daddy", "papa", "papá",

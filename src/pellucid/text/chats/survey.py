@@ -58,10 +58,10 @@ class ChatSurvey:
         kinds: how many messages of each kind.
         first, last: times, without zones; None where the export tells none.
         pauses, lengths: (what, how many) from short to long: minutes between neighbours, messages of a session.
-        assistant: whom the model becomes, in the export's names; None where nobody can be.
+        assistant: whom the model becomes, in the export's names.
         asked: whether that was asked for, or follows from the data; otherwise it is the one who wrote most, to show
             examples by.
-        examples: of the redacted chat; None where nobody can be the assistant.
+        examples: of the redacted chat.
         shown: three conversations of them, from its beginning, middle and end.
         notes: sentences for the person.
     """
@@ -78,9 +78,9 @@ class ChatSurvey:
     lengths: tuple[tuple[str, int], ...]
     unparsed: tuple[Unparsed, ...]
     found: Found
-    assistant: Person | None
+    assistant: Person
     asked: bool
-    examples: Examples | None
+    examples: Examples
     shown: tuple[tuple[Span, ...], ...]
     notes: tuple[str, ...]
 
@@ -99,16 +99,14 @@ def survey(
         What there is to know, and the chat as it may be kept: redacted.
 
     Raises:
-        InputError: `assistant` names nobody here, a kind to keep is unknown, the gap is not above 0, or phonenumbers
-            is missing.
+        InputError: fewer than two people wrote, `assistant` names nobody here, a kind to keep is
+            unknown, the gap is not above 0, or phonenumbers is missing.
     """
     everyone = people(chats.messages)
     person, asked = _who(everyone, assistant)
     protected = protect(chats, keep, names)
     found = sessions(chats.messages, gap_minutes)
-    examples = None
-    if person is not None:
-        examples = find_examples(protected.chats, protected.ids[person.id], gap_minutes=gap_minutes)
+    examples = find_examples(protected.chats, protected.ids[person.id], gap_minutes=gap_minutes)
     times = [utc(message.time) for message in chats.messages if message.time is not None]
     return (
         ChatSurvey(
@@ -128,18 +126,18 @@ def survey(
             asked=asked,
             examples=examples,
             shown=_shown(examples),
-            notes=(*chats.notes, *protected.notes, *(examples.notes if examples else ())),
+            notes=(*chats.notes, *protected.notes, *examples.notes),
         ),
         protected,
     )
 
 
-def _who(everyone: Sequence[Person], assistant: str | None) -> tuple[Person | None, bool]:
+def _who(everyone: Sequence[Person], assistant: str | None) -> tuple[Person, bool]:
     """The person asked for or given by the data; else the one with the most messages, to show examples by."""
     if assistant is not None:
         return choose(everyone, assistant), True
     if len(everyone) < 2:
-        return None, False
+        choose(everyone, None)  # says why that is no chat to learn from
     given = default(everyone)
     return (given, True) if given else (everyone[0], False)
 
@@ -156,9 +154,9 @@ def _histogram(values: Iterable[float], bounds: Sequence[tuple[float, str]]) -> 
     return tuple((label, counts[place]) for place, (_, label) in enumerate(bounds))
 
 
-def _shown(examples: Examples | None) -> tuple[tuple[Span, ...], ...]:
+def _shown(examples: Examples) -> tuple[tuple[Span, ...], ...]:
     """From the first, a middle and a late conversation that the model would train on; short ones are seldom telling."""
-    if examples is None or not examples.train:
+    if not examples.train:
         return ()
     telling = [each for each in examples.train if len(each.turns) >= 2] or list(examples.train)
     places = dict.fromkeys((0, len(telling) // 2, len(telling) - 1))
