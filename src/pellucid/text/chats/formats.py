@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from pellucid.text.chats import chatgpt, discord, imessage, jsonl, meta, signal, slack, telegram, turns
+from pellucid.text.chats import (
+    chatgpt,
+    discord,
+    imessage,
+    jsonl,
+    meta,
+    signal,
+    slack,
+    telegram,
+    turns,
+    whatsapp,
+)
 from pellucid.text.chats.collect import Collector, Options
 from pellucid.text.chats.files import File
 from pellucid.text.chats.record import Chats
@@ -42,16 +50,11 @@ class Format:
         return (self.fits or self.recognises)(file)
 
 
-def _whatsapp() -> Any:
-    return importlib.import_module("pellucid.text.chats.whatsapp")
-
-
 def _recognises_whatsapp(file: File) -> bool:
-    return file.shape == "text" and _whatsapp().recognises(file.head)
+    return file.shape == "text" and whatsapp.recognises(file.head)
 
 
 def _read_whatsapp(files: Sequence[File], options: Options) -> Chats:
-    whatsapp = _whatsapp()
     found = Collector(WHATSAPP)
     for file in files:
         found.begin(file)
@@ -98,8 +101,6 @@ _ALL = (  # the order in which they are asked: iPhones of some countries write W
     Format(WHATSAPP, "a WhatsApp export", _recognises_whatsapp, _read_whatsapp),
 )
 FORMATS: dict[str, Format] = {format_.name: format_ for format_ in _ALL}
-if importlib.util.find_spec("pellucid.text.chats.whatsapp") is None:
-    del FORMATS[WHATSAPP]
 
 
 def format_of(file: File) -> Format | None:
