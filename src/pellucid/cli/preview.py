@@ -1,4 +1,4 @@
-"""`pellucid preview`: what a text holds, and what training on it would take; trains nothing, writes nothing."""
+"""`pellucid preview`: what a text or a chat holds, and what training on it would take; trains nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import console
+from pellucid.cli.chat_flags import TEXT, add_chat, any_chat_flag, refuse_chat
 from pellucid.cli.flags import make_parser
+from pellucid.cli.preview_chat import preview_chat
 from pellucid.cli.settings import add_settings, as_flags, given_settings
 from pellucid.errors import InputError
 from pellucid.shell import install_extra, quoted
@@ -29,10 +31,12 @@ def parser() -> argparse.ArgumentParser:
         "preview",
         "Show what a text holds, how it would be split and tokenised, which model would be trained, and what that "
         "would take. A dry run: it trains nothing and writes nothing (what is fetched from the web is kept in the "
-        "cache). Takes the settings of `train`.",
+        "cache). Takes the settings of `train`. Of an export of a chat it shows people, sessions, what is redacted, "
+        "and what a model would learn of it; --jsonl writes that.",
         "pellucid preview book.txt --minutes 10",
     )
     made.add_argument("text", nargs="*", metavar="TEXT", help="as for `pellucid train`")
+    add_chat(made)
     add_settings(made)
     return made
 
@@ -40,6 +44,26 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     if not args.text:
         raise InputError("no text to look at: name files, a folder, an address, or `shakespeare`")
+    if _is_chat(args):
+        preview_chat(args)
+    else:
+        preview_text(args)
+
+
+def _is_chat(args: argparse.Namespace) -> bool:
+    """By `--format` or another flag that only chats have, or else by what the files hold."""
+    if args.format == TEXT:
+        refuse_chat(args)
+        return False
+    if any_chat_flag(args):
+        return True
+    from pellucid.text.chats.recognition import holds_chat
+
+    return holds_chat(args.text)
+
+
+def preview_text(args: argparse.Namespace) -> None:
+    """Reads the texts, says what is in them, and plans a training."""
     console.say("Loading…")
     from pellucid.text.sources import read
     from pellucid.text.survey import survey

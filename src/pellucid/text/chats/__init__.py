@@ -1,0 +1,1 @@
+"""What people wrote to one another: every export becomes the same records."""
