@@ -133,6 +133,18 @@ def test_time_that_goes_on_decides():
     )
 
 
+def test_a_year_of_two_digits_that_may_stand_first():
+    days = range(14, 20)
+    by_day = "\n".join(f"[{day}/06/18 21:25:00] a: m" for day in days)
+    assert [time.day for _, time, _ in read(by_day)] == list(days)
+    by_year = "\n".join(f"[18/06/{day} 21:25:00] a: m" for day in days)
+    assert read(by_year)[0] == ("a", at(2018, 6, 14, 21, 25), "m")
+    with pytest.raises(
+        InputError, match=r"13 June 2018 .*--date-order dmy.* or 18 June 2013 .*--date-order ymd"
+    ):
+        parse("[13/06/18 21:25:00] a: m", "a chat")
+
+
 def test_dates_that_are_the_same_in_any_order():
     assert read("5/5/18, 1:55 - a: 1\n5/5/18, 1:55 - a: 2")[1] == ("a", at(2018, 5, 5, 1, 55), "2")
 
@@ -323,11 +335,14 @@ def test_messages_that_came_late_stay_messages():
 
 
 def test_line_ends_tell_lines_of_a_message_from_messages():
-    text = (
-        "[13/6/18, 9:25:00] Bob: see\n[13/6/18, 9:25:30] Eve: quoted\r\n"
-        "[13/6/18, 9:26:00] Eve: ok\r\n[13/6/18, 9:27:00] Bob: x\r\n"
-    )
-    assert [m[2] for m in read(text)] == ["see\n[13/6/18, 9:25:30] Eve: quoted", "ok", "x"]
+    """On iOS a message ends with CR LF; where few do not, an editor may have been at work."""
+    quote = "[13/6/18, 9:00:00] Bob: see\n[13/6/18, 9:00:30] Eve: quoted\r\n"
+    rest = [
+        f"[13/6/18, 9:{minute:02}:00] {'Bob' if minute % 2 else 'Eve'}: {minute}\r\n"
+        for minute in range(1, 21)
+    ]
+    assert [m[2] for m in read(quote + "".join(rest))][:2] == ["see\n[13/6/18, 9:00:30] Eve: quoted", "1"]
+    assert [m[2] for m in read(quote + "".join(rest[:5]))][:2] == ["see", "quoted"]
 
 
 def test_times_that_an_editor_changed_are_read_with_a_note():

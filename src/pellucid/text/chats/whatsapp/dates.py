@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ WORDS = {"dmy": "day, month, year", "mdy": "month, day, year", "ymd": "year, mon
 MOST_IMPOSSIBLE = 0.02  # of the dates, in the order that is taken: lines of a message can look like a frame
 LATEST_YEAR = 2100
 STEP_BACK = 1  # days: messages arrive late, and a step further back in time tells of a wrong order
+NEAR, YEAR_APART = 60, 300  # days
 FEWER = 4  # times fewer steps back than in the other orders, if there are any in the best
 ASIAN = "년年"
 DAY_FIRST = ("klo", "kl", "г", "à", "um", "um uhr")  # words of locales that write the day first
@@ -171,19 +173,15 @@ def _by_time(
 ) -> Dates:
     """Decides between orders in which all the dates exist."""
     steps = {name: _steps_back(dates) for name, dates in read.items()}
-    others = [name for name in read if name != "ymd"]
-    if (
-        others
-        and steps.get("ymd", -1) >= min(steps[name] for name in others)
-        and not _may_begin_with_year(frames[0])
-    ):
-        read = {name: read[name] for name in others}
+    read = _without_stray_years(read, steps, frames[0])
     if len({tuple(dates) for dates in read.values()}) == 1:  # 1/1/18, 2/2/18: any order is right
         return _decided(next(iter(read)), today, numbers, ())
     latest = today + datetime.timedelta(days=2)
     past = {name: dates for name, dates in read.items() if not any(date and date > latest for date in dates)}
     left = past or read
     best, *others = sorted(left, key=lambda name: steps[name])
+    if len(left) == 1 and len(read) == 1:
+        return _decided(next(iter(left)), today, numbers, ())
     why = f"dates are read as {WORDS[best]}: in another order "
     if not others:
         return _decided(best, today, numbers, (why + "some lie in the future",))
@@ -216,6 +214,32 @@ def _question(
         f"{source} does not tell the order of its dates: {_shown(numbers[unlike])} in line {lines[unlike]} "
         f"is {readings}; give the one that is right"
     )
+
+
+def _without_stray_years(
+    read: dict[str, list[datetime.date | None]], steps: dict[str, int], frame: Frame
+) -> dict[str, list[datetime.date | None]]:
+    """The readings without that of a year of two digits in the first place, or without the others.
+
+    That is rare: only some locales write so, and read so by mistake the days of a month lie a year apart.
+    """
+    others = {name: dates for name, dates in read.items() if name != "ymd"}
+    if not others or "ymd" not in read:
+        return read
+    apart, least = _usual_gap(read["ymd"]), min(_usual_gap(dates) for dates in others.values())
+    if apart > YEAR_APART and least < NEAR:
+        return others
+    if least > YEAR_APART and apart < NEAR:
+        return {"ymd": read["ymd"]}
+    is_best = steps["ymd"] < min(steps[name] for name in others)
+    return read if is_best or _may_begin_with_year(frame) else others
+
+
+def _usual_gap(dates: Sequence[datetime.date | None]) -> float:
+    """The median of the days between one date and the next, 60 (neither near nor apart) of fewer than four dates."""
+    days = list(dict.fromkeys(date.toordinal() for date in dates if date))
+    gaps = sorted(abs(later - earlier) for earlier, later in itertools.pairwise(days))
+    return gaps[len(gaps) // 2] if len(gaps) >= 3 else NEAR
 
 
 def _may_begin_with_year(frame: Frame) -> bool:

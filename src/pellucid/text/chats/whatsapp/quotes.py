@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 LATE = datetime.timedelta(hours=1)  # messages arrive late; a clock is put back by so much in autumn
 VERY_LATE = datetime.timedelta(days=1)
+ENOUGH = 10  # entries to trust line ends
+MOST_AFTER_RETURN = 0.9
 MOST_QUOTED = 500  # lines
 MOST_AHEAD = 50
 
@@ -40,7 +42,9 @@ def quoted(entries: Sequence[Entry]) -> set[int]:
 def _by_line_end(entries: Sequence[Entry]) -> set[int]:
     """On iOS messages end with CR LF, and lines within them with LF: entries after LF are quoted."""
     marked = [entry.after_return for entry in entries[1:] if entry.after_return is not None]
-    if not marked or 2 * sum(marked) < len(marked):
+    if len(marked) < ENOUGH or sum(marked) < MOST_AFTER_RETURN * len(
+        marked
+    ):  # an editor may have changed a few
         return set()
     return {index for index, entry in enumerate(entries) if index and entry.after_return is False}
 
