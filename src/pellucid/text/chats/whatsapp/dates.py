@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pellucid.errors import InputError
 from pellucid.text.chats.whatsapp.calendars import FIRST_YEAR, common_year, from_persian
 from pellucid.text.chats.whatsapp.frame import Frame
+from pellucid.text.wording import plural
 
 ORDERS = ("dmy", "mdy", "ymd")
 WORDS = {"dmy": "day, month, year", "mdy": "month, day, year", "ymd": "year, month, day"}
 MOST_IMPOSSIBLE = 0.02  # of the dates, in the order that is taken: lines of a message can look like a frame
 LATEST_YEAR = 2100
 STEP_BACK = 1  # days: messages arrive late, and a step further back in time tells of a wrong order
+NEAR, YEAR_APART = 60, 300  # days
 FEWER = 4  # times fewer steps back than in the other orders, if there are any in the best
 ASIAN = "년年"
 DAY_FIRST = ("klo", "kl", "г", "à", "um", "um uhr")  # words of locales that write the day first
@@ -169,36 +172,85 @@ def _by_time(
     today: datetime.date,
 ) -> Dates:
     """Decides between orders in which all the dates exist."""
+    steps = {name: _steps_back(dates) for name, dates in read.items()}
+    read = _without_stray_years(read, steps, frames[0])
     if len({tuple(dates) for dates in read.values()}) == 1:  # 1/1/18, 2/2/18: any order is right
         return _decided(next(iter(read)), today, numbers, ())
     latest = today + datetime.timedelta(days=2)
     past = {name: dates for name, dates in read.items() if not any(date and date > latest for date in dates)}
     left = past or read
-    if len(left) > 1 and frames[0].shape.halves == "words":  # no locale writes 18/6/13 beside a.m. and p.m.
-        left = {name: dates for name, dates in left.items() if name != "ymd"}
-    steps = {name: _steps_back(dates) for name, dates in left.items()}
-    best, *others = sorted(steps, key=lambda name: steps[name])
+    best, *others = sorted(left, key=lambda name: steps[name])
+    if len(left) == 1 and len(read) == 1:
+        return _decided(next(iter(left)), today, numbers, ())
+    why = f"dates are read as {WORDS[best]}: in another order "
     if not others:
-        why = f"dates are read as {WORDS[best]}: in another order some lie in the future"
-        return _decided(best, today, numbers, (why,))
+        return _decided(best, today, numbers, (why + "some lie in the future",))
     if steps[others[0]] > FEWER * steps[best]:
-        why = f"dates are read as {WORDS[best]}: in another order time would go back {steps[others[0]]} times"
-        return _decided(best, today, numbers, (why,))
+        return _decided(
+            best, today, numbers, (why + f"time would go back {plural(steps[others[0]], 'time')}",)
+        )
     left = {name: dates for name, dates in left.items() if steps[name] <= FEWER * steps[best]}
     usual = _usual_order(frames[0], numbers, list(left))
     if usual is not None:
         return _decided(
             usual, today, numbers, (f"dates are read as {WORDS[usual]}, as their signs are used",)
         )
+    raise InputError(_question(left, numbers, lines, source))
+
+
+def _question(
+    read: dict[str, list[datetime.date | None]],
+    numbers: Sequence[tuple[str, str, str]],
+    lines: Sequence[int],
+    source: str,
+) -> str:
     unlike = next(
-        index for index in range(len(numbers)) if len({dates[index] for dates in left.values()}) > 1
+        index for index in range(len(numbers)) if len({dates[index] for dates in read.values()}) > 1
     )
     readings = " or ".join(
-        f"{_spelt(dates[unlike])} ({WORDS[name]}: --date-order {name})" for name, dates in left.items()
+        f"{_spelt(dates[unlike])} ({WORDS[name]}: --date-order {name})" for name, dates in read.items()
     )
-    raise InputError(
+    return (
         f"{source} does not tell the order of its dates: {_shown(numbers[unlike])} in line {lines[unlike]} "
         f"is {readings}; give the one that is right"
+    )
+
+
+def _without_stray_years(
+    read: dict[str, list[datetime.date | None]], steps: dict[str, int], frame: Frame
+) -> dict[str, list[datetime.date | None]]:
+    """The readings without that of a year of two digits in the first place, or without the others.
+
+    That is rare: only some locales write so, and read so by mistake the days of a month lie a year apart.
+    """
+    others = {name: dates for name, dates in read.items() if name != "ymd"}
+    if not others or "ymd" not in read:
+        return read
+    apart, least = _usual_gap(read["ymd"]), min(_usual_gap(dates) for dates in others.values())
+    if apart > YEAR_APART and least < NEAR:
+        return others
+    if least > YEAR_APART and apart < NEAR:
+        return {"ymd": read["ymd"]}
+    is_best = steps["ymd"] < min(steps[name] for name in others)
+    return read if is_best or _may_begin_with_year(frame) else others
+
+
+def _usual_gap(dates: Sequence[datetime.date | None]) -> float:
+    """The median of the days between one date and the next, 60 (neither near nor apart) of fewer than four dates."""
+    days = list(dict.fromkeys(date.toordinal() for date in dates if date))
+    gaps = sorted(abs(later - earlier) for earlier, later in itertools.pairwise(days))
+    return gaps[len(gaps) // 2] if len(gaps) >= 3 else NEAR
+
+
+def _may_begin_with_year(frame: Frame) -> bool:
+    """Whether some locale writes 18/6/13 in such a frame: Basque, Japanese, Chinese and Korean without a comma."""
+    shape = frame.shape
+    return shape.halves == "asian" or (
+        not shape.comma
+        and not shape.halves
+        and not shape.words
+        and shape.of_time == ":"
+        and shape.separators != ".."
     )
 
 

@@ -50,6 +50,7 @@ class Shape(NamedTuple):
     bracket: bool
     time_first: bool
     separators: str  # of the date; "name" if the month has a name
+    year: int  # the position of a number of more than two digits, or of an era; -1 if there is none
     end: str
     words: str  # between date and time and behind them, but for those that name half of a day
     comma: bool
@@ -95,10 +96,14 @@ def _frame(match: re.Match[str]) -> Frame | None:
         return None
     words = f"{found['between']} {found['behind']}"
     period, others = read_period(words)
+    date = ("", "", "") if named else (found["a"], found["b"], found["c"])
     shape = Shape(
         bracket=match[0][0] == "[",
         time_first=match.start("h") < match.start("a" if named is None else "d1" if found["d1"] else "d2"),
         separators="name" if named else f"{found['s1']}{found['s2']}",
+        year=-1
+        if named
+        else next((place for place, part in enumerate(date) if len(part) > 2 or not part.isdigit()), -1),
         end=ending,
         words=others.lstrip("日일 ").strip(),
         comma="," in words,
@@ -106,7 +111,6 @@ def _frame(match: re.Match[str]) -> Frame | None:
         seconds=found["s"] is not None,
         halves="" if period is None else "asian" if ASIAN.search(words) else "words",
     )
-    date = ("", "", "") if named else (found["a"], found["b"], found["c"])
     return Frame(date, named, (hour_of_day(hour, period), minute, second), period, shape, match.end())
 
 

@@ -43,8 +43,8 @@ UNSPACED = tuple(
 )
 # Words beside a time that name no half of the day: at, o'clock, the year's.
 FILLERS = frozenset(
-    ["um", "uhr", "um uhr", "klo", "kl", "à", "at", "г", "ч", "г ч", "o", "v", "om", "be", "las", "น"]
-) | {""}
+    ("", "um", "uhr", "um uhr", "klo", "kl", "à", "at", "г", "ч", "г ч", "o", "v", "om", "be", "las", "น")
+)
 PUNCTUATION = re.compile(r"[.,'\"`´’‘״׳\u200c·]+")
 
 
