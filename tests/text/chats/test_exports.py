@@ -82,7 +82,7 @@ def test_a_folder_with_other_files(folder):
     assert found.format == "telegram" and len(found.messages) == 1
     assert sorted(found.notes) == [
         "2 files hold no chat and are left alone: export/data.bin, export/notes.txt",
-        "export/result.json holds the same as a file before it and is read once",
+        "export/copy/result.json holds the same as a file before it and is read once",
     ]
 
 

@@ -38,8 +38,8 @@ def test_what_is_written_is_read_back_equal(tmp_path: Path, messages):
 
 def test_the_written_form(tmp_path):
     time = datetime(2022, 12, 9, 21, 25, 39, tzinfo=UTC)
-    write_neutral([Message("Anna", time, "user1", "Zoë", "a\nb\u2028c"), Message("Anna", None, None, None, "x", "system")],
-                  tmp_path / "a.jsonl")  # fmt: skip
+    first = Message("Anna", time, "user1", "Zoë", "a\nb\u2028c")
+    write_neutral([first, Message("Anna", None, None, None, "x", "system")], tmp_path / "a.jsonl")
     assert (tmp_path / "a.jsonl").read_bytes().decode() == (
         '{"conversation": "Anna", "time": "2022-12-09T21:25:39+00:00", "author_id": "user1", "author": "Zoë", '
         '"text": "a\\nb\u2028c", "kind": "text"}\n'
@@ -82,9 +82,7 @@ def test_the_record_may_be_short_and_what_is_wrong_is_counted(read):
     ]
     found = read(lines(good, *odd, "", good), "a.jsonl")
     assert found.messages == (Message("c", None, "Anna", "Anna", "hi"),) * 2
-    assert [element.line for element in found.unparsed] == [7, 2, 3, 4, 5, 6, 8][1:] + [] or sorted(
-        element.line or 0 for element in found.unparsed
-    ) == [2, 3, 4, 5, 6, 7]
+    assert sorted(element.line or 0 for element in found.unparsed) == [2, 3, 4, 5, 6, 7]
 
 
 TURNS = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"},
@@ -131,7 +129,8 @@ def test_sharegpt(read):
 
 
 def test_alpaca(read):
-    rows = [{"instruction": "Add.", "input": "1 1", "output": "2"}, {"instruction": "Sing.", "input": "", "output": "La"},
+    rows = [{"instruction": "Add.", "input": "1 1", "output": "2"},
+            {"instruction": "Sing.", "input": "", "output": "La"},
             {"instruction": "Go.", "output": "No", "system": "s"}, {"instruction": 1, "output": "x"}]  # fmt: skip
     found = read(rows)
     assert found.format == "alpaca" and len(found.unparsed) == 1

@@ -24,23 +24,23 @@ def test_old_lines(read):
     )
 
 
-NEW = """[2024-01-02 03:04:05] Aya: first  \n[2024-01-02 03:04:06] Me: two
-
-lines [2024-01-01]: not a header  \n(- Aya: 👍, Jim: ❤ -)
-[2024-01-02 03:04:07] Aya: 
-
-> what was
-> said
-
-the answer  \n[2024-01-02 03:04:08] Me: ![1.jpg](./media/1.jpg)  \n[2024-01-02 03:04:09] Me: look  ![1.jpg](./media/1.jpg)  
-[2024-01-02 03:04:10] Aya: (This message was deleted)
-[2024-01-02 03:04:11] Aya: Incoming voice call (accepted, 3m 2s)  \n[2024-01-02 03:04:12] No-Sender: changed  
-[2024-01-02 03:04:13] Me: read [this](https://example.org) and tell me  \n[2024-01-02 03:04:14] Aya:
-"""
+END = "  \n"  # as Markdown ends a line
+NEW = [
+    "[2024-01-02 03:04:05] Aya: first" + END,
+    "[2024-01-02 03:04:06] Me: two\n\nlines [2024-01-01]: not a header" + END + "(- Aya: 👍, Jim: ❤ -)\n",
+    "[2024-01-02 03:04:07] Aya: \n\n> what was\n> said\n\nthe answer" + END,
+    "[2024-01-02 03:04:08] Me: ![1.jpg](./media/1.jpg)" + END,
+    "[2024-01-02 03:04:09] Me: look  ![1.jpg](./media/1.jpg)" + END,
+    "[2024-01-02 03:04:10] Aya: (This message was deleted)\n",
+    "[2024-01-02 03:04:11] Aya: Incoming voice call (accepted, 3m 2s)" + END,
+    "[2024-01-02 03:04:12] No-Sender: changed" + END,
+    "[2024-01-02 03:04:13] Me: read [this](https://example.org) and tell me" + END,
+    "[2024-01-02 03:04:14] Aya:\n",
+]
 
 
 def test_new_lines(folder):
-    found = read_chats(folder({"Aya/chat.md": NEW, "Aya/media/1.jpg": b"\xff\xd8\xff"}))
+    found = read_chats(folder({"Aya/chat.md": "".join(NEW), "Aya/media/1.jpg": b"\xff\xd8\xff"}))
     assert {m.conversation for m in found.messages} == {"Aya"}
     assert [(m.kind, m.author, m.text) for m in found.messages] == [
         ("text", "Aya", "first"),

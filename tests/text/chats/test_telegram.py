@@ -22,6 +22,17 @@ def message(text="hi", **fields):
     }
 
 
+def service(actor, action):
+    return {
+        "type": "service",
+        "date": DATE,
+        "actor": actor,
+        "actor_id": "user1",
+        "action": action,
+        "text": "",
+    }
+
+
 def chat(*messages, **fields):
     return {"name": "Anna", "type": "personal_chat", "id": 7, "messages": list(messages), **fields}
 
@@ -95,22 +106,8 @@ def test_kinds(read):
             message("theirs", forwarded_from="Carla"),
             message("nobody's", forwarded_from=None),
             message(""),
-            {
-                "type": "service",
-                "date": DATE,
-                "actor": "Anna",
-                "actor_id": "user1",
-                "action": "pin_message",
-                "text": "",
-            },
-            {
-                "type": "service",
-                "date": DATE,
-                "actor": "Bob",
-                "actor_id": "user2",
-                "action": "phone_call",
-                "text": "",
-            },
+            service("Anna", "pin_message"),
+            service("Bob", "phone_call"),
         )
     )
     assert [(m.kind, m.author, m.text) for m in found.messages] == [

@@ -41,7 +41,11 @@ class Dates:
 
 
 def decide(
-    frames: Sequence[Frame], lines: Sequence[int], asked: str | None, source: str, today: datetime.date | None = None
+    frames: Sequence[Frame],
+    lines: Sequence[int],
+    asked: str | None,
+    source: str,
+    today: datetime.date | None = None,
 ) -> Dates:
     """Decides how the dates of a file are read.
 
@@ -170,6 +174,8 @@ def _by_time(
     latest = today + datetime.timedelta(days=2)
     past = {name: dates for name, dates in read.items() if not any(date and date > latest for date in dates)}
     left = past or read
+    if len(left) > 1 and frames[0].shape.halves == "words":  # no locale writes 18/6/13 beside a.m. and p.m.
+        left = {name: dates for name, dates in left.items() if name != "ymd"}
     steps = {name: _steps_back(dates) for name, dates in left.items()}
     best, *others = sorted(steps, key=lambda name: steps[name])
     if not others:
@@ -181,8 +187,12 @@ def _by_time(
     left = {name: dates for name, dates in left.items() if steps[name] <= FEWER * steps[best]}
     usual = _usual_order(frames[0], numbers, list(left))
     if usual is not None:
-        return _decided(usual, today, numbers, (f"dates are read as {WORDS[usual]}, as their signs are used",))
-    unlike = next(index for index in range(len(numbers)) if len({dates[index] for dates in left.values()}) > 1)
+        return _decided(
+            usual, today, numbers, (f"dates are read as {WORDS[usual]}, as their signs are used",)
+        )
+    unlike = next(
+        index for index in range(len(numbers)) if len({dates[index] for dates in left.values()}) > 1
+    )
     readings = " or ".join(
         f"{_spelt(dates[unlike])} ({WORDS[name]}: --date-order {name})" for name, dates in left.items()
     )

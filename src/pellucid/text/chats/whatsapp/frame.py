@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from pellucid.text.chats.whatsapp.months import MONTHS
-from pellucid.text.chats.whatsapp.periods import Period, hour_of_day, read_period
+from pellucid.text.chats.whatsapp.periods import FILLERS, Period, hour_of_day, read_period
 
 YEAR = "(?:[RH]|令和|平成)?[0-9]{1,4}"
 SEPARATOR = "(?: ?[./-] ?| ?[年년月월] ?)"
@@ -91,7 +91,7 @@ def _frame(match: re.Match[str]) -> Frame | None:
     if hour > 23 or minute > 59 or second > 59 or ("a" not in found and named is None):
         return None
     ending = found["end"] or ":"
-    if ending in " :" and read_period(found["behind"] or "")[1]:  # an author stands there
+    if ending in " :" and read_period(found["behind"] or "")[1] not in FILLERS:  # an author stands there
         return None
     words = f"{found['between']} {found['behind']}"
     period, others = read_period(words)

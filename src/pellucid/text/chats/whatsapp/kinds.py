@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,20 @@ MOST_PLACEHOLDER = 40
 MOST_EDITED = 100
 SUFFIX = r"\.[A-Za-z0-9]{2,5}"
 WHOLE_IN_BRACKETS = re.compile(rf"<[^<>\n]{{2,{MOST_PLACEHOLDER}}}>")
-NAMED_FILE = re.compile(rf"<(?P<word>[^<>:\n]{{1,30}}?) ?: ?[^<>\n]{{1,200}}>$")
+NAMED_FILE = re.compile(r"<(?P<word>[^<>:\n]{1,30}?) ?: ?[^<>\n]{1,200}>$")
 FILE_AND_WORD = re.compile(rf"^(?P<file>\S[^\n]{{0,200}}{SUFFIX}) [(<](?P<word>[^()<>\n]{{1,40}})[)>]$")
-OWN_FILE = re.compile(rf"^(?:IMG|VID|AUD|PTT|STK|DOC)-[0-9]{{8}}-WA[0-9]+{SUFFIX}$|-(?:PHOTO|VIDEO|AUDIO|GIF|STICKER)-")
-PLACE = re.compile(r"^(?:[^\n]{0,120}:? ?\n?){0,3}https://(?:maps\.google\.com/\?q=|foursquare\.com/v/)\S+$")
+OWN_FILE = re.compile(
+    rf"^(?:IMG|VID|AUD|PTT|STK|DOC)-[0-9]{{8}}-WA[0-9]+{SUFFIX}$|-(?:PHOTO|VIDEO|AUDIO|GIF|STICKER)-"
+)
+PLACE = re.compile(
+    r"https://(?:maps\.google\.com/\?q=[-0-9]|foursquare\.com/v/)\S+$"
+)  # at the end of the text
+MOST_PLACE = 300  # characters, the place's name and address among them
 CALL_ENDS = re.compile(r"[,.(•·:]| at | um | a las | à ")
 EDITED = re.compile(rf"[ \n]?(?P<mark>[{INVISIBLE}]*)<(?P<word>[^<>\n:]{{3,70}})>[{INVISIBLE} ]*$")
-FORWARDED = re.compile(r"^\[(?:Forwarded|Weitergeleitet|Reenviado|Transféré|Encaminhada|Inoltrato|Doorgestuurd)\] ")
+FORWARDED = re.compile(
+    r"^\[(?:Forwarded|Weitergeleitet|Reenviado|Transféré|Encaminhada|Inoltrato|Doorgestuurd)\] "
+)
 AROUND = " <>.。।!…\u200b"
 
 
@@ -63,18 +71,20 @@ def kinds_of(bodies: Sequence[Body]) -> list[Kind]:
     By words where they are known; else by shape: behind a mark of direction WhatsApp speaks itself, if the marks
     of this file mostly stand before words that are known, or the same words come again.
     """
-    kinds = [_by_words(body) for body in bodies]
+    kinds: list[Kind | None] = [_by_words(body) for body in bodies]
     marked = [index for index, body in enumerate(bodies) if _speaks(body)]
     known = sum(kinds[index] is not None for index in marked)
     trusted = 2 * known >= len(marked)
     again = Counter(bodies[index].raw for index in marked if kinds[index] is None)
-    writers = {body.author for body, kind in zip(bodies, kinds, strict=True) if kind is None and not _speaks(body)}
+    writers = {
+        body.author for body, kind in zip(bodies, kinds, strict=True) if kind is None and not _speaks(body)
+    }
     for index in marked:
         body = bodies[index]
         if kinds[index] is None and (trusted or again[body.raw] > 1):
             is_short = len(without_marks(body.raw)) <= MOST_PLACEHOLDER
             kinds[index] = "media" if is_short and body.author in writers else "system"
-    return [kind or "text" for kind in kinds]
+    return ["text" if kind is None else kind for kind in kinds]
 
 
 def _speaks(body: Body) -> bool:
@@ -90,7 +100,7 @@ def _by_words(body: Body) -> Kind | None:
     if not text:
         return "media"  # a photo to be seen once
     first = text.partition("\n")[0]
-    if _is_attachment(first, body.raw) or (len(text) < MOST_NOTICE and PLACE.match(text)):
+    if _is_attachment(first, body.raw) or (len(text) <= MOST_PLACE and PLACE.search(text)):
         return "media"
     folded, is_marked = _folded(first), is_own_word(body.raw)
     if "\n" in text or len(text) >= MOST_NOTICE:
@@ -120,17 +130,22 @@ def _is_attachment(first: str, raw: str) -> bool:
         return True
     raw_first = raw[:MOST_NOTICE].partition("\n")[0]
     last_part = MARKS.split(raw_first)[-1] if not raw_first.isascii() else ""
-    if last_part and last_part != first and _folded(last_part) in _omitted():  # Report.pdf • 2 pages document omitted
+    if (
+        last_part and last_part != first and _folded(last_part) in _omitted()
+    ):  # Report.pdf • 2 pages document omitted
         return True
     named = NAMED_FILE.search(first[-240:])
     if named and (_folded(named["word"]) in _table("ATTACHED") or named.end() - named.start() == len(first)):
         return True
     file = FILE_AND_WORD.match(first)
-    return file is not None and (_folded(file["word"]) in _table("ATTACHED") or OWN_FILE.search(file["file"]) is not None)
+    if file is None:
+        return False
+    return _folded(file["word"]) in _table("ATTACHED") or OWN_FILE.search(file["file"]) is not None
 
 
 def _folded(text: str) -> str:
-    return " ".join(plain_spaces(without_marks(text)).casefold().replace("’", "'").split()).strip(AROUND)
+    composed = unicodedata.normalize("NFKC", without_marks(text))  # to look up, not to keep
+    return " ".join(plain_spaces(composed).casefold().replace("’", "'").split()).strip(AROUND)
 
 
 @functools.cache
@@ -144,7 +159,7 @@ def _omitted() -> frozenset[str]:
         phrase
         for thing, ways in words.omitted_pairs().items()
         for way in ways
-        for phrase in (f"{thing} {way}", f"{way} {thing}", f"{thing}{way}")
+        for phrase in (f"{thing} {way}", f"{way} {thing}", f"{thing}{way}", f"{way}{thing}")
     )
 
 

@@ -30,7 +30,18 @@ NAMES = (
     "يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر",
 )
 FEWEST = 3  # letters
-SHORT = {"sept": 9, "set": 9, "dic": 12, "dez": 12, "ago": 8, "out": 10, "mrt": 3, "mär": 3, "mrz": 3, "aoû": 8}
+SHORT = {
+    "sept": 9,
+    "set": 9,
+    "dic": 12,
+    "dez": 12,
+    "ago": 8,
+    "out": 10,
+    "mrt": 3,
+    "mär": 3,
+    "mrz": 3,
+    "aoû": 8,
+}
 
 
 def _table() -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from pellucid.text.chats.whatsapp.marks import plain_spaces
 MOST_NAME = 120  # characters
 ENDS = re.compile(r":(?= |$)")
 TILDE = re.compile(r"^[~∼～] *(?=\S)")  # stands before the names of people who are not among one's contacts
-QUOTES = re.compile("[\"“”„«»「」『』]")
+QUOTES = re.compile('["“”„«»「」『』]')
 EXTENSION = re.compile(r"[^:]{1,40}$")
 FEWEST_ALIKE = 2  # messages that all begin with the same words and a colon: these belong to the name
 # What WhatsApp writes without an author, by words that few names hold.
@@ -85,7 +86,7 @@ def _longer_names(found: Sequence[list[str]], first: Counter[str], conversation:
     """Names with a colon, by what stands before it: all the lines that begin with `Dr: ` go on with `Strange: `."""
     longer, second = dict[str, str](), Counter[tuple[str, str]]()
     for names in found:
-        second.update((short, long) for short, long in zip(names, names[1:], strict=False))
+        second.update((short, long) for short, long in itertools.pairwise(names))
     for (short, long), count in second.items():
         before = first[short] or sum(number for (_, name), number in second.items() if name == short)
         is_name = EXTENSION.match(long[len(short) + 2 :]) is not None and not long[len(short) + 2 :].islower()

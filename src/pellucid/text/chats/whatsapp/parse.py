@@ -9,19 +9,20 @@ from dataclasses import dataclass
 
 from pellucid.errors import InputError
 from pellucid.text.chats.record import Message, Unparsed
-from pellucid.text.chats.whatsapp.dates import ORDERS, Dates, decide
+from pellucid.text.chats.whatsapp.dates import ORDERS, decide
 from pellucid.text.chats.whatsapp.frame import Frame, Shape, read_frame
 from pellucid.text.chats.whatsapp.kinds import Body, is_known_notice, kinds_of, split_edited, split_forwarded
 from pellucid.text.chats.whatsapp.marks import MOST_HEAD, plain, raw_offset, without_marks
-from pellucid.text.chats.whatsapp.names import Names
+from pellucid.text.chats.whatsapp.names import Names, candidates
+from pellucid.text.chats.whatsapp.periods import FILLERS
 from pellucid.text.chats.whatsapp.quotes import Entry, quoted
 from pellucid.text.wording import plural
 
 MOST_RAW = 2 * MOST_HEAD  # characters of a line, marks and all, that are looked at for its frame and author
-RARE = 0.05  # of the lines with a frame: fewer than this are of another shape because they are inside messages
+RARE = 0.05  # of the lines with a frame: fewer are of another shape because they are inside messages
+MOST_BEFORE = 10  # lines of a file without a frame, where one of its message is cut
 FIRST = 4  # lines of a file among which notices stand even where their marks are gone
 EXAMPLE = 60  # characters of a line that a note shows
-FILLERS = frozenset("um uhr klo kl à at г ч o v om be н น la le el a alle às las".split())  # never halves of a day
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class _Line:
     author: str | None = None
     body_at: int = 0  # in the head
 
+    @property
+    def text(self) -> str:
+        """What follows the frame."""
+        return self.head[self.frame.size :]
+
 
 def parse(
     lines: Iterable[str] | str, conversation: str, date_order: str | None = None, source: str = "the chat"
@@ -74,8 +80,8 @@ def parse(
         raise InputError(
             f"{source} has no line that begins with a date, a time and a name: give a chat as WhatsApp exports it"
         )
-    chosen = _chosen(framed, source)
-    notes = list(_date_times(chosen, date_order, source))
+    chosen, notes = _chosen(framed, source)
+    notes += _date_times(chosen, date_order, source)
     chosen = [line for line in chosen if line.time is not None or line.frame.named is not None]
     _name(chosen, conversation)
     inside = quoted(_entries(chosen, rows))
@@ -96,12 +102,14 @@ def recognises(head: str) -> bool:
     """Whether `head`, the first lines of a file, are of a WhatsApp export."""
     rows = [row for row in _rows(head[:100_000])[:40] if row.strip()]
     framed = _framed(rows[:20])
-    if not framed or framed[0].index > FIRST:
+    if not framed or framed[0].index > MOST_BEFORE:
         return False
     shape = framed[0].frame.shape
-    if shape.bracket and not shape.seconds and shape.separators == "--":  # Signal's, as signal-cli's friends write it
+    if (
+        shape.bracket and not shape.seconds and shape.separators == "--"
+    ):  # Signal's, as signal-cli's friends write it
         return False
-    return any(": " in line.head[line.frame.size :] or is_known_notice(line.head) for line in framed)
+    return any(candidates(line.text) or is_known_notice(line.text) for line in framed)
 
 
 def _rows(lines: Iterable[str] | str) -> list[str]:
@@ -125,36 +133,51 @@ def _framed(rows: Sequence[str]) -> list[_Line]:
     return found
 
 
-def _chosen(framed: Sequence[_Line], source: str) -> list[_Line]:
-    """The lines of the one shape that the file has: that of its first frame, unless hardly any other has it.
+def _chosen(framed: Sequence[_Line], source: str) -> tuple[list[_Line], list[str]]:
+    """The lines of the one shape that the file has, and notes: that of its first frame, unless it is rare.
+
+    Lines whose time has another form are taken too, if they are many and of the same people: an editor's work.
 
     Raises:
         InputError: the shapes differ in words that may name the halves of a day.
     """
     counts = Counter(line.frame.shape for line in framed)
-    most = max(counts.values())
-    first = framed[0].frame.shape
-    shape = first if counts[first] >= RARE * most else counts.most_common(1)[0][0]
-    alike = [
+    first, usual = framed[0].frame.shape, counts.most_common(1)[0][0]
+    shape = first if counts[first] >= RARE * counts[usual] else usual
+    names = {
+        candidates(line.text)[0] for line in framed if line.frame.shape == shape and candidates(line.text)
+    }
+    alike = {
         other
         for other, count in counts.items()
-        if other.words != shape.words and _wordless(other) == _wordless(shape) and count > RARE * counts[shape]
-    ]
-    unknown = sorted({other.words for other in (shape, *alike) if other.words})
-    times = [line.frame.time[0] for line in framed if line.frame.shape in (shape, *alike)]
-    if alike and all(0 < hour <= 12 for hour in times) and not all(word in FILLERS for word in unknown):
+        if other != shape and _kin(other) == _kin(shape) and count > RARE * counts[shape]
+    }
+    alike = {other for other in alike if _of(names, [line for line in framed if line.frame.shape == other])}
+    unknown = sorted({other.words for other in (shape, *alike)} - FILLERS)
+    hours = [line.frame.time[0] for line in framed if line.frame.shape in (shape, *alike)]
+    if (
+        len({other.words for other in (shape, *alike)}) > 1
+        and unknown
+        and all(0 < hour <= 12 for hour in hours)
+    ):
         raise InputError(
             f"{source} has words beside its times that are not known to mean morning or afternoon, "
             f"{' and '.join(repr(word) for word in unknown)}: set the telephone to a clock of 24 hours, "
             "and export the chat again"
         )
-    if all(hour <= 12 for hour in times):
-        alike = []
-    return [line for line in framed if line.frame.shape == shape or line.frame.shape in alike]
+    notes = [f"lines begin in {len(alike) + 1} forms, as of several files: check the times"] if alike else []
+    return [line for line in framed if line.frame.shape == shape or line.frame.shape in alike], notes
 
 
-def _wordless(shape: Shape) -> Shape:
-    return shape._replace(words="", halves="")
+def _kin(shape: Shape) -> Shape:
+    """What a shape has in common with those that differ from it in the form of the time only."""
+    return shape._replace(words="", halves="", comma=False, seconds=False, of_time="")
+
+
+def _of(names: set[str], lines: Sequence[_Line]) -> bool:
+    """Whether half of the lines or more are of these people."""
+    known = sum(bool(found := candidates(line.text)) and found[0] in names for line in lines)
+    return 2 * known >= len(lines)
 
 
 def _date_times(lines: Sequence[_Line], date_order: str | None, source: str) -> tuple[str, ...]:
@@ -162,7 +185,6 @@ def _date_times(lines: Sequence[_Line], date_order: str | None, source: str) -> 
     numeric = [line for line in lines if line.frame.named is None]
     dates = decide([line.frame for line in numeric], [line.index + 1 for line in numeric], date_order, source)
     known = dict[tuple[str, str, str], datetime.date | None]()
-    year: int | None = None
     previous: datetime.date | None = None
     n_without = 0
     for line in lines:
@@ -175,7 +197,6 @@ def _date_times(lines: Sequence[_Line], date_order: str | None, source: str) -> 
             n_without += date is None
         previous = date or previous
         line.time = datetime.datetime.combine(date, datetime.time(*line.frame.time)) if date else None
-    del year
     return (*dates.notes, *_without_year(n_without))
 
 
@@ -197,9 +218,9 @@ def _without_year(count: int) -> tuple[str, ...]:
 
 
 def _name(lines: Sequence[_Line], conversation: str) -> None:
-    names = Names((line.head[line.frame.size :] for line in lines), conversation)
+    names = Names((line.text for line in lines), conversation)
     for line in lines:
-        line.author, at = names.split(line.head[line.frame.size :])
+        line.author, at = names.split(line.text)
         line.body_at = line.frame.size + at
 
 
@@ -248,8 +269,9 @@ def _raw_body(line: _Line, rows: Sequence[str], end: int) -> str:
 def _note_inside(lines: Sequence[_Line], rows: Sequence[str]) -> list[str]:
     if not lines:
         return []
+    number, are = lines[0].index + 1, "is" if len(lines) == 1 else "are"
     example = without_marks(rows[lines[0].index][:EXAMPLE]).rstrip("\r")
     return [
         f"{plural(len(lines), 'line inside a message looks', 'lines inside messages look')} like the beginning of a "
-        f"message and {'is' if len(lines) == 1 else 'are'} kept as text, the first in line {lines[0].index + 1}: {example}"
+        f"message and {are} kept as text, the first in line {number}: {example}"
     ]

@@ -71,7 +71,9 @@ def _strangers(entries: Sequence[Entry]) -> set[int]:
     for run in runs:
         before = entries[run[0] - 1]
         is_strange = all(
-            entries[index].author not in people if entries[index].author is not None else _is_far(entries, run, index)
+            entries[index].author not in people and _is_older(entries, run, index)
+            if entries[index].author is not None
+            else _is_far(entries, run, index)
             for index in run
         )
         if is_strange and before.author is not None and not before.is_notice:
@@ -111,10 +113,17 @@ def _end_of_run(entries: Sequence[Entry], start: int) -> int | None:
             return None
         if before <= after < first - LATE:
             return end
-        if after < before or entries[end].author is not None and entries[end].author == entries[start - 1].author:
+        if after < before or (
+            entries[end].author is not None and entries[end].author == entries[start - 1].author
+        ):
             return None
         end += 1
     return None
+
+
+def _is_older(entries: Sequence[Entry], run: range, index: int) -> bool:
+    """What is pasted was written before, though a plan may begin with dates to come."""
+    return _is_before(entries[index].time, entries[run[0] - 1].time)
 
 
 def _is_far(entries: Sequence[Entry], run: range, index: int) -> bool:
