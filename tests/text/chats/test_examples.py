@@ -14,7 +14,7 @@ from pellucid.text.chats.record import Chats, Message
 from pellucid.text.chats.sessions import Conversation, Turn
 
 START = datetime(2024, 5, 17, 9, 0)
-REPEATABLE = settings(derandomize=True, max_examples=60)
+REPEATABLE = settings(derandomize=True, max_examples=200)
 
 
 def conversation(n_replies: int, name: str = "x") -> Conversation:
@@ -84,6 +84,12 @@ def test_what_is_held_out_is_the_end_and_about_the_fraction(sizes: list[int], fr
         assert 1 <= n_held <= 3 * fraction * sum(sizes) + 1
     else:
         assert n_held == 0
+
+
+def test_of_two_short_conversations_one_is_held_out():
+    one, other = conversation(1, "a"), conversation(1, "b")
+    assert hold_out([one, other], 0.1) == ((one,), (other,))
+    assert hold_out([one], 0.1) == ((one,), ())
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0])

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pellucid.errors import InputError
+from pellucid.shell import install_extra
 from pellucid.text.chats.private.numbers import in_formula
 from pellucid.text.chats.private.spans import (
     ALPHABETIC,
@@ -70,7 +71,7 @@ class Phones:
     def __init__(self, regions: Sequence[str] = ()) -> None:
         if importlib.util.find_spec("phonenumbers") is None:
             raise InputError(
-                "finding phone numbers needs phonenumbers: pip install 'pellucid[chats]', "
+                f"finding phone numbers needs phonenumbers: {install_extra('chats')}; "
                 "or leave them in with --keep phone"
             )
         self.regions = tuple(regions[:MOST_REGIONS])
