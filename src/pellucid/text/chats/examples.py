@@ -156,14 +156,13 @@ def hold_out(
         last = kept[-1]
         wanted = target - n_held
         if last.n_replies > LONG * wanted or len(kept) == 1:
-            first, second = _cut(last, max(1, round(wanted)))
-            if 2 * n_held >= target and held:
-                pass  # near enough
-            elif first.turns:
-                kept[-1] = first
-                held.append(second)
-            elif len(kept) > 1:
-                held.append(kept.pop())
+            if not held or 2 * n_held < target:  # else it is near enough
+                first, second = _cut(last, max(1, round(wanted)))
+                if first.turns:
+                    kept[-1] = first
+                    held.append(second)
+                elif len(kept) > 1:
+                    held.append(kept.pop())
             break
         held.append(kept.pop())
         n_held += last.n_replies
