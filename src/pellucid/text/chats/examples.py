@@ -156,10 +156,13 @@ def hold_out(
         last = kept[-1]
         wanted = target - n_held
         if last.n_replies > LONG * wanted or len(kept) == 1:
-            if not held or len(kept) == 1:
+            if not held or 2 * n_held < target:  # else it is near enough
                 first, second = _cut(last, max(1, round(wanted)))
-                kept[-1:] = [first] if first.turns else [last]
-                held += [second] if first.turns else []
+                if first.turns:
+                    kept[-1] = first
+                    held.append(second)
+                elif len(kept) > 1:
+                    held.append(kept.pop())
             break
         held.append(kept.pop())
         n_held += last.n_replies

@@ -6,19 +6,20 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from pellucid.text.chats.private.spans import Span
+from pellucid.text.chats.private.spans import ALPHABETIC, Span
 
 # Every repetition is possessive or of parts that cannot be read in two ways, and a look behind keeps a long run from
 # being tried again from each of its characters: linear time.
 EMAIL = re.compile(
-    r"(?<![\w.+%'-])[\w.+%'-]++"
+    rf"(?<!{ALPHABETIC})(?<![.+%'-])(?:{ALPHABETIC}|[.+%'-])++"
     r"(?:[@＠]|\s?[(\[]at[)\]]\s?)"
-    r"(?:[\w-]++\.){1,12}[^\W\d_]{2,24}+(?![\w@])",
+    rf"(?:(?:{ALPHABETIC}|-)++\.){{1,12}}(?:(?![\d_]){ALPHABETIC}){{2,24}}+(?!{ALPHABETIC}|@)",
     re.IGNORECASE,
 )
 
 URL = re.compile(
-    r"(?<![\w@.+-])(?:[a-z][a-z0-9+.-]{1,15}+://|www\.|(?:[\w-]++\.){1,12}[a-z]{2,24}+(?=/))"
+    r"(?:(?<![a-z0-9@.+-])[a-z][a-z0-9+.-]{1,15}+://"
+    rf"|(?<!{ALPHABETIC})(?<![@.+-])(?:www\.|(?:(?:{ALPHABETIC}|-)++\.){{1,12}}[a-z]{{2,24}}+(?=/)))"
     r"[^\s<>\"“”«»\u3000-\u303f\uff00-\uffef]++",
     re.IGNORECASE,
 )

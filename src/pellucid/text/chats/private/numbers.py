@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from pellucid.text.chats.private.spans import Span, digits_of, runs
+from pellucid.text.chats.private.spans import ALPHABETIC, Span, digits_of, runs
 
 # Lengths of International Bank Account Numbers by country (ISO 13616, the registry of SWIFT).
 # fmt: off
@@ -42,7 +42,7 @@ MOST_GROUPS = 5
 
 # From nine digits on: a phone or an account has so many, a year, a date, a price seldom
 SIGNIFICANT = 3  # digits before the zeros of a round number: "250000000 times"
-NUMBER = re.compile(r"(?<!\w)(?<!\d[.,])\d{9,}+(?![\w]|[.,]\d)")
+NUMBER = re.compile(rf"(?<!{ALPHABETIC})(?<!\d[.,])\d{{9,}}+(?!{ALPHABETIC}|[.,]\d)")
 PLAIN_GROUP = re.compile(r"(?:19|20)\d\d|\d+00")
 OPERATOR = r"\s{0,2}(?:\*\*|==|[*×·^÷=<>≈+])\s{0,2}"
 FORMULA_BEFORE = re.compile(rf"(?:[\d)\]]|(?<!\w)[A-Za-z]){OPERATOR}$")

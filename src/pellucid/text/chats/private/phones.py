@@ -9,8 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pellucid.errors import InputError
+from pellucid.shell import install_extra
 from pellucid.text.chats.private.numbers import in_formula
-from pellucid.text.chats.private.spans import Span, covered, digits_of, groups
+from pellucid.text.chats.private.spans import (
+    ALPHABETIC,
+    Span,
+    covered,
+    digits_of,
+    goes_on,
+    groups,
+    with_ascii_digits,
+)
 
 LEAST, MOST = 7, 17  # digits
 LEAST_A_GROUP = 1.6
@@ -20,7 +29,7 @@ MOST_REGIONS = 3
 SEPARATORS = " \u00a0\u2009\u202f./()\u2010-\u2013-"
 # Up to three separators between groups, as in `+44 (0) 20 - 7946`. Possessive, and it begins where no candidate could
 # go on from what stands before: linear.
-CANDIDATE = re.compile(rf"(?<!\w)(?<!\d[.,:])[+＋]?\(?[+＋]?\d(?:[{SEPARATORS}]{{0,3}}+\d)*+")
+CANDIDATE = re.compile(rf"(?<!{ALPHABETIC})(?<!\d[.,:])[+＋]?\(?[+＋]?\d(?:[{SEPARATORS}]{{0,3}}+\d)*+")
 LABEL = re.compile(
     r"(?:(?<!\w)(?:tel|t[ée]l[ée]fono?|telefon\w{0,3}|t[ée]l[ée]phone|phone|mobile?|cell|handy|m[oó]vil|celular|gsm|"
     r"fax|whats ?app|ring|call(?: me)?|my number|meine nummer|mi n[uú]mero|num[ée]ro|n[uú]mero|тел\w{0,6}|puhelin|"
@@ -62,7 +71,7 @@ class Phones:
     def __init__(self, regions: Sequence[str] = ()) -> None:
         if importlib.util.find_spec("phonenumbers") is None:
             raise InputError(
-                "finding phone numbers needs phonenumbers: pip install 'pellucid[chats]', "
+                f"finding phone numbers needs phonenumbers: {install_extra('chats')}; "
                 "or leave them in with --keep phone"
             )
         self.regions = tuple(regions[:MOST_REGIONS])
@@ -91,7 +100,7 @@ class Phones:
             if n_digits > MOST:
                 break
             dense = n_digits >= LEAST_A_GROUP * (last - first + 1)  # `1 2 3 4 5 6 7` is counting
-            if n_digits >= LEAST and dense and not text[found[last][1] : found[last][1] + 1].isalnum():
+            if n_digits >= LEAST and dense and not goes_on(text, found[last][1]):
                 ends.append(last)
         if not ends:
             return None
@@ -110,7 +119,7 @@ class Phones:
         return lambda text, start, stop: self._is_local(text, start, stop, labelled)
 
     def _is_local(self, text: str, start: int, stop: int, labelled: bool) -> bool:
-        shown = text[start:stop]
+        shown = with_ascii_digits(text[start:stop])
         if _looks_otherwise(text, shown, start, stop):
             return False
         digits = digits_of(shown)

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator
 
 Span = tuple[int, int]  # where it begins, where it ends
 
+# Letters and digits of scripts that put blanks between words: in the others, a number stands right beside letters.
+ALPHABETIC = r"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af]"
+
 # Digits with at most one separator between them, from the first to the last. Possessive: never gone through twice.
-DIGITS = re.compile(r"(?<!\w)\d(?:[ \u00a0\u2009\u202f\u2010-\u2012-]?\d)*+")
-WORD = re.compile(r"\w")
+DIGITS = re.compile(rf"(?<!{ALPHABETIC})\d(?:[ \u00a0\u2009\u202f\u2010-\u2012-]?\d)*+")
+WORD = re.compile(ALPHABETIC)
 GROUP = re.compile(r"\d+")
 COVER = "\0"  # what stands in for a character that was found: no digit, no letter, no blank
 
@@ -33,11 +36,20 @@ def digits_of(text: str) -> str:
     return "".join(str(int(c)) for c in text if c.isdecimal())
 
 
+def with_ascii_digits(text: str) -> str:
+    return text if text.isascii() else "".join(str(int(c)) if c.isdecimal() else c for c in text)
+
+
+def goes_on(text: str, place: int) -> bool:
+    """Whether a word goes on at a place."""
+    return bool(WORD.match(text, place))
+
+
 def runs(text: str) -> Iterator[list[Span]]:
     """The groups of digits that stand with single separators between them; a group that goes on in letters is none."""
     for match in DIGITS.finditer(text):
         found = groups(text, match.span())
-        if WORD.match(text, match.end()):
+        if goes_on(text, match.end()):
             found.pop()
         if found:
             yield found

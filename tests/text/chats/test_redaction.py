@@ -1,0 +1,381 @@
+"""Redaction takes out what is private by its shape, leaves alone what only looks like it, and takes linear time."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+
+import phonenumbers
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat as Form
+from phonenumbers import PhoneNumberType as Type
+
+from pellucid.errors import InputError
+from pellucid.text.chats.private.numbers import iban_is_right, luhn_is_right
+from pellucid.text.chats.record import Message
+from pellucid.text.chats.redaction import KINDS, Redactor, redactor_for
+
+REPEATABLE = settings(derandomize=True, max_examples=60)
+
+LOOK_ALIKES = [
+    "in 2024 we met, in 1999/2000 we did not, nor 2018-2019 or 2019 2020 2021 2022",
+    "3:2 for us, then 21:18, 15:21 and 1:0 2:1 3:3 4:5",
+    "1,299.00 € or 1.299,00 € or EUR 1 299 000 or 50,000,000 views or 1.000.000.000 $",
+    "17.05.2024 at 18:30, 2024-05-17T18:30:00, 5/17/24, 20240517, 24.12. - 31.12.2024",
+    "12/05/2024 14.30 - 16.00, from 10:30 to 12.45, he ran 42.195 km in 2:45:30.",
+    "version 1.2.3, 10.15.7.2041, v2.0.11234567, 192.168.100.200",
+    "SKU 12345678, WH-1000XM4, ISBN 978-3-16-148410-0, model 7590-1234, IMG_20240517_183000.jpg",
+    "100000000 times, 5 000 000 people, 250000000 likes",
+    "@name, @user_name99 and a @ b",
+    "2**32 = 4294967296, 12345678901 * 2 = 24691357802, x = 1234567 + 7654321, 3.14159265358979",
+    "3-4-5-6-7-8-9 and 1 2 3 4 5 6 7 8 9 10 11 12 and 100 200 300 400 500",
+    "zip code 90210, error code 50012, the code review at 1430, the code of 2019, 15000 for the code",
+    "the password comes in 2025",
+    "room 1204, bus 100, 48.8566, 2.3522, +1 to that, +100 points, -5°, Titan 4000",
+    "https://example.com/page, see https://en.wikipedia.org/wiki/Alan_Turing and www.example.org.",
+    "www.example.org/2024/05/17/a-long-story-about-2-cats",
+]
+
+
+def redacted(text: str, **options: object) -> str:
+    return Redactor(**options).redact(text)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("text", LOOK_ALIKES)
+def test_look_alikes_stay(text: str):
+    assert redacted(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("write to ann.lee+x@mail.example.co.uk.", "write to [email]."),
+        ("bob(at)site.de, Zoë@müller.example!", "[email], [email]!"),
+        ("<a@b.org>;c@d.net", "<[email]>;[email]"),
+        ("a.b.@c.d", "a.b.@c.d"),
+        ("我的邮箱是ann@b.cn吧", "我的邮箱是[email]吧"),
+    ],
+)
+def test_email(text: str, expected: str):
+    assert redacted(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("see https://x.org/?token=abc.", "see [url]."),
+        ("(http://x.org/a?b=1)", "([url])"),
+        ("x.org/search?q=me and more", "[url] and more"),
+        ("https://me:secret@x.org/", "[url]"),
+        ("https://x.org/page#top", "[url]"),
+        ("https://wa.me/491701234567", "[url]"),
+        ("https://chat.whatsapp.com/Fk3Jd8sKq2LmPz9", "[url]"),
+        ("看https://x.org/?a=1。好", "看[url]。好"),
+    ],
+)
+def test_web_addresses_that_tell_more_than_a_page_go_whole(text: str, expected: str):
+    assert redacted(text) == expected
+
+
+@pytest.mark.parametrize(
+    "iban",
+    [
+        "DE89 3704 0044 0532 0130 00",
+        "de89370400440532013000",
+        "GB82-WEST-1234-5698-7654-32",
+        "NO93 8601 1117 947",
+        "FR14 2004 1010 0505 0001 3M02 606",
+        "MT84MALT011000012345MTLCAST001S",
+    ],
+)
+def test_iban(iban: str):
+    assert redacted(f"to {iban} please") == "to [iban] please"
+    wrong = iban[:-1] + ("1" if iban[-1] != "1" else "2")
+    assert "[iban]" not in redacted(f"to {wrong} please")
+
+
+@pytest.mark.parametrize(
+    "card", ["4111 1111 1111 1111", "5500-0000-0000-0004", "378282246310005", "3782 822463 10005"]
+)
+def test_card(card: str):
+    assert redacted(f"card {card}, 12/27") == "card [card], 12/27"
+    wrong = card[:-1] + str((int(card[-1]) + 1) % 10)
+    assert "[card]" not in redacted(f"card {wrong}, 12/27")
+
+
+def test_checksums_by_published_examples():
+    assert luhn_is_right("79927398713")
+    assert not any(luhn_is_right(f"7992739871{last}") for last in "012456789")
+    assert iban_is_right("GB82WEST12345698765432")
+    assert not iban_is_right("GB82WEST12345698765433")
+
+
+@REPEATABLE
+@given(st.integers(10**14, 10**15 - 1))
+def test_one_digit_makes_any_number_a_card(body: int):
+    right = [last for last in "0123456789" if luhn_is_right(f"4{str(body)[1:]}{last}")]
+    assert len(right) == 1
+    assert redacted(f"4{str(body)[1:]}{right[0]}") == "[card]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your code is 483920",
+        "483920 is your verification code",
+        "Ihr Code lautet 483 920",
+        "Use 483920 to verify your account",
+        "G-483920 is your Example verification code.",
+        "Your verification code for Example Bank is 483920. Do not share it.",
+        "Tu código es 483920",
+        "Votre code : 483920",
+        "Il tuo codice è 483920",
+        "Seu código é 483920",
+        "Uw code is 483920",
+        "Twój kod to 483920",
+        "Din kod är 483920",
+        "Vahvistuskoodi: 483920",
+        "Doğrulama kodunuz: 483920",
+        "Ваш код 483920",
+        "Код подтверждения: 483920",
+        "Ο κωδικός σας είναι: 483920",
+        "您的验证码是483920",
+        "【例】验证码：483920，请勿",
+        "認証コードは483920です",
+        "인증번호 [483920]",
+        "رمز التحقق هو 483920",
+        "קוד האימות שלך הוא 483920",
+        "आपका कोड है 483920",
+        "TAN 483920",
+        "PIN: 1984",
+        "OTP is 4839",
+        "Your login code:\n483920",
+    ],
+)
+def test_one_time_codes(text: str):
+    found = Redactor()
+    assert not re.search(r"\d{2}", found.redact(text))
+    assert dict(found.found.counts) == {"code": 1}
+
+
+COUNTRIES = [
+    "US",
+    "CA",
+    "GB",
+    "DE",
+    "FR",
+    "ES",
+    "IT",
+    "PT",
+    "NL",
+    "BE",
+    "CH",
+    "AT",
+    "SE",
+    "NO",
+    "DK",
+    "FI",
+    "PL",
+    "CZ",
+    "HU",
+    "RO",
+    "GR",
+    "TR",
+    "RU",
+    "UA",
+    "IL",
+    "AE",
+    "SA",
+    "EG",
+    "NG",
+    "KE",
+    "ZA",
+    "IN",
+    "PK",
+    "ID",
+    "MY",
+    "SG",
+    "TH",
+    "VN",
+    "PH",
+    "CN",
+    "HK",
+    "JP",
+    "KR",
+    "AU",
+    "NZ",
+    "BR",
+    "AR",
+    "MX",
+    "CL",
+    "CO",
+    "PE",
+    "IE",
+]
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+def test_phone_numbers_of_many_countries(country: str):
+    for kind in (Type.MOBILE, Type.FIXED_LINE):
+        number = phonenumbers.example_number_for_type(country, kind)
+        spaced = phonenumbers.format_number(number, Form.INTERNATIONAL)
+        plain = phonenumbers.format_number(number, Form.E164)
+        for spelled in (
+            *(spaced, plain, spaced.replace(" ", "-"), spaced.replace(" ", ".")),
+            *(spaced.replace(" ", "\u00a0"), "00" + plain[1:], f"({spaced.replace(' ', ') ', 1)}"),
+        ):
+            assert redacted(f"Ruf {spelled} an, um 12.30 Uhr") == "Ruf [phone] an, um 12.30 Uhr"
+        national = phonenumbers.format_number(number, Form.NATIONAL)
+        for spelled in (national, re.sub(r"[\s-]", "", national)):
+            assert redacted(f"Hello {spelled}.", regions=[country]) == "Hello [phone]."
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(
+            "(030) 1234567",
+            "030/1234567",
+            "0170-1234567",
+            "06 12 34 56 78",
+            "06.12.34.56.78",
+            "020 7946 0958",
+        ),
+        *("(415) 555-2671", "415-555-2671", "1-800-555-2671", "8 (912) 345-67-89", "+49 (0) 170 1234567"),
+        *("Tel.:555 2671", "call me at 5552671", "@4917012345678", "＋491701234567", "٠١٠٢٣٤٥٦٧٨٩"),
+    ],
+)
+def test_phone_numbers_of_no_known_country_that_are_plainly_such(number: str):
+    shown = redacted(f"so: {number}, ok")
+    assert "[phone]" in shown
+    assert not any(c.isdecimal() for c in shown)
+
+
+def test_numbers_beside_letters_of_scripts_without_blanks():
+    assert redacted("电话13800138000吧", regions=["CN"]) == "电话[phone]吧"
+    assert redacted("+82 10-1234-5678로 전화해") == "[phone]로 전화해"
+    assert redacted("卡号4111111111111111。") == "卡号[card]。"
+
+
+def test_two_numbers_in_a_row():
+    assert redacted("030 1234567 / 0170 1234567") == "[phone] / [phone]"
+    assert redacted("17.05.2024 0170 1234567 18:30", regions=["DE"]) == "17.05.2024 [phone] 18:30"
+
+
+def test_the_country_is_that_of_people_named_by_their_numbers():
+    def said(author: str) -> Message:
+        return Message("c", None, author, author, "x")
+
+    polish = redactor_for([said("+48 512 345 678"), said("Anna")])
+    assert polish.redact("zadzwoń 601 234 567") == "zadzwoń [phone]"
+    assert redactor_for([said("Anna")]).redact("zadzwoń 601 234 567") == "zadzwoń 601 234 567"
+
+
+@pytest.mark.parametrize("text", LOOK_ALIKES)
+@pytest.mark.parametrize("region", ["DE", "US", "FR", "GB"])
+def test_look_alikes_stay_where_the_country_is_known(text: str, region: str):
+    assert redacted(text, regions=[region]) == text
+
+
+def test_long_numbers():
+    assert redacted("account 1234567891, id 1234 5678 9012") == "account [number], id [number]"
+    assert redacted("12345678 stays") == "12345678 stays"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kept_kinds_stay_and_are_no_other_kind(kind: str):
+    samples = {
+        "url": "https://x.org/?mail=a@b.org",
+        "email": "ann123456789@example.org",
+        "iban": "DE89 3704 0044 0532 0130 00",
+        "card": "4111111111111111",
+        "code": "your code is 483920",
+        "phone": "+49 170 1234567",
+        "number": "1234567891",
+    }
+    everything = " ; ".join(samples.values())
+    shown = redacted(everything, keep=[kind])
+    assert samples[kind] in shown
+    assert set(re.findall(r"\[(\w+)\]", shown)) == samples.keys() - {kind}
+
+
+def test_counts_and_samples():
+    redactor = Redactor()
+    for text in ("a@b.org and a@b.org", "c@d.org", "e@f.org", "g@h.org", "call +49 170 1234567"):
+        redactor.redact(text)
+    assert redactor.found.counts == {"email": 5, "phone": 1}
+    assert redactor.found.samples == {
+        "email": ["a@b.org", "c@d.org", "e@f.org"],
+        "phone": ["+49 170 1234567"],
+    }
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are():
+    with pytest.raises(InputError, match=r"--keep takes url, email, .*'mail'"):
+        Redactor(["mail"])
+
+
+def test_phonenumbers_is_asked_for_only_where_it_is_needed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"needs phonenumbers: .*\[chats\].*--keep phone"):
+        redactor_for([])
+    assert redactor_for([], ["phone"]).redact("a@b.org +49 170 1234567") == "[email] +49 170 1234567"
+
+
+@REPEATABLE
+@given(st.text(alphabet="ab@.:/?=0123456789 +-()[]\n codeDE89", max_size=200))
+def test_spans_are_in_order_and_apart_and_a_second_time_finds_nothing_new_of_addresses(text: str):
+    redactor = Redactor()
+    spans = redactor.spans(text)
+    assert all(start < stop for start, stop, _ in spans)
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))
+    shown = redactor.redact(text)
+    assert len(shown) == len(text) + sum(len(kind) + 2 - (stop - start) for start, stop, kind in spans)
+    assert {"email", "iban", "card"}.isdisjoint(kind for _, _, kind in redactor.spans(shown))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "@",
+        "1",
+        "a@",
+        "a",
+        "a.",
+        "x@b.",
+        "(",
+        "code ",
+        "/",
+        "http://",
+        "1a",
+        "1 ",
+        "+1",
+        "-",
+        "DE1 ",
+        "code 1 ",
+        "1 1a ",
+    ],
+)
+def test_hostile_lines_take_linear_time(piece: str):
+    redactor = Redactor()
+
+    def seconds(n: int) -> float:
+        text = piece * (n // len(piece))
+        start = time.process_time()
+        redactor.redact(text)
+        return time.process_time() - start
+
+    seconds(1000)  # what is imported and compiled at first
+    short, long = seconds(5_000), seconds(50_000)
+    assert long < 40 * max(short, 0.01)  # were it quadratic: 100 times
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("piece", ["@", "1"])
+def test_lines_of_ten_megabytes(piece: str):
+    start = time.process_time()
+    Redactor().redact(piece * 10_000_000)
+    assert time.process_time() - start < 60
