@@ -30,8 +30,8 @@ SEAM = re.compile(r"[^\W\d_](?=[ \n])")
 Piece = tuple[str, bool]  # a text, and whether its document ends there
 
 
-class ByteLevelTokenizer(Tokenizer):
-    """A vocabulary of byte strings that can write any text, encoded by the tokenizers library."""
+class EngineTokenizer(Tokenizer):
+    """A vocabulary of byte strings, encoded by the tokenizers library."""
 
     def __init__(self, engine: tokenizers.Tokenizer, special: dict[str, int], text: str) -> None:
         """`text` is the tokenizer.json of `engine`, kept as it is, so that the fingerprint never changes."""
@@ -78,6 +78,10 @@ class ByteLevelTokenizer(Tokenizer):
 
     def to_json(self) -> str:
         return self._text
+
+
+class ByteLevelTokenizer(EngineTokenizer):
+    """One that can write any text."""
 
     @cached_property
     def _bytes(self) -> list[bytes]:

@@ -17,7 +17,7 @@ from pellucid.text.tokenizers.byte_level import (
     BYTE_OF,
     PROBES,
     SEAM,
-    ByteLevelTokenizer,
+    EngineTokenizer,
     cut_at_seams,
     cut_stream,
 )
@@ -29,7 +29,7 @@ MOST_TOKENS = 1 << 20
 MERGED = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")  # what changes texts, or their encoding
 
 
-class ImportedTokenizer(ByteLevelTokenizer):
+class ImportedTokenizer(EngineTokenizer):
     """The tokenizer a published model was trained with: the same ids for the same text.
 
     Its tokenizer.json is the model's own, with its post-processor saying how a document is framed: what stands
