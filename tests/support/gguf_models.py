@@ -68,7 +68,7 @@ def write_gguf(path: Path, model: Any, arch: str, engine: tokenizers.Tokenizer, 
         values = weight.numpy()
         if ".c_" in name and values.ndim == 2:
             values = values.T
-        rotated = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
+        rotated = {"q_proj": model.config.num_attention_heads, "k_proj": getattr(model.config, "num_key_value_heads", 0)}
         heads = next((n for part, n in rotated.items() if arch == "llama" and part in name), 0)
         values = interleaved(values, heads) if heads else values
         own = kind if values.ndim == 2 else Kind.F32
