@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import tokenizers
 import torch
+from safetensors.torch import save_file
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 TEXT = (
@@ -81,3 +84,31 @@ def assert_same_logits(ours: Any, theirs: Any, vocab_size: int, length: int = 64
         expected = theirs(ids).logits
         assert ((ours(ids) - expected).abs() / expected.abs().clamp(min=1)).max() <= tolerance
         assert expected.std() > 0.2  # there is something to compare
+
+
+def llama_folder(path: Path) -> Path:
+    """A small Llama with a chat template, written by hand: for tests that do without `transformers`."""
+    width, hidden, heads, keys = SIZES["hidden_size"], SIZES["intermediate_size"], 48, 24
+    torch.manual_seed(0)
+    weights = {"model.embed_tokens": torch.randn(SIZES["vocab_size"], width), "model.norm": torch.ones(width)}
+    for n in range(SIZES["num_hidden_layers"]):
+        layer = {
+            "input_layernorm": torch.ones(width),
+            "post_attention_layernorm": torch.ones(width),
+            "self_attn.q_proj": torch.randn(heads, width),
+            "self_attn.k_proj": torch.randn(keys, width),
+            "self_attn.v_proj": torch.randn(keys, width),
+            "self_attn.o_proj": torch.randn(width, heads),
+            "mlp.gate_proj": torch.randn(hidden, width),
+            "mlp.up_proj": torch.randn(hidden, width),
+            "mlp.down_proj": torch.randn(width, hidden),
+        }
+        weights |= {f"model.layers.{n}.{name}": 0.1 * weight for name, weight in layer.items()}
+    path.mkdir(parents=True)
+    save_file({f"{name}.weight": weight for name, weight in weights.items()}, path / "model.safetensors")
+    config = {**SIZES, "model_type": "llama", "tie_word_embeddings": True}
+    (path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    said = {"eos_token": "<|im_end|>", "chat_template": CHATML}
+    (path / "tokenizer_config.json").write_text(json.dumps(said), encoding="utf-8")
+    byte_level().save(str(path / "tokenizer.json"))
+    return path

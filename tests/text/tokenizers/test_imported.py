@@ -81,7 +81,7 @@ def test_the_originals_ids_and_text(text: str, pair: tuple[tokenizers.Tokenizer,
     assert ours.encode(text).tolist() == ids
     assert ours.decode(ids) == original.decode(ids)
     joined = b"".join(ours.token_bytes(id) for id in ids).decode("utf-8", "replace")
-    assert joined.removeprefix(" ") == ours.decode(ids).removeprefix(" ")
+    assert joined in (ours.decode(ids), " " + ours.decode(ids))  # Llama 2 puts a blank before each text
     assert len(spans(ours, text, ids)) == len(ids)
 
 
@@ -125,7 +125,7 @@ def test_text_never_encodes_to_special_tokens(pair: tuple[tokenizers.Tokenizer, 
         assert ours.token_text(ours.special_id(name)) == name
 
 
-@pytest.mark.parametrize("special", ["<|im_end|>", "the", "he", "th"])
+@pytest.mark.parametrize("special", ["<|im_end|>", "th", "ri", "lock"])
 def test_not_even_where_the_library_would_let_it(special: str):
     """A whole word of the vocabulary needs no merges here, and special tokens are in the vocabulary, too."""
     engine = byte_level()
@@ -214,7 +214,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
         lambda content: content.update(
             decoder={
                 "type": "Sequence",
-                "decoders": [{"type": "ByteLevel"}, {"type": "Replace", "pattern": {"String": "a"}, "content": "A"}],
+                "decoders": [dict(content["decoder"]), {"type": "Replace", "pattern": {"String": "a"}, "content": "A"}],
             }
         ),
         "decodes in a way",
