@@ -26,10 +26,10 @@ from pellucid.training.forecast import Forecast, evaluation_tokens, seconds_per_
 from pellucid.training.loop import EVALUATIONS, Trainer
 from pellucid.training.machine import Machine, deterministic, probe
 from pellucid.training.observer import Observer
-from pellucid.training.plan import build, choose_machine, forecast, make_plan, prepare_data
+from pellucid.training.plan import build, choose_machine, forecast, make_plan, prepare_data, refuse_at_once
 from pellucid.training.prepared import find_prepared, keep_as_prepared, load_prepared
 from pellucid.training.report import Outcome
-from pellucid.training.run_folder import UPLOADED, RunFolder, create_run
+from pellucid.training.run_folder import UPLOADED, RunFolder, check_out, create_run
 from pellucid.training.schedules import Pace
 from pellucid.training.settings import Request, request
 from pellucid.training.weights import load_weights
@@ -64,6 +64,9 @@ def train(
     """
     observer = observer or Observer()
     asked = request(preset, config, **settings)
+    refuse_at_once(asked, None if corpus else sources)
+    if out is not None:
+        check_out(out, overwrite)
     machine = choose_machine(asked)
     observer.note(f"Machine: {machine.describe()}.")
     data, asked = _data(sources, corpus, asked, observer)
