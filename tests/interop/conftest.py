@@ -32,7 +32,9 @@ Save = Callable[..., Path]
 def save(tmp_path: Path) -> Save:
     """Saves a model and a tokenizer as `transformers` does; returns the folder."""
 
-    def to_folder(model: Any, engine: tokenizers.Tokenizer | None = None, name: str = "model", **how: Any) -> Path:
+    def to_folder(
+        model: Any, engine: tokenizers.Tokenizer | None = None, name: str = "model", **how: Any
+    ) -> Path:
         folder = tmp_path / name
         model.save_pretrained(folder, **how)
         engine = engine or byte_level()

@@ -61,7 +61,9 @@ def test_other_architectures(family: str, changes: dict[str, Any], tmp_path: Pat
 
 @pytest.mark.parametrize("kind", ["F32", "Q4_1"])
 def test_gpt2(kind: str, tmp_path: Path):
-    config = transformers.GPT2Config(vocab_size=320, n_positions=64, n_embd=64, n_layer=2, n_head=4, eos_token_id=0)
+    config = transformers.GPT2Config(
+        vocab_size=320, n_positions=64, n_embd=64, n_layer=2, n_head=4, eos_token_id=0
+    )
     theirs = randomise(transformers.GPT2LMHeadModel(config))
     assert_imported(write(tmp_path / "model.gguf", theirs, "gpt2", kind), theirs)
 
@@ -80,7 +82,12 @@ def test_the_run(tmp_path: Path):
     path = write(tmp_path / "Small Model.gguf", theirs, **{"tokenizer.ggml.add_bos_token": False})
     run = import_model(path)
     assert run.path == Path("runs/small-model-1")
-    assert run.config()["imported"] == {"from": str(path), "format": "gguf", "family": "llama", "licence": "mit"}
+    assert run.config()["imported"] == {
+        "from": str(path),
+        "format": "gguf",
+        "family": "llama",
+        "licence": "mit",
+    }
     assert run.config()["template"] == "chatml"
     assert run.config()["model"]["norm_eps"] == 1e-6  # not its neighbour among 32-bit numbers
     loaded = load(run.path, "cpu")
@@ -112,7 +119,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "part of a head": ({"llama.rope.dimension_count": 8}, "rope.dimension_count = 8"),
     "a scale of logits": ({"llama.logit_scale": 0.5}, "logit_scale = 0.5"),
     "heads that differ": ({"llama.attention.head_count": [4, 4]}, "attention.head_count"),
-    "another architecture": ({"general.architecture": "mamba"}, "architecture 'mamba'.*llama, qwen2, qwen3, gpt2"),
+    "another architecture": (
+        {"general.architecture": "mamba"},
+        "architecture 'mamba'.*llama, qwen2, qwen3, gpt2",
+    ),
     "parts": ({"split.count": 2}, "several parts"),
     "another tokenizer": ({"tokenizer.ggml.model": "llama"}, "model 'llama'.*Hugging Face folder"),
     "another way to cut words": ({"tokenizer.ggml.pre": "tekken"}, "'tekken'.*gpt-2, smollm"),
@@ -121,7 +131,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no tokens": ({"tokenizer.ggml.tokens": None}, "not lists of texts"),
     "merges that are numbers": ({"tokenizer.ggml.merges": [1, 2]}, "not lists of texts"),
     "merges of what is not there": ({"tokenizer.ggml.merges": ["qqq zzz"]}, "damaged"),
-    "no end": ({"tokenizer.ggml.eos_token_id": 1 << 30, "tokenizer.ggml.tokens": [f"t{i}" for i in range(320)]}, "eos"),
+    "no end": (
+        {"tokenizer.ggml.eos_token_id": 1 << 30, "tokenizer.ggml.tokens": [f"t{i}" for i in range(320)]},
+        "eos",
+    ),
     "no size": ({"llama.embedding_length": None}, "lacks embedding_length"),
     "a size that is a text": ({"llama.embedding_length": "64"}, "embedding_length = '64'"),
     "another width": ({"llama.embedding_length": 128}, "not of one model"),
@@ -150,7 +163,10 @@ def test_refused_by_name(case: str, tmp_path: Path):
 def test_scaled_frequencies_and_other_tensors(tmp_path: Path):
     """Llama 3.1's converter puts its scaling of positions into a tensor."""
     path = tmp_path / "model.gguf"
-    for name, message in (("rope_freqs.weight", "rope_freqs"), ("blk.0.attn_sinks.weight", "attn_sinks.*no place")):
+    for name, message in (
+        ("rope_freqs.weight", "rope_freqs"),
+        ("blk.0.attn_sinks.weight", "attn_sinks.*no place"),
+    ):
         theirs = build("Llama")
         writer = gguf.GGUFWriter
         original = writer.write_header_to_file

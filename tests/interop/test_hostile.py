@@ -34,7 +34,11 @@ def tensor(name: str, shape: tuple[int, ...] = (4,), kind: int = 0, start: int =
 
 
 def gguf_bytes(
-    keys: tuple[bytes, ...] = (), tensors: tuple[bytes, ...] = (), data: int = 64, counts: Any = None, version: int = 3
+    keys: tuple[bytes, ...] = (),
+    tensors: tuple[bytes, ...] = (),
+    data: int = 64,
+    counts: Any = None,
+    version: int = 3,
 ) -> bytes:
     n_tensors, n_keys = counts or (len(tensors), len(keys))
     header = b"GGUF" + struct.pack("<IQQ", version, n_tensors, n_keys) + b"".join(keys) + b"".join(tensors)
@@ -103,7 +107,9 @@ def test_a_gguf_header_is_not_believed(case: str, read: Callable[[bytes], Any]):
 
 
 def test_the_refusal_names_the_quantisation(read: Callable[[bytes], Any]):
-    with pytest.raises(InputError, match="in Q6_K: the types that are read are F32, F16, BF16, Q4_0, Q4_1, Q8_0"):
+    with pytest.raises(
+        InputError, match="in Q6_K: the types that are read are F32, F16, BF16, Q4_0, Q4_1, Q8_0"
+    ):
         read(HEADERS["a quantisation that is not read"])
 
 
@@ -125,7 +131,9 @@ def test_a_gguf_file_with_any_bytes_changed(read: Callable[[bytes], Any]):
     for _ in range(1000):
         changed = bytearray(whole)
         for _ in range(draw.choice((1, 1, 2, 8))):
-            changed[draw.randrange(len(whole) - 96)] = draw.choice((0, 1, 0x7F, 0x80, 0xFF, draw.randrange(256)))
+            changed[draw.randrange(len(whole) - 96)] = draw.choice(
+                (0, 1, 0x7F, 0x80, 0xFF, draw.randrange(256))
+            )
         try:
             read(bytes(changed))
         except InputError:
@@ -136,7 +144,9 @@ def test_a_gguf_file_with_any_bytes_changed(read: Callable[[bytes], Any]):
 # ---------------------------------------------------------------------- safetensors, by hand
 
 
-def header_of(shape: Any = (4,), start: Any = 0, end: Any = 16, dtype: Any = "F32", name: str = "t") -> dict[str, Any]:
+def header_of(
+    shape: Any = (4,), start: Any = 0, end: Any = 16, dtype: Any = "F32", name: str = "t"
+) -> dict[str, Any]:
     return {name: {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}}
 
 

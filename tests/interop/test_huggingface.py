@@ -23,7 +23,10 @@ Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("Llama", {}),
     "llama, tied, no groups": ("Llama", {"tie_word_embeddings": True, "num_key_value_heads": 4}),
-    "llama, one key head, wide heads": ("Llama", {"num_key_value_heads": 1, "head_dim": 26, "rms_norm_eps": 1e-5}),
+    "llama, one key head, wide heads": (
+        "Llama",
+        {"num_key_value_heads": 1, "head_dim": 26, "rms_norm_eps": 1e-5},
+    ),
     "llama, all biases": ("Llama", {"attention_bias": True, "mlp_bias": True}),
     "llama, biases of attention": ("Llama", {"attention_bias": True}),
     "llama, a large base": (
@@ -109,7 +112,12 @@ def test_the_run(llama: Path):
     run = import_model(llama)
     assert run.path == Path("runs/model-1")
     config = run.config()
-    assert config["imported"] == {"from": str(llama), "format": "huggingface", "family": "llama", "licence": None}
+    assert config["imported"] == {
+        "from": str(llama),
+        "format": "huggingface",
+        "family": "llama",
+        "licence": None,
+    }
     assert config["template"] == "chatml"
     loaded = load(run.path, "cpu")
     assert loaded.tokenizer.kind == "imported"
@@ -146,8 +154,14 @@ def _options() -> Any:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a scaled rotary": ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_type = 'llama3'"),
     "an old scaled rotary": ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "type = 'linear'"),
-    "scaling in rope_parameters": ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "rope_type = 'yarn'"),
-    "rotary by kind of layer": ({"rope_parameters": {"full_attention": {"rope_type": "default"}}}, "full_attention"),
+    "scaling in rope_parameters": (
+        {"rope_parameters": {"rope_type": "yarn", "factor": 2.0}},
+        "rope_type = 'yarn'",
+    ),
+    "rotary by kind of layer": (
+        {"rope_parameters": {"full_attention": {"rope_type": "default"}}},
+        "full_attention",
+    ),
     "part of a head rotated": ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5"),
     "an activation": ({"hidden_act": "gelu"}, "hidden_act = 'gelu'"),
     "an unknown setting": ({"logit_scale": 0.5}, "logit_scale = 0.5"),
@@ -195,7 +209,11 @@ def test_a_window_in_use_is_refused(family: str, changes: dict[str, Any], save: 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"scale_attn_by_inverse_layer_idx": True}, {"scale_attn_weights": False}, {"activation_function": "silu"}],
+    [
+        {"scale_attn_by_inverse_layer_idx": True},
+        {"scale_attn_weights": False},
+        {"activation_function": "silu"},
+    ],
 )
 def test_a_gpt2_that_computes_otherwise_is_refused(changes: dict[str, Any], save: Save):
     theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2, **changes))
@@ -235,7 +253,9 @@ def test_a_file_is_missing(name: str, message: str, llama: Path):
         import_model(llama)
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"])
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"]
+)
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe\x00", b"[" * 100_000])
 def test_a_file_is_no_json_object(name: str, content: bytes, llama: Path):
     (llama / name).write_bytes(content)
@@ -278,7 +298,9 @@ def test_a_tokenizer_of_another_model(save: Save, llama: Path):
         import_model(llama)
 
 
-@pytest.mark.parametrize("name", ["../model-00001.safetensors", "/etc/passwd", "a/b.safetensors", "x.bin", "gone.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["../model-00001.safetensors", "/etc/passwd", "a/b.safetensors", "x.bin", "gone.safetensors"]
+)
 def test_an_index_stays_in_its_folder(name: str, save: Save, edit: Edit):
     folder = save(build("Llama"), max_shard_size="60KB")
     shard = next(iter(folder.glob("model-00001*")))
@@ -292,7 +314,10 @@ def test_an_index_stays_in_its_folder(name: str, save: Save, edit: Edit):
 def test_an_index_that_is_not_of_its_shards(save: Save, edit: Edit):
     folder = save(build("Llama"), max_shard_size="60KB")
     index = folder / "model.safetensors.index.json"
-    edit(index, lambda values: values["weight_map"].update({"model.norm.weight": "model-00001-of-00004.safetensors"}))
+    edit(
+        index,
+        lambda values: values["weight_map"].update({"model.norm.weight": "model-00001-of-00004.safetensors"}),
+    )
     names = sorted(path.name for path in folder.glob("model-*"))
     edit(index, lambda values: values["weight_map"].update({"model.norm.weight": names[0]}))
     with pytest.raises(InputError, match="has no tensor"):

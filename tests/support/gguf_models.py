@@ -54,7 +54,9 @@ def their_name(name: str) -> str:
     return f"{NAMES[stem]}.{end}"
 
 
-def write_gguf(path: Path, model: Any, arch: str, engine: tokenizers.Tokenizer, kind: Kind, **more: Any) -> Path:
+def write_gguf(
+    path: Path, model: Any, arch: str, engine: tokenizers.Tokenizer, kind: Kind, **more: Any
+) -> Path:
     """A `transformers` model as a GGUF file; its matrices are quantised, and the model gets what they then hold.
 
     `more` are metadata that override or add to what is written, by key.
@@ -68,7 +70,10 @@ def write_gguf(path: Path, model: Any, arch: str, engine: tokenizers.Tokenizer, 
         values = weight.numpy()
         if ".c_" in name and values.ndim == 2:
             values = values.T
-        rotated = {"q_proj": model.config.num_attention_heads, "k_proj": getattr(model.config, "num_key_value_heads", 0)}
+        rotated = {
+            "q_proj": model.config.num_attention_heads,
+            "k_proj": getattr(model.config, "num_key_value_heads", 0),
+        }
         heads = next((n for part, n in rotated.items() if arch == "llama" and part in name), 0)
         values = interleaved(values, heads) if heads else values
         own = kind if values.ndim == 2 else Kind.F32
@@ -78,13 +83,17 @@ def write_gguf(path: Path, model: Any, arch: str, engine: tokenizers.Tokenizer, 
         if heads:
             split = values.reshape(heads, values.shape[0] // heads // 2, 2, *values.shape[1:])
             values = split.swapaxes(1, 2).reshape(values.shape)
-        new[name] = torch.from_numpy(np.ascontiguousarray(values.T if ".c_" in name and values.ndim == 2 else values))
+        new[name] = torch.from_numpy(
+            np.ascontiguousarray(values.T if ".c_" in name and values.ndim == 2 else values)
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     if model.config.tie_word_embeddings:
-        new["lm_head.weight"] = new[next(iter(name for name in new if name.endswith(("wte.weight", "tokens.weight"))))]
+        new["lm_head.weight"] = new[
+            next(iter(name for name in new if name.endswith(("wte.weight", "tokens.weight"))))
+        ]
     model.load_state_dict(new)
     return path
 
@@ -102,7 +111,9 @@ def metadata(writer: Any, config: Any, arch: str, engine: tokenizers.Tokenizer, 
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": "gpt-2",
         "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.token_type": [3 if t in control else 5 if t.startswith("[PAD") else 1 for t in tokens],
+        "tokenizer.ggml.token_type": [
+            3 if t in control else 5 if t.startswith("[PAD") else 1 for t in tokens
+        ],
         "tokenizer.ggml.merges": [" ".join(pair) for pair in merges(engine)],
         "tokenizer.ggml.eos_token_id": 0,
         "tokenizer.chat_template": CHATML,

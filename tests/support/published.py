@@ -15,9 +15,7 @@ TEXT = (
     "It was a bright cold day in April, and the clocks were striking thirteen. We'll say it's 12345 o'clock.\n"
     "naïve cafés, 漢字とかな, 🙂👩‍🚀 and    blanks\n\n\tdon't they've I'M\n"
 )
-CHATML = (
-    "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n'}}{% endfor %}"
-)
+CHATML = "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n'}}{% endfor %}"
 SIZES: dict[str, Any] = {
     "vocab_size": 320,
     "hidden_size": 48,
@@ -32,7 +30,9 @@ SIZES: dict[str, Any] = {
 }
 
 
-def byte_level(special: tuple[str, ...] = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")) -> tokenizers.Tokenizer:
+def byte_level(
+    special: tuple[str, ...] = ("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
+) -> tokenizers.Tokenizer:
     """Byte-level BPE as GPT-2 has it, of 300 tokens, its special ones first."""
     engine = tokenizers.Tokenizer(models.BPE())
     engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
@@ -77,7 +77,9 @@ def randomise(model: Any) -> Any:
 
 
 @torch.no_grad()
-def assert_same_logits(ours: Any, theirs: Any, vocab_size: int, length: int = 64, tolerance: float = 1e-4) -> None:
+def assert_same_logits(
+    ours: Any, theirs: Any, vocab_size: int, length: int = 64, tolerance: float = 1e-4
+) -> None:
     """Every logit within `tolerance` · max(1, |logit|), for a few lengths up to a whole context."""
     for n_tokens in (1, 2, 17, length):
         ids = torch.randint(vocab_size, (2, n_tokens))

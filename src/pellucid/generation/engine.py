@@ -137,7 +137,9 @@ class Engine:
         note = note or self.note
         for token in beginning:
             self.tokenizer.token_bytes(token)  # complains if there is none
-        ids = [*self.tokenizer.beginning, *self.tokenizer.encode(prompt).tolist()] or [self.tokenizer.end_of_text]
+        ids = [*self.tokenizer.beginning, *self.tokenizer.encode(prompt).tolist()] or [
+            self.tokenizer.end_of_text
+        ]
         context = self.model.config.context_length
         dropped = prompt_start(len(ids), context, options.max_tokens)
         if dropped:

@@ -12,18 +12,86 @@ from pellucid.model.config import Activation, ModelConfig
 
 HARMLESS = frozenset(
     # about the file, about training, and about what transformers gives back
-    """_name_or_path _attn_implementation _attn_implementation_autoset _commit_hash _from_model_config architectures
-    attention_dropout attn_pdrop auto_map base_model_name bad_words_ids begin_suppress_tokens bos_token_id
-    chunk_size_feed_forward cross_attention_hidden_size decoder_start_token_id diversity_penalty do_sample dtype
-    early_stopping embd_pdrop encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty
-    finetuning_task forced_bos_token_id forced_eos_token_id gradient_checkpointing id2label initializer_range
-    is_llama_config label2id length_penalty max_length max_window_layers min_length model_type n_ctx
-    no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_attentions output_hidden_states
-    output_scores pad_token_id prefix pretraining_tp problem_type remove_invalid_values reorder_and_upcast_attn
-    repetition_penalty resid_pdrop return_dict return_dict_in_generate rope_interleaved sep_token_id
-    summary_activation summary_first_dropout summary_proj_to_labels summary_type summary_use_proj suppress_tokens
-    task_specific_params temperature tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript
-    transformers.js_config transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16 use_cache""".split()
+    [
+        "_name_or_path",
+        "_attn_implementation",
+        "_attn_implementation_autoset",
+        "_commit_hash",
+        "_from_model_config",
+        "architectures",
+        "attention_dropout",
+        "attn_pdrop",
+        "auto_map",
+        "base_model_name",
+        "bad_words_ids",
+        "begin_suppress_tokens",
+        "bos_token_id",
+        "chunk_size_feed_forward",
+        "cross_attention_hidden_size",
+        "decoder_start_token_id",
+        "diversity_penalty",
+        "do_sample",
+        "dtype",
+        "early_stopping",
+        "embd_pdrop",
+        "encoder_no_repeat_ngram_size",
+        "eos_token_id",
+        "exponential_decay_length_penalty",
+        "finetuning_task",
+        "forced_bos_token_id",
+        "forced_eos_token_id",
+        "gradient_checkpointing",
+        "id2label",
+        "initializer_range",
+        "is_llama_config",
+        "label2id",
+        "length_penalty",
+        "max_length",
+        "max_window_layers",
+        "min_length",
+        "model_type",
+        "n_ctx",
+        "no_repeat_ngram_size",
+        "num_beam_groups",
+        "num_beams",
+        "num_return_sequences",
+        "output_attentions",
+        "output_hidden_states",
+        "output_scores",
+        "pad_token_id",
+        "prefix",
+        "pretraining_tp",
+        "problem_type",
+        "remove_invalid_values",
+        "reorder_and_upcast_attn",
+        "repetition_penalty",
+        "resid_pdrop",
+        "return_dict",
+        "return_dict_in_generate",
+        "rope_interleaved",
+        "sep_token_id",
+        "summary_activation",
+        "summary_first_dropout",
+        "summary_proj_to_labels",
+        "summary_type",
+        "summary_use_proj",
+        "suppress_tokens",
+        "task_specific_params",
+        "temperature",
+        "tf_legacy_loss",
+        "tokenizer_class",
+        "top_k",
+        "top_p",
+        "torch_dtype",
+        "torchscript",
+        "transformers.js_config",
+        "transformers_version",
+        "typical_p",
+        "unsloth_fixed",
+        "unsloth_version",
+        "use_bfloat16",
+        "use_cache",
+    ]
 )
 
 GPT2_ACTIVATIONS: dict[str, Activation] = {
@@ -136,13 +204,17 @@ def _refuse_windows(settings: Settings, window: Any) -> None:
 
 
 def _qwen2(settings: Settings) -> Described:
-    _refuse_windows(settings, settings.get("sliding_window") if settings.switch("use_sliding_window") else None)
+    _refuse_windows(
+        settings, settings.get("sliding_window") if settings.switch("use_sliding_window") else None
+    )
     biased = frozenset(("q", "k", "v"))
     return Described(_llama_like(settings, biased), biased)
 
 
 def _qwen3(settings: Settings) -> Described:
-    _refuse_windows(settings, settings.get("sliding_window") if settings.switch("use_sliding_window") else None)
+    _refuse_windows(
+        settings, settings.get("sliding_window") if settings.switch("use_sliding_window") else None
+    )
     biased = ATTENTION if settings.switch("attention_bias") else frozenset[str]()
     settings.size("head_dim")  # which is not the width a head where it is left out
     return Described(_llama_like(settings, biased, qk_norm=True), biased)

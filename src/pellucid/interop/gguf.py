@@ -20,20 +20,61 @@ from pellucid.interop.tensors import MOST_NAME, MOST_TENSORS, MOST_VALUES, Entry
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 MOST_KEYS = 1 << 16
-MOST_ITEMS = 1 << 22  # in all arrays together: the largest vocabularies have 262,144 tokens and as many merges
+MOST_ITEMS = (
+    1 << 22
+)  # in all arrays together: the largest vocabularies have 262,144 tokens and as many merges
 MOST_DIMENSIONS = 4
 MOST_ALIGNMENT = 1 << 16
 
-NUMBERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+NUMBERS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
 STRING, ARRAY = 8, 9
-TYPES = {0: ("F32", 1, 4), 1: ("F16", 1, 2), 30: ("BF16", 1, 2)} | {  # number: name, values a block, bytes a block
+TYPES = {
+    0: ("F32", 1, 4),
+    1: ("F16", 1, 2),
+    30: ("BF16", 1, 2),
+} | {  # number: name, values a block, bytes a block
     number: (name, BLOCK, BLOCKS[name].n_bytes) for number, name in ((2, "Q4_0"), (3, "Q4_1"), (8, "Q8_0"))
 }
 # Those that are not read: their names make the refusal clear.
 OTHER_TYPES = {
-    **{6: "Q5_0", 7: "Q5_1", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K"},
-    **{16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS"},
-    **{24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4"},
+    6: "Q5_0",
+    7: "Q5_1",
+    9: "Q8_1",
+    10: "Q2_K",
+    11: "Q3_K",
+    12: "Q4_K",
+    13: "Q5_K",
+    14: "Q6_K",
+    15: "Q8_K",
+    16: "IQ2_XXS",
+    17: "IQ2_XS",
+    18: "IQ3_XXS",
+    19: "IQ1_S",
+    20: "IQ4_NL",
+    21: "IQ3_S",
+    22: "IQ2_S",
+    23: "IQ4_XS",
+    24: "I8",
+    25: "I16",
+    26: "I32",
+    27: "I64",
+    28: "F64",
+    29: "IQ1_M",
+    34: "TQ1_0",
+    35: "TQ2_0",
+    39: "MXFP4",
 }
 
 
@@ -72,7 +113,9 @@ class _Header:
         if version not in VERSIONS:
             swapped = int.from_bytes(version.to_bytes(4, "little"), "big") in VERSIONS
             what = "is big-endian" if swapped else f"has GGUF version {version}"
-            raise InputError(f"{self.path} {what}; little-endian files of version 2 and 3 are read: take another copy")
+            raise InputError(
+                f"{self.path} {what}; little-endian files of version 2 and 3 are read: take another copy"
+            )
         n_tensors, n_keys = self.number("<Q"), self.number("<Q")
         if n_tensors > MOST_TENSORS or n_keys > MOST_KEYS:
             raise self.damaged(f"it tells of {n_tensors:,} tensors and {n_keys:,} keys")
@@ -136,7 +179,9 @@ class _Header:
         n_dimensions = self.number("<I")
         if len(name) > MOST_NAME or not 1 <= n_dimensions <= MOST_DIMENSIONS:
             raise self.damaged(f"what it says of the tensor {shown(name)} does not fit together")
-        shape = tuple(self.number("<Q") for _ in range(n_dimensions))[::-1]  # the fastest dimension stands first
+        shape = tuple(self.number("<Q") for _ in range(n_dimensions))[
+            ::-1
+        ]  # the fastest dimension stands first
         number, start = self.number("<I"), self.number("<Q")
         if number in OTHER_TYPES or number not in TYPES:
             kind = OTHER_TYPES.get(number, f"type {number}")

@@ -43,7 +43,9 @@ def read_gguf_model(path: Path, name: str | None = None) -> Source:
             f"{path} has architecture {family!r}: those that are imported from GGUF are {', '.join(ARCHITECTURES)}"
         )
     if metadata.get("split.count") not in (None, 0, 1):
-        raise InputError(f"{path} is one of several parts of a model: join them first, with llama.cpp's gguf-split")
+        raise InputError(
+            f"{path} is one of several parts of a model: join them first, with llama.cpp's gguf-split"
+        )
     arch, prefix = ARCHITECTURES[family], f"{family}."
     own = {key.removeprefix(prefix): tidy(value) for key, value in metadata.items() if key.startswith(prefix)}
     settings = Settings(own, where)
@@ -77,7 +79,9 @@ def _biased(gguf: Gguf) -> frozenset[str]:
     """The linear layers that have a bias in the first block; others must be alike, or their tensors are refused."""
     fields = ("qkv", "q", "k", "v", "out", "gate", "up", "down")
     first = GGUF_NAMES.layer.format(n=0)
-    return frozenset(field for field in fields if f"{first}{getattr(GGUF_NAMES, field)}.bias" in gguf.files.entries)
+    return frozenset(
+        field for field in fields if f"{first}{getattr(GGUF_NAMES, field)}.bias" in gguf.files.entries
+    )
 
 
 def _n_rows(gguf: Gguf) -> int:

@@ -13,7 +13,11 @@ from pellucid.text.tokenizers.imported import as_imported
 from pellucid.text.tokenizers.patterns import NORMALIZERS, PRE_TOKENIZERS
 
 CONTROL, USER_DEFINED, UNUSED = 3, 4, 5  # of tokenizer.ggml.token_type
-BEGIN_BY_DEFAULT = ("llama-bpe", "llama3", "llama-v3")  # kinds before which llama.cpp puts a bos unless told not to
+BEGIN_BY_DEFAULT = (
+    "llama-bpe",
+    "llama3",
+    "llama-v3",
+)  # kinds before which llama.cpp puts a bos unless told not to
 WHOLE_WORDS = BEGIN_BY_DEFAULT  # kinds in which a word of the vocabulary needs no merges
 
 
@@ -39,7 +43,9 @@ def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[s
     settings.must_be("add_space_prefix", False)
     tokens, types, merges = (settings.get(name) for name in ("tokens", "token_type", "merges"))
     if not _are(tokens, str) or not _are(merges, str) or not (types is None or _are(types, int)):
-        raise InputError(f"{where} is damaged: its tokens or merges are not lists of texts; take a whole copy of it")
+        raise InputError(
+            f"{where} is damaged: its tokens or merges are not lists of texts; take a whole copy of it"
+        )
     types = types or [1] * len(tokens)
     if len(types) != len(tokens) or len(set(tokens)) != len(tokens) or len(tokens) != n_rows:
         raise InputError(
@@ -56,7 +62,12 @@ def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[s
         "added_tokens": added,
         "normalizer": NORMALIZERS.get(pre),
         "pre_tokenizer": PRE_TOKENIZERS[pre],
-        "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False},
+        "decoder": {
+            "type": "ByteLevel",
+            "add_prefix_space": False,
+            "trim_offsets": False,
+            "use_regex": False,
+        },
         "model": {
             "type": "BPE",
             "vocab": {token: id for id, token in enumerate(tokens)},
@@ -68,7 +79,9 @@ def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[s
     own_end = tokens[end_id] if type(end_id) is int and 0 <= end_id < len(tokens) else None
     end = next((name for name in DOCUMENT_ENDS if name in content["model"]["vocab"]), own_end)
     if end is None:
-        raise InputError(f"{where} does not say which token ends a text (eos_token_id): it cannot be used without")
+        raise InputError(
+            f"{where} does not say which token ends a text (eos_token_id): it cannot be used without"
+        )
     begin_id = settings.get("bos_token_id")
     begins = settings.switch("add_bos_token", pre in BEGIN_BY_DEFAULT)
     begin = tokens[begin_id] if begins and type(begin_id) is int and 0 <= begin_id < len(tokens) else None

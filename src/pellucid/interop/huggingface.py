@@ -52,7 +52,9 @@ def read_folder(folder: Path) -> Source:
     _check_tied(files, f"{layout.names.embedding}.weight", tied_head, folder)
     tokenizer, template = _tokenizer(folder, values, config.vocab_size)
     licence = None
-    return Source(folder.resolve().name, "huggingface", family, config, made, files, tokenizer, template, licence)
+    return Source(
+        folder.resolve().name, "huggingface", family, config, made, files, tokenizer, template, licence
+    )
 
 
 def _check_tied(files: TensorFiles, embedding: str, head: str | None, folder: Path) -> None:
@@ -90,7 +92,9 @@ def _sharded(folder: Path) -> list[Entry]:
     """The tensors of all shards, each where the index says it is."""
     index = read_json(folder / INDEX).get("weight_map")
     if not isinstance(index, dict) or not all(type(file) is str for file in index.values()):
-        raise InputError(f"{folder / INDEX} is damaged (it has no weight_map): take a whole copy of the model")
+        raise InputError(
+            f"{folder / INDEX} is damaged (it has no weight_map): take a whole copy of the model"
+        )
     names = sorted(set(index.values()))
     if len(names) > MOST_SHARDS:
         raise InputError(f"{folder / INDEX} names {len(names):,} files: it is no index of a model")
@@ -143,7 +147,9 @@ def _tokenizer(folder: Path, config: dict[str, Any], n_rows: int) -> tuple[str, 
     template = template_kind(_chat_template(folder, said), tokens)
     end = next((name for name in DOCUMENT_ENDS if name in tokens), special[0] if any(own) else None)
     if end is None:
-        raise InputError(f"{folder} does not say which token ends a text (eos_token_id): it cannot be used without")
+        raise InputError(
+            f"{folder} does not say which token ends a text (eos_token_id): it cannot be used without"
+        )
     marks = CHATML_MARKS if template else ()
     made = as_imported(content, n_rows, end, _begin(content, said), [*special, *marks], str(path))
     return json.dumps(made, ensure_ascii=False), template
@@ -151,7 +157,10 @@ def _tokenizer(folder: Path, config: dict[str, Any], n_rows: int) -> tuple[str, 
 
 def _names(content: dict[str, Any], path: Path) -> dict[str, int]:
     try:
-        return {**content["model"]["vocab"], **{token["content"]: token["id"] for token in content["added_tokens"]}}
+        return {
+            **content["model"]["vocab"],
+            **{token["content"]: token["id"] for token in content["added_tokens"]},
+        }
     except (KeyError, TypeError, ValueError):
         raise InputError(
             f"{path} is damaged, or no byte-pair encoding (BPE), which alone is taken over: its model cannot be used"
@@ -175,7 +184,11 @@ def _begin(content: dict[str, Any], said: dict[str, Any]) -> str | None:
     processor = content.get("post_processor")
     parts = processor.get("processors", [processor]) if isinstance(processor, dict) else []
     for part in parts:
-        single = part.get("single") if isinstance(part, dict) and part.get("type") == "TemplateProcessing" else None
+        single = (
+            part.get("single")
+            if isinstance(part, dict) and part.get("type") == "TemplateProcessing"
+            else None
+        )
         if isinstance(single, list) and single and isinstance(single[0], dict):
             mark = single[0].get("SpecialToken")
             if isinstance(mark, dict) and isinstance(mark.get("id"), str):
@@ -211,7 +224,9 @@ def read_json(path: Path, limit: int = MOST_CONFIG) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions") from None
     except (ValueError, RecursionError):
-        raise InputError(f"{path} is damaged (it is not valid JSON): take a whole copy of the model") from None
+        raise InputError(
+            f"{path} is damaged (it is not valid JSON): take a whole copy of the model"
+        ) from None
     if not isinstance(value, dict):
         raise InputError(f"{path} is damaged (it is no JSON object): take a whole copy of the model")
     return value

@@ -71,7 +71,9 @@ def _read(path: Path) -> Source:
     if path.suffix in PICKLES:
         raise pickle_refused(path)
     if path.name.endswith((".safetensors", ".json")):
-        raise InputError(f"{path} is one file of a model: give the folder that holds it, with its config.json")
+        raise InputError(
+            f"{path} is one file of a model: give the folder that holds it, with its config.json"
+        )
     return read_gguf_model(path)
 
 

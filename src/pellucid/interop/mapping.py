@@ -56,7 +56,9 @@ class Part:
     turn: Turn = as_it_is
 
 
-Rows = tuple[tuple[str, int, Turn], ...]  # of a linear layer: what Names calls them, how many, what turns them
+Rows = tuple[
+    tuple[str, int, Turn], ...
+]  # of a linear layer: what Names calls them, how many, what turns them
 Plan = dict[str, tuple[Part, ...]]  # by our names, in our order
 
 
@@ -168,7 +170,9 @@ def plan(config: ModelConfig, layout: Layout) -> Plan:
     if config.positions == "learned":
         made["positions.table.weight"] = (Part(f"{names.positions}.weight", (config.context_length, c)),)
     for n in range(config.n_layers):
-        made |= {f"blocks.{n}.{name}": parts for name, parts in _layer(config, layout, names.layer.format(n=n))}
+        made |= {
+            f"blocks.{n}.{name}": parts for name, parts in _layer(config, layout, names.layer.format(n=n))
+        }
     made |= dict(_norm("norm", names.norm, config))
     if not config.tie_embeddings:
         made["head.weight"] = (Part(f"{names.head}.weight", (config.vocab_size, c)),)
@@ -188,8 +192,14 @@ def _layer(config: ModelConfig, layout: Layout, prefix: str) -> Iterator[tuple[s
     yield from _linear("attention.qkv", c, qkv, config, layout, prefix)
     yield from _linear("attention.out", queries, (("out", c, as_it_is),), config, layout, prefix)
     if config.qk_norm:
-        yield "attention.q_norm.weight", (Part(f"{prefix}{names.q_norm}.weight", (config.head_dim,), layout.heads),)
-        yield "attention.k_norm.weight", (Part(f"{prefix}{names.k_norm}.weight", (config.head_dim,), layout.heads),)
+        yield (
+            "attention.q_norm.weight",
+            (Part(f"{prefix}{names.q_norm}.weight", (config.head_dim,), layout.heads),),
+        )
+        yield (
+            "attention.k_norm.weight",
+            (Part(f"{prefix}{names.k_norm}.weight", (config.head_dim,), layout.heads),),
+        )
     yield from _norm("feedforward_norm", prefix + names.feedforward_norm, config)
     up = gate_up if gated else gate_up[1:]
     yield from _linear("feedforward.gate_up" if gated else "feedforward.up", c, up, config, layout, prefix)
@@ -266,7 +276,9 @@ def assemble(parts: tuple[Part, ...], files: TensorFiles) -> Tensor:
     """One of our tensors, in the type that `dtype_of` says."""
     dtype = dtype_of(parts, files)
     read = [
-        torch.zeros(part.shape, dtype=dtype) if part.name is None else part.turn(files.read(part.name)).to(dtype)
+        torch.zeros(part.shape, dtype=dtype)
+        if part.name is None
+        else part.turn(files.read(part.name)).to(dtype)
         for part in parts
     ]
     return (torch.cat(read) if len(read) > 1 else read[0]).contiguous()

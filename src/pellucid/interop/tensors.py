@@ -53,7 +53,9 @@ class TensorFiles:
         self.entries: dict[str, Entry] = {}
         for entry in entries:
             if entry.name in self.entries:
-                raise InputError(f"{entry.path} has the tensor {shown(entry.name)} twice: take a whole copy of it")
+                raise InputError(
+                    f"{entry.path} has the tensor {shown(entry.name)} twice: take a whole copy of it"
+                )
             self.entries[entry.name] = entry
         self._check_places()
         self._maps: dict[Path, np.ndarray] = {}
@@ -105,7 +107,9 @@ class TensorFiles:
         else:
             tensor = torch.from_numpy(data.copy()).view(dtype).view(entry.shape)
         if not torch.isfinite(tensor).all():
-            raise InputError(f"{entry.path} holds numbers that are not finite, in {shown(name)}: take another copy")
+            raise InputError(
+                f"{entry.path} holds numbers that are not finite, in {shown(name)}: take another copy"
+            )
         return tensor
 
 

@@ -23,7 +23,9 @@ from pellucid.text.tokenizers.tokenizer import parse_tokenizer
 Change = Callable[[dict[str, Any]], object]
 
 
-def taken_over(engine: tokenizers.Tokenizer, n_rows: int | None = None, begin: str | None = None) -> ImportedTokenizer:
+def taken_over(
+    engine: tokenizers.Tokenizer, n_rows: int | None = None, begin: str | None = None
+) -> ImportedTokenizer:
     end = "</s>" if engine.token_to_id("</s>") else "<|endoftext|>"
     content = json.loads(engine.to_str())
     made = as_imported(content, n_rows or engine.get_vocab_size(), end, begin, [], "tokenizer.json")
@@ -47,7 +49,9 @@ def with_nfc() -> tokenizers.Tokenizer:
 
 def with_digits_alone() -> tokenizers.Tokenizer:
     engine = byte_level()
-    engine.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(False)])
+    engine.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(False)]
+    )
     return engine
 
 
@@ -66,7 +70,11 @@ ENGINES: dict[str, Callable[[], tokenizers.Tokenizer]] = {
     "words added": with_words_added,
     "llama 2": metaspace,
 }
-WORDS = st.lists(st.sampled_from(["the", " cat", "  ", "\n", "a\u0301", "漢", "🙂", "12345", "I'LL", "<think>", "▁", "x" * 40]))
+WORDS = st.lists(
+    st.sampled_from(
+        ["the", " cat", "  ", "\n", "a\u0301", "漢", "🙂", "12345", "I'LL", "<think>", "▁", "x" * 40]
+    )
+)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -131,7 +139,12 @@ def test_not_even_where_the_library_would_let_it(special: str):
     engine = byte_level()
     content = json.loads(engine.to_str())
     content["model"]["ignore_merges"] = True
-    content["pre_tokenizer"] = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+    content["pre_tokenizer"] = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": False,
+        "use_regex": False,
+    }
     made = as_imported(content, 300, "<|endoftext|>", None, [special], "tokenizer.json")
     ours = parse_tokenizer(json.dumps(made).encode(), "tokenizer.json")
     id = ours.special_id(special)
@@ -190,7 +203,9 @@ def test_saved_and_loaded(pair: tuple[tokenizers.Tokenizer, ImportedTokenizer], 
     again = load_tokenizer(tmp_path)
     assert again.fingerprint == ours.fingerprint
     assert again.encode(TEXT).tolist() == ours.encode(TEXT).tolist()
-    assert tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json")).get_vocab_size() == ours.vocab_size
+    assert (
+        tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json")).get_vocab_size() == ours.vocab_size
+    )
 
 
 # ---------------------------------------------------------------------- what is not taken over
@@ -214,7 +229,10 @@ DAMAGES: dict[str, tuple[Change, str]] = {
         lambda content: content.update(
             decoder={
                 "type": "Sequence",
-                "decoders": [dict(content["decoder"]), {"type": "Replace", "pattern": {"String": "a"}, "content": "A"}],
+                "decoders": [
+                    dict(content["decoder"]),
+                    {"type": "Replace", "pattern": {"String": "a"}, "content": "A"},
+                ],
             }
         ),
         "decodes in a way",
