@@ -223,7 +223,7 @@ def test_a_gpt2_that_computes_otherwise_is_refused(changes: dict[str, Any], save
 
 def test_a_head_that_is_not_the_embedding_it_is_said_to_be(llama: Path, edit: Edit):
     edit(llama / "config.json", lambda values: values.update(tie_word_embeddings=True))
-    with pytest.raises(InputError, match="lm_head.weight is not its embedding"):
+    with pytest.raises(InputError, match=r"lm_head\.weight is not its embedding"):
         import_model(llama)
 
 
@@ -282,7 +282,7 @@ def test_numbers_that_are_not_finite(save: Save):
     theirs = build("Llama")
     with torch.no_grad():
         theirs.model.norm.weight[0] = torch.nan
-    with pytest.raises(InputError, match="not finite, in 'model.norm.weight'"):
+    with pytest.raises(InputError, match=r"not finite, in 'model\.norm\.weight'"):
         import_model(save(theirs), "imported")
     assert not Path("imported").exists()
 

@@ -45,6 +45,19 @@ def interleaved(weight: np.ndarray, n_heads: int) -> np.ndarray:
     return split.swapaxes(1, 2).reshape(weight.shape)
 
 
+def half_split(weight: np.ndarray, n_heads: int) -> np.ndarray:
+    """The reverse."""
+    pairs = weight.reshape(n_heads, weight.shape[0] // n_heads // 2, 2, *weight.shape[1:])
+    return pairs.swapaxes(1, 2).reshape(weight.shape)
+
+
+def rotated_heads(name: str, config: Any) -> int:
+    """The heads whose rows are rotated in a tensor of that name; 0 for others."""
+    if "q_proj" in name:
+        return config.num_attention_heads
+    return config.num_key_value_heads if "k_proj" in name else 0
+
+
 def their_name(name: str) -> str:
     stem, _, end = name.rpartition(".")
     for prefix in ("model.layers.", "transformer.h."):
@@ -80,9 +93,7 @@ def write_gguf(
         data = gguf.quants.quantize(np.ascontiguousarray(values), own)
         writer.add_tensor(their_name(name), data, raw_dtype=own)
         values = gguf.quants.dequantize(data, own).reshape(values.shape)
-        if heads:
-            split = values.reshape(heads, values.shape[0] // heads // 2, 2, *values.shape[1:])
-            values = split.swapaxes(1, 2).reshape(values.shape)
+        values = half_split(values, heads) if heads else values
         new[name] = torch.from_numpy(
             np.ascontiguousarray(values.T if ".c_" in name and values.ndim == 2 else values)
         )
@@ -152,3 +163,38 @@ def merges(engine: tokenizers.Tokenizer) -> list[list[str]]:
     import json
 
     return json.loads(engine.to_str())["model"]["merges"]
+
+
+def read_llama(path: Path, **more: Any) -> Any:
+    """A GGUF file of architecture llama in `transformers`, read with the gguf package."""
+    import transformers
+
+    reader = gguf.GGUFReader(path)
+
+    def said(key: str) -> Any:
+        return reader.fields[f"llama.{key}"].contents()
+
+    config = transformers.LlamaConfig(
+        vocab_size=said("vocab_size"),
+        hidden_size=said("embedding_length"),
+        intermediate_size=said("feed_forward_length"),
+        num_hidden_layers=said("block_count"),
+        num_attention_heads=said("attention.head_count"),
+        num_key_value_heads=said("attention.head_count_kv"),
+        max_position_embeddings=said("context_length"),
+        rms_norm_eps=round(said("attention.layer_norm_rms_epsilon"), 9),
+        rope_parameters={"rope_type": "default", "rope_theta": said("rope.freq_base")},
+        **more,
+    )
+    model = transformers.LlamaForCausalLM(config)
+    theirs = {
+        tensor.name: gguf.quants.dequantize(tensor.data, tensor.tensor_type) for tensor in reader.tensors
+    }
+    new = {}
+    for name, weight in model.state_dict().items():
+        there = their_name(name)
+        values = theirs[there if there in theirs else "token_embd.weight"].reshape(weight.shape)
+        heads = rotated_heads(name, config)
+        new[name] = torch.from_numpy(np.ascontiguousarray(half_split(values, heads) if heads else values))
+    model.load_state_dict(new)
+    return model.eval()

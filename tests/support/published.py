@@ -15,7 +15,11 @@ TEXT = (
     "It was a bright cold day in April, and the clocks were striking thirteen. We'll say it's 12345 o'clock.\n"
     "naïve cafés, 漢字とかな, 🙂👩‍🚀 and    blanks\n\n\tdon't they've I'M\n"
 )
-CHATML = "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n'}}{% endfor %}"
+CHATML = (
+    "{% for m in messages %}"
+    "{{'<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n'}}"
+    "{% endfor %}"
+)
 SIZES: dict[str, Any] = {
     "vocab_size": 320,
     "hidden_size": 48,

@@ -83,8 +83,8 @@ def _tensors(folder: Path) -> TensorFiles:
 
 def pickle_refused(path: Path) -> InputError:
     return InputError(
-        f"{path} is a pickle, which can run any program when it is read: take the model's safetensors files, or convert "
-        "it where you trust it, with transformers' `save_pretrained(FOLDER, safe_serialization=True)`"
+        f"{path} is a pickle, which can run any program when it is read: take the model's safetensors files, or "
+        "convert it where you trust it, with transformers' `save_pretrained(FOLDER, safe_serialization=True)`"
     )
 
 

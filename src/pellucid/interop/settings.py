@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import Any
 
 from pellucid.errors import InputError
 from pellucid.model.config import LARGEST
+
+MOST_NUMBER = 1e30
 
 
 class Settings:
@@ -45,7 +46,7 @@ class Settings:
         value = self.get(name)
         if value is None and default is not None:
             return default
-        if type(value) not in (int, float) or not 0 < value < 1e30 or not math.isfinite(value):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < MOST_NUMBER:
             raise self.wrong(name, value, "a number above 0")
         return float(value)
 

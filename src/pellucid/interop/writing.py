@@ -36,6 +36,6 @@ def write_model(path: Path, plan: Plan, files: TensorFiles, advanced: Callable[[
         file.write(len(text).to_bytes(8, "little") + text)
         for parts in plan.values():
             tensor = assemble(parts, files)
-            file.write(memoryview(tensor.flatten().view(torch.uint8).numpy()))
+            tensor.flatten().view(torch.uint8).numpy().tofile(file)
             done += tensor.nbytes
             advanced(done, end)

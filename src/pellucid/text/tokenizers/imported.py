@@ -48,9 +48,11 @@ class ImportedTokenizer(EngineTokenizer):
         self, engine: tokenizers.Tokenizer, special: dict[str, int], content: dict[str, Any], text: str
     ):
         super().__init__(engine, special, text)
-        before, after = frame(content) or ((), ())
+        marks = frame(content)
+        assert marks, "`check` has seen to that"
+        before, end = marks
         self.beginning = tuple(special[token] for token in before)
-        self._end = special[after[0]]
+        self._end = special[end]
         model = content["model"]
         self._over_bytes = _is_over_bytes(content)
         self._added = {token["id"]: token["content"] for token in content["added_tokens"]}
@@ -175,7 +177,7 @@ class ImportedTokenizer(EngineTokenizer):
             ids = ids[ids != tokenizer.unknown] if tokenizer.unknown is not None else ids
             if tokenizer.decode(ids) != engine.decode(ids.tolist()):
                 raise InputError(
-                    f"{name} decodes in a way that is not known here (as {probe[:12]!r} shows): its model cannot be used"
+                    f"{name} decodes in a way that is not known here (see {probe[:12]!r}): its model cannot be used"
                 )
         return tokenizer
 
@@ -240,8 +242,8 @@ def _framing(ids: dict[str, int], begin: str | None, end: str, name: str) -> dic
     return {"type": "TemplateProcessing", "single": whole, "pair": pair, "special_tokens": tokens}
 
 
-def frame(content: Any) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """The special tokens before and after a document, of a tokenizer.json that says so and ends in one; else None."""
+def frame(content: Any) -> tuple[tuple[str, ...], str] | None:
+    """The special tokens before a document and the one after it, of a tokenizer.json that says so; else None."""
     try:
         processor = content["post_processor"]
         if processor["type"] != "TemplateProcessing":
@@ -251,7 +253,7 @@ def frame(content: Any) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     except (KeyError, TypeError, AttributeError, ValueError):
         return None
     before, after = tuple(parts[:place]), tuple(parts[place + 1 :])
-    return (before, after) if len(after) == 1 and after[0] is not None else None
+    return (before, after[0]) if len(after) == 1 and after[0] is not None else None
 
 
 # ---------------------------------------------------------------------- what is taken over
@@ -269,7 +271,7 @@ def check(content: dict[str, Any], name: str) -> dict[str, int]:
     marks = frame(content)
     if sorted(ids) != list(range(len(ids))) or len(set(vocabulary.values())) != len(vocabulary):
         raise InputError(f"{name} is damaged: the ids of its vocabulary are not the numbers from 0 on")
-    if marks is None or any(token not in special for side in marks for token in side):
+    if marks is None or any(token not in special for token in (*marks[0], marks[1])):
         raise InputError(f"{name} is damaged: it does not say which special token ends a document")
     return special
 
