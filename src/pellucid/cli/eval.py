@@ -56,9 +56,9 @@ def main(args: argparse.Namespace) -> None:
         which = run.tokenizer.unknown_characters("".join(document.text for document in corpus.documents))
         console.say(f"{unknown} ({named_characters(which)}): bits per byte is not comparable.")
     if overlap is None:
-        console.say(
-            "Its training text is prepared or cannot be read any more: overlap with this text was not checked."
-        )
+        imported = run.folder.imported
+        reason = "is not known" if imported else "is prepared or cannot be read any more"
+        console.say(f"Its training text {reason}: overlap with this text was not checked.")
     elif overlap:
         console.say(
             f"About {overlap:.0%} of this text stands in the training text: the score flatters the model."
@@ -97,6 +97,8 @@ def _overlap(config: dict[str, Any], corpus: Corpus) -> float | None:
     from pellucid.text.splits import split
     from pellucid.training.prepared import prepared_folder
 
+    if "imported" in config:
+        return None
     if any(map(prepared_folder, config["data"]["sources"])):
         return None  # tokens are there, but going through all of a large text would take too long
     try:
