@@ -1,0 +1,195 @@
+"""Conversations become batches of rows, several conversations a row, none of which sees another.
+
+A conversation is never cut in two: rows are filled by best fit (Johnson 1974; for training, Ding et al. 2024, "Fewer
+Truncations Improve Language Modeling"). As with `Windows`, which row comes when is a pure function of (seed, number),
+so a resumed run needs no iterator state.
+
+Shapes: B rows, T tokens of the longest row in a batch, N tokens of a conversation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pellucid.errors import InputError
+from pellucid.model.config import IGNORE
+from pellucid.text.template import Template, Turn
+
+NO_DOCUMENT = -1  # of padding: no token of a conversation has it
+PIECES = 8  # tokens by whose multiples rows are cut: sizes of products that come again are faster
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A conversation in tokens: `ids` (N,) integers, and which of them are `learned` (N,) bool."""
+
+    ids: np.ndarray
+    learned: np.ndarray
+
+    @property
+    def n_learned(self) -> int:
+        """Targets that count; the first token is never one."""
+        return int(self.learned[1:].sum())
+
+    def __len__(self) -> int:
+        """Tokens that are read: the last one is only a target."""
+        return len(self.ids) - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """What became of conversations that were too long: turns left out, and last replies whose end is not learned."""
+
+    examples: list[Example]
+    turns_dropped: int = 0
+    replies_cut: int = 0
+
+
+def fit(template: Template, conversations: Sequence[Sequence[Turn]], length: int) -> Fitted:
+    """Conversations as examples of at most `length` tokens read.
+
+    Of one that is too long the oldest turns go (a system turn at its beginning stays while anything else can go), never
+    the last reply. Where that alone with what it answers is too long, what it answers is left out but for its end, and
+    a reply longer than a row keeps its beginning: a reply begins where the model will have to begin one.
+    """
+    examples, dropped, cut = [], 0, 0
+    for turns in conversations:
+        kept = _without_the_oldest(template, list(turns), length)
+        dropped += len(turns) - len(kept)
+        ids, learned = template.encode(kept)
+        if len(ids) - 1 > length:
+            ids, learned = _cropped(template, kept, length)
+            cut += bool(learned[-1]) and ids[-1] not in template.ends
+        if learned[1:].any():
+            examples.append(Example(ids, learned))
+    return Fitted(examples, dropped, cut)
+
+
+def _without_the_oldest(template: Template, turns: list[Turn], length: int) -> list[Turn]:
+    """The turns up to the last reply, the oldest left out until they fit, or the last exchange is all there is."""
+    while turns and turns[-1].role != "assistant":  # nothing after the last reply is learned
+        turns.pop()
+    sizes = [len(template.encode([turn])[0]) for turn in turns]
+    while sum(sizes) - 1 > length and len(turns) > 1:
+        oldest = 1 if turns[0].role == "system" and len(turns) > 2 else 0
+        del turns[oldest], sizes[oldest]
+        # an example begins with what a person says: an assistant's turn at its head would be learned from nothing
+        while len(turns) > oldest + 1 and turns[oldest].role == "assistant":
+            del turns[oldest], sizes[oldest]
+    return turns
+
+
+def _cropped(template: Template, turns: list[Turn], length: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `length` targets of the last reply, behind nothing but its own beginning."""
+    ids, learned = template.encode(turns[-1:])
+    return ids[: length + 1], learned[: length + 1]
+
+
+class Rows:
+    """An endless shuffled sequence of rows of conversations, with the interface of `Windows`.
+
+    Every epoch holds each conversation once. Which of equally long ones share a row is drawn anew each epoch; the
+    number of rows hangs on the lengths alone.
+
+    Args:
+        examples: none longer than `context_length`.
+        context_length: tokens a row has at most.
+        seed: of the orders.
+        pad: the token that fills a row up.
+
+    Raises:
+        InputError: there is no example.
+    """
+
+    def __init__(self, examples: Sequence[Example], context_length: int, seed: int, pad: int) -> None:
+        if not examples:
+            raise InputError(
+                "there is no reply to learn from: give conversations in which the assistant speaks"
+            )
+        self.examples = list(examples)
+        self.context_length = context_length
+        self.seed, self.pad = seed, pad
+        self.lengths = np.array([len(example) for example in self.examples])
+        assert self.lengths.max() <= context_length, "an example is longer than a row"
+        self._epoch = -1
+        self._rows: list[list[int]] = []
+        self._start_epoch(0)
+        self.per_epoch = len(self._rows)
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that are read in an epoch."""
+        return int(self.lengths.sum())
+
+    def batch(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rows `first` to `first + count` of the endless sequence.
+
+        Returns:
+            inputs, targets, documents and positions, (B, T) int64 each. Targets that are not learned are IGNORE;
+            documents count the conversations of a row, and padding, NO_DOCUMENT, sees only padding; positions begin at
+            0 in each conversation.
+        """
+        return self.join([self._row(number) for number in range(first, first + count)])
+
+    def whole(self, rows_at_once: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """Every conversation once, in batches like those of `batch`, for evaluation."""
+        rows = _best_fit(self.lengths, np.arange(len(self.lengths)), self.context_length)
+        for start in range(0, len(rows), rows_at_once):
+            yield self.join(rows[start : start + rows_at_once])
+
+    def join(self, rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """A batch of these rows, each a list of examples."""
+        used = max(int(self.lengths[list(row)].sum()) for row in rows)
+        width = min(self.context_length, -(-used // PIECES) * PIECES)
+        inputs = np.full((len(rows), width), self.pad, dtype=np.int64)
+        targets = np.full_like(inputs, IGNORE)
+        documents = np.full_like(inputs, NO_DOCUMENT)
+        positions = np.zeros_like(inputs)
+        for number, row in enumerate(rows):
+            start = 0
+            for document, index in enumerate(row):
+                example = self.examples[index]
+                place = slice(start, start + len(example))
+                inputs[number, place] = example.ids[:-1]
+                targets[number, place] = np.where(example.learned[1:], example.ids[1:], IGNORE)
+                documents[number, place] = document
+                positions[number, place] = np.arange(len(example))
+                start = place.stop
+        return inputs, targets, documents, positions
+
+    def _row(self, number: int) -> list[int]:
+        epoch, place = divmod(number, self.per_epoch)
+        if epoch != self._epoch:
+            self._start_epoch(epoch)
+        return self._rows[place]
+
+    def _start_epoch(self, epoch: int) -> None:
+        generator = np.random.Generator(np.random.PCG64([self.seed, epoch]))
+        shuffled = generator.permutation(len(self.examples))
+        rows = _best_fit(self.lengths, shuffled, self.context_length)
+        self._epoch = epoch
+        self._rows = [rows[place] for place in generator.permutation(len(rows))]
+
+
+def _best_fit(lengths: np.ndarray, order: np.ndarray, room: int) -> list[list[int]]:
+    """Best fit decreasing: the longest first, each into the fullest row that has room; equal ones in `order`."""
+    decreasing = order[np.argsort(-lengths[order], kind="stable")]
+    rows: list[list[int]] = []
+    spaces: list[tuple[int, int]] = []  # (room left, row), sorted
+    for index in decreasing.tolist():
+        length = int(lengths[index])
+        place = bisect_left(spaces, (length, -1))
+        if place == len(spaces):
+            rows.append([index])
+            left, row = room - length, len(rows) - 1
+        else:
+            left, row = spaces.pop(place)
+            left -= length
+            rows[row].append(index)
+        if left:
+            insort(spaces, (left, row))
+    return rows
