@@ -99,34 +99,41 @@ def shown(one: Example) -> str:
     return CHARS.decode(one.ids, keep_special=True).replace("<|", "[").replace("|>", "]")
 
 
-def test_the_oldest_turns_go_and_never_the_last_reply():
-    turns = [
-        Turn("user", "a" * 5),
-        Turn("assistant", "b" * 5),
-        Turn("user", "c" * 5),
-        Turn("assistant", "d" * 5),
-    ]
-    assert shown(fit(TEMPLATE, [turns], 27).examples[0]).count("[end]") == 4
-    fitted = fit(TEMPLATE, [turns], 26)
-    assert [shown(one) for one in fitted.examples] == ["[user]ccccc[end][assistant]ddddd[end]"]
-    assert fitted.turns_dropped == 2 and not fitted.replies_cut
+def pieces(turns: list[Turn], length: int) -> list[str]:
+    return [shown(one) for one in fit(TEMPLATE, [turns], length).examples]
 
 
-def test_the_system_turn_stays_while_anything_else_can_go():
+def test_the_oldest_turns_go_and_are_examples_of_their_own():
+    turns = [Turn(role, letter * 5) for role, letter in zip(["user", "assistant"] * 3, "abcdef", strict=True)]
+    frames = zip(["user", "assistant"] * 3, "abcdef", strict=True)
+    whole = "".join(f"[{role}]{letter * 5}[end]" for role, letter in frames)
+    assert pieces(turns, 41) == [whole]
+    assert pieces(turns, 40) == [whole[len("[user]aaaaa[end][assistant]bbbbb[end]") :], whole[:37]]
+    assert fit(TEMPLATE, [turns], 40).n_cut == 1
+    assert fit(TEMPLATE, [turns], 41).n_cut == 0
+
+
+def test_the_system_turn_stays_with_every_piece():
     turns = [
         Turn("system", "s"),
-        Turn("user", "a" * 5),
+        Turn("user", "a"),
         Turn("assistant", "b"),
         Turn("user", "c"),
         Turn("assistant", "d"),
     ]
-    assert shown(fit(TEMPLATE, [turns], 10).examples[0]) == "[system]s[end][user]c[end][assistant]d[end]"[:]
+    assert pieces(turns, 10) == [
+        "[system]s[end][user]c[end][assistant]d[end]",
+        "[system]s[end][user]a[end][assistant]b[end]",
+    ]
 
 
-def test_a_reply_longer_than_a_row_keeps_its_beginning():
+def test_a_long_question_loses_its_beginning_and_a_long_reply_its_end():
+    fitted = fit(TEMPLATE, [[Turn("user", "abcdefghijkl"), Turn("assistant", "xy")]], 11)
+    assert [shown(one) for one in fitted.examples] == ["[user]ghijkl[end][assistant]xy[end]"]
+    assert fitted.n_cropped == 1
     fitted = fit(TEMPLATE, [[Turn("user", "a"), Turn("assistant", "abcdefgh")]], 5)
     assert [shown(one) for one in fitted.examples] == ["[assistant]abcde"]
-    assert fitted.replies_cut == 1
+    assert fitted.n_cropped == 1
 
 
 def test_what_follows_the_last_reply_is_not_read():
@@ -147,3 +154,16 @@ def test_what_follows_the_last_reply_is_not_read():
 def test_whatever_is_said_fits(conversations):
     for one in fit(TEMPLATE, conversations, LENGTH).examples:
         assert len(one) <= LENGTH and one.n_learned > 0
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["user", "assistant"]), st.integers(1, 9)).map(
+            lambda pair: Turn(pair[0], "a" * pair[1])
+        ),
+        max_size=20,
+    )
+)
+def test_every_reply_is_learned_once(turns):
+    replies = [len(turn.text) + 1 for turn in turns if turn.role == "assistant"]
+    assert sum(one.n_learned for one in fit(TEMPLATE, [turns], LENGTH).examples) == sum(replies)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -42,51 +42,72 @@ class Example:
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-    """What became of conversations that were too long: turns left out, and last replies whose end is not learned."""
+    """Conversations as examples; how many had to be cut in pieces, and how many turns had to be cropped for it."""
 
     examples: list[Example]
-    turns_dropped: int = 0
-    replies_cut: int = 0
+    n_cut: int = 0
+    n_cropped: int = 0
 
 
-def fit(template: Template, conversations: Sequence[Sequence[Turn]], length: int) -> Fitted:
+def fit(template: Template, conversations: Iterable[Sequence[Turn]], length: int) -> Fitted:
     """Conversations as examples of at most `length` tokens read.
 
-    Of one that is too long the oldest turns go (a system turn at its beginning stays while anything else can go), never
-    the last reply. Where that alone with what it answers is too long, what it answers is left out but for its end, and
-    a reply longer than a row keeps its beginning: a reply begins where the model will have to begin one.
+    Of one that is too long the oldest turns go, never the last reply; those that went make further examples by the
+    same rule, so that every reply is learned once. A system turn at the beginning stays with each of them. Where a
+    reply does not fit with what it answers, the beginning of the latter goes; a reply that alone is longer than a row
+    loses its end: what has to be learned is how a reply begins.
     """
-    examples, dropped, cut = [], 0, 0
+    examples, n_cut, n_cropped = [], 0, 0
     for turns in conversations:
-        kept = _without_the_oldest(template, list(turns), length)
-        dropped += len(turns) - len(kept)
-        ids, learned = template.encode(kept)
-        if len(ids) - 1 > length:
-            ids, learned = _cropped(template, kept, length)
-            cut += bool(learned[-1]) and ids[-1] not in template.ends
-        if learned[1:].any():
-            examples.append(Example(ids, learned))
-    return Fitted(examples, dropped, cut)
+        pieces = 0
+        system = list(turns[:1]) if turns and turns[0].role == "system" else []
+        rest = list(turns[len(system) :])
+        while any(turn.role == "assistant" for turn in rest):
+            piece, rest, cropped = _last_piece(template, system, rest, length)
+            ids, learned = template.encode(piece)
+            examples.append(Example(ids[: length + 1], learned[: length + 1]))
+            pieces += 1
+            n_cropped += cropped
+        n_cut += pieces > 1
+    return Fitted([one for one in examples if one.n_learned], n_cut, n_cropped)
 
 
-def _without_the_oldest(template: Template, turns: list[Turn], length: int) -> list[Turn]:
-    """The turns up to the last reply, the oldest left out until they fit, or the last exchange is all there is."""
-    while turns and turns[-1].role != "assistant":  # nothing after the last reply is learned
-        turns.pop()
-    sizes = [len(template.encode([turn])[0]) for turn in turns]
-    while sum(sizes) - 1 > length and len(turns) > 1:
-        oldest = 1 if turns[0].role == "system" and len(turns) > 2 else 0
-        del turns[oldest], sizes[oldest]
-        # an example begins with what a person says: an assistant's turn at its head would be learned from nothing
-        while len(turns) > oldest + 1 and turns[oldest].role == "assistant":
-            del turns[oldest], sizes[oldest]
-    return turns
+def _last_piece(
+    template: Template, system: list[Turn], turns: list[Turn], length: int
+) -> tuple[list[Turn], list[Turn], bool]:
+    """The latest turns that fit, up to the last reply; those before them; and whether one had to be cropped."""
+    end = max(place for place, turn in enumerate(turns) if turn.role == "assistant") + 1
+    left = length + 1 - _size(template, system)
+    start = end
+    while start and _size(template, turns[start - 1 : start]) <= left:
+        start -= 1
+        left -= _size(template, turns[start : start + 1])
+    begin = next((place for place in range(start, end) if turns[place].role != "assistant"), None)
+    if begin is not None or (
+        start == 0 and start < end
+    ):  # it begins with what a person says, or nobody spoke before
+        start = start if begin is None else begin
+        return [*system, *turns[start:end]], turns[:start], False
+    start = end - 1
+    reply = turns[start:end]
+    if start and _size(template, reply) < length:
+        asked = _ending(template, turns[start - 1], length + 1 - _size(template, reply))
+        return [*asked, *reply], turns[: start - 1 if turns[start - 1].role != "assistant" else start], True
+    return reply, turns[:start], True
 
 
-def _cropped(template: Template, turns: list[Turn], length: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `length` targets of the last reply, behind nothing but its own beginning."""
-    ids, learned = template.encode(turns[-1:])
-    return ids[: length + 1], learned[: length + 1]
+def _size(template: Template, turns: Sequence[Turn]) -> int:
+    return len(template.encode(turns)[0])
+
+
+def _ending(template: Template, turn: Turn, room: int) -> list[Turn]:
+    """The end of a turn, with at most `room` tokens; nothing of a reply, or where there is no room for any."""
+    text = turn.text if turn.role != "assistant" else ""
+    while text:
+        text = text[1 + len(text) // 16 :]
+        if _size(template, [Turn(turn.role, text)]) <= room:
+            return [Turn(turn.role, text)]
+    return []
 
 
 class Rows:
@@ -124,6 +145,10 @@ class Rows:
     def n_tokens(self) -> int:
         """Tokens that are read in an epoch."""
         return int(self.lengths.sum())
+
+    def tokens_of(self, count: int) -> int:
+        """Tokens that `count` rows have, on average."""
+        return round(count * self.n_tokens / self.per_epoch)
 
     def batch(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Rows `first` to `first + count` of the endless sequence.

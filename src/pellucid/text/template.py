@@ -26,7 +26,7 @@ NEEDED: dict[str, tuple[str, ...]] = {"markers": CHAT_MARKERS, "chatml": CHATML_
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Turn:
-    """What one side said."""
+    """What one side said, until the other answered."""
 
     role: Role
     text: str

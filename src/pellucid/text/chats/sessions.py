@@ -6,25 +6,15 @@ import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
-from typing import Literal
+from datetime import UTC, datetime, timedelta
 
 from pellucid.errors import InputError
 from pellucid.text.chats.people import kept, people, roles_given
 from pellucid.text.chats.record import Message
-
-Role = Literal["system", "user", "assistant"]
+from pellucid.text.template import Role, Turn
 
 GAP_MINUTES = 60.0
 GROUP = 3  # people; from here on, users are told apart by their names
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Turn:
-    """What one side said, until the other answered."""
-
-    role: Role
-    text: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,7 +66,7 @@ def gaps(messages: Sequence[Message]) -> Iterator[float]:
 
 def utc(time: datetime) -> datetime:
     """Without a zone, so that all compare; a time that tells no zone is taken as it is."""
-    return time if time.tzinfo is None else time.astimezone(timezone.utc).replace(tzinfo=None)
+    return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
 
 
 def _sorted(messages: Sequence[Message]) -> list[Message]:
