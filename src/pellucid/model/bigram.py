@@ -31,7 +31,7 @@ class Bigram(nn.Module):
         last_only: bool = False,
         wanted: Tensor | None = None,
     ) -> Tensor:
-        """Logits (B, T, V) of the token after each of `ids` (B, T), or (N, V) of those `wanted`; the rest is ignored."""
+        """Logits (B, T, V) of the token after each of `ids` (B, T), or (N, V) of those `wanted`."""
         if cache is not None:
             cache.advance(ids.shape[1])
         if wanted is not None:

@@ -186,6 +186,10 @@ class Rows:
                 start = place.stop
         return inputs, targets, documents, positions
 
+    def blank(self) -> tuple[int, int, int, int]:
+        """What fills inputs, targets, documents and positions up."""
+        return self.pad, IGNORE, NO_DOCUMENT, 0
+
     def _row(self, number: int) -> list[int]:
         epoch, place = divmod(number, self.per_epoch)
         if epoch != self._epoch:

@@ -143,5 +143,7 @@ class ReplyEvaluator(Evaluator):
 
 
 def _score(total: float, tallies: Sequence[tuple[int, int, int]]) -> Score:
-    n_tokens, n_bytes, n_unknown = (sum(each) for each in zip(*tallies, strict=True)) if tallies else (0, 0, 0)
+    n_tokens, n_bytes, n_unknown = (
+        (sum(each) for each in zip(*tallies, strict=True)) if tallies else (0, 0, 0)
+    )
     return Score(total / n_tokens, n_tokens, n_bytes, n_unknown) if n_tokens else Score(math.nan, 0, 0)

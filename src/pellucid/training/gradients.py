@@ -22,7 +22,9 @@ from pellucid.training.machine import Machine, autocast
 
 @dataclasses.dataclass(frozen=True)
 class BatchLoss:
-    """Mean loss in nats of a batch's `n_targets` targets; `n_tokens` were read for it. Of a mixture of experts also how even their loads were.
+    """Mean loss in nats of a batch's `n_targets` targets; `n_tokens` were read for it.
+
+    Of a mixture of experts also how even their loads were:
 
     `balance_loss` is what was added to the loss for it, `expert_loads` the share of each layer's choices (layers, E)
     that went to each expert.
@@ -50,7 +52,7 @@ class Batches(Protocol):
 
 
 class Batch(NamedTuple):
-    """Inputs and targets (B, T) int64; where a row holds several documents also which token is of which, and where in it.
+    """Inputs and targets (B, T) int64; where a row holds several documents also whose each token is, and where.
 
     Padding is of no document: `documents` is negative there.
     """
@@ -86,7 +88,7 @@ def to_batch(arrays: Sequence[np.ndarray], device: str) -> Batch:
 
 
 def summed_loss(model: LanguageModel, batch: Batch) -> Tensor:
-    """The loss of all targets of `batch`, in nats; of documents in rows, logits are computed of what is learned alone."""
+    """The loss of all targets, in nats; where rows hold documents, only what is learned has its logits computed."""
     if batch.documents is None:
         return next_token_loss(model(batch.inputs), batch.targets, reduction="sum")
     wanted = batch.targets != IGNORE

@@ -147,7 +147,7 @@ def build_optimizers(
     betas: tuple[float, float] = (0.9, 0.95),
     weight_decay: float = 0.1,
 ) -> Optimizers:
-    """AdamW for everything that is not frozen, or ("muon") AdamW for embeddings, head and norms with Muon for the blocks' matrices.
+    """AdamW, or ("muon") AdamW for embeddings, head and norms with Muon for the blocks' matrices; nothing frozen.
 
     Weight decay spares vectors: norms' scales and biases (as in GPT-3, Brown et al. 2020, appendix B, by custom).
     """
