@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pellucid.errors import InputError
 
@@ -25,18 +26,22 @@ DAMAGED = (
 class Budget:
     """What may still be unpacked, by an archive and those inside it together."""
 
-    n_bytes: int = field(default_factory=lambda: MOST_UNPACKED)
+    most: int = field(default_factory=lambda: MOST_UNPACKED)
+    n_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.n_bytes = self.most
 
 
 class Archive:
     """A zip archive, and what is in it."""
 
-    def __init__(self, data: bytes, name: str, budget: Budget | None = None) -> None:
-        """Raises InputError if `data` is no zip archive, is damaged, or has too many members."""
+    def __init__(self, data: bytes | Path, name: str, budget: Budget | None = None) -> None:
+        """Raises InputError if `data`, or the file there, is no zip archive, is damaged, or has too many members."""
         self.name = name
         self._budget = budget or Budget()
         try:
-            self._zip = zipfile.ZipFile(io.BytesIO(data))
+            self._zip = zipfile.ZipFile(data if isinstance(data, Path) else io.BytesIO(data))
         except DAMAGED as error:
             raise InputError(
                 f"{name} cannot be unpacked, since it is not a zip archive, is cut short or damaged ({error}): "
@@ -76,7 +81,7 @@ class Archive:
             )
         if info.file_size > self._budget.n_bytes:
             raise InputError(
-                f"{shown} is left: {MOST_UNPACKED >> 20:,} MiB are unpacked of one archive, and no more"
+                f"{shown} is left: {self._budget.most >> 20:,} MiB are unpacked of one archive, and no more"
             )
         try:
             data = self._zip.read(info)
