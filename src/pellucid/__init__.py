@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pellucid.api import LoadedRun, load
     from pellucid.errors import InputError
+    from pellucid.interop.importing import import_model
     from pellucid.model.config import ModelConfig
     from pellucid.text.sources import read
     from pellucid.training.train import resume, train
@@ -27,12 +28,13 @@ _HOMES = {
     "InputError": "pellucid.errors",
     "LoadedRun": "pellucid.api",
     "ModelConfig": "pellucid.model.config",
+    "import_model": "pellucid.interop.importing",
     "load": "pellucid.api",
     "read": "pellucid.text.sources",
     "resume": "pellucid.training.train",
     "train": "pellucid.training.train",
 }
-__all__ = ["InputError", "LoadedRun", "ModelConfig", "load", "read", "resume", "train"]
+__all__ = ["InputError", "LoadedRun", "ModelConfig", "import_model", "load", "read", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

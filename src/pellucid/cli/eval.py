@@ -53,9 +53,9 @@ def main(args: argparse.Namespace) -> None:
         unknown = f"{score.n_unknown:,} of {score.n_tokens:,} tokens are unknown characters"
         console.say(f"{unknown}: bits per byte is not comparable.")
     if overlap is None:
-        console.say(
-            "Its training text is prepared or cannot be read any more: overlap with this text was not checked."
-        )
+        imported = run.folder.imported
+        reason = "is not known" if imported else "is prepared or cannot be read any more"
+        console.say(f"Its training text {reason}: overlap with this text was not checked.")
     elif overlap:
         console.say(
             f"About {overlap:.0%} of this text stands in the training text: the score flatters the model."
@@ -94,6 +94,8 @@ def _overlap(config: dict[str, Any], corpus: Corpus) -> float | None:
     from pellucid.text.splits import split
     from pellucid.training.prepared import prepared_folder
 
+    if "imported" in config:
+        return None
     if any(map(prepared_folder, config["data"]["sources"])):
         return None  # tokens are there, but going through all of a large text would take too long
     try:

@@ -21,6 +21,7 @@ VERBS = {
     "train": "train a model on your text",
     "preview": "what a text holds, and what training on it would take: a dry run",
     "prepare": "tokenise a text larger than memory once, for train to map",
+    "import": "take over a published model, from a folder, a GGUF file or by name",
     "sample": "let a model write",
     "chat": "take turns with a model",
     "serve": "the page and the APIs: train, chat and look inside, in a browser",

@@ -64,15 +64,26 @@ def _list(as_json: bool) -> None:
 def _row(run: RunFolder) -> dict[str, Any]:
     finished = run.finished
     records = run.metrics()
-    in_use = run.in_use
     return {
         "name": run.name,
         "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.config_path.stat().st_mtime)),
         "step": records[-1]["step"] if records else 0,
         "validation_loss": finished.get("validation_loss") if finished else None,
         "bytes": sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file()),
-        "state": "training" if in_use else "finished" if finished else "stopped: --resume goes on",
+        "state": _state(run),
     }
+
+
+def _state(run: RunFolder) -> str:
+    if run.in_use:
+        return "training"
+    if run.finished:
+        return "finished"
+    try:
+        imported = run.imported
+    except InputError:  # damaged
+        imported = False
+    return "imported" if imported else "stopped: --resume goes on"
 
 
 def _delete(names: list[str], sure: bool, as_json: bool) -> None:

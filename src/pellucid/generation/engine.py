@@ -70,9 +70,11 @@ class Engine:
                 f"the tokenizer has {tokenizer.vocab_size} tokens but the model only {vocab_size}: "
                 "they are not from the same run; use the tokenizer.json saved with the model"
             )
+        silent = [not tokenizer.token_bytes(token) for token in range(tokenizer.vocab_size)]
         self.forbidden = torch.ones(vocab_size, dtype=torch.bool)  # (V,)
-        for token in range(tokenizer.vocab_size):
-            self.forbidden[token] = not tokenizer.token_bytes(token) or token == tokenizer.unknown
+        self.forbidden[: tokenizer.vocab_size] = torch.tensor(silent)
+        if tokenizer.unknown is not None:
+            self.forbidden[tokenizer.unknown] = True
         self.forbidden[tokenizer.end_of_text] = False
 
     def generate(
@@ -145,8 +147,9 @@ class Engine:
         note = note or self.note
         for token in beginning:
             self.tokenizer.token_bytes(token)  # complains if there is none
-        given = self.tokenizer.encode(prompt).tolist() if isinstance(prompt, str) else list(prompt)
-        ids = given or [self.tokenizer.end_of_text]
+if isinstance(prompt, str):
+            prompt = [*self.tokenizer.beginning, *self.tokenizer.encode(prompt).tolist()]
+        ids = list(prompt) or [self.tokenizer.end_of_text]
         context = self.model.config.context_length
         dropped = prompt_start(len(ids), context, options.max_tokens)
         if dropped:

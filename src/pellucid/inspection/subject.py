@@ -65,6 +65,11 @@ class Subject:
     @cached_property
     def pair_counts(self) -> PairCounts:
         """Raises: InputError when the run has none, or they are damaged."""
+        if self.loaded.folder.imported:
+            raise InputError(
+                f"{self.loaded.folder.name} was imported: the text it was trained on is not here, so its pairs are not "
+                "counted; look at a model that was trained here"
+            )
         counts = PairCounts.load(self.loaded.folder.bigram_path)
         if counts.vocab_size != self.tokenizer.vocab_size:
             raise InputError(
@@ -90,7 +95,8 @@ class Subject:
             InputError: it is no text, or longer than a million characters.
         """
         text = checked_text(text)
-        ids = self.tokenizer.encode(text).tolist()
+        before, written = list(self.tokenizer.beginning), self.tokenizer.encode(text).tolist()
+        ids = [*before, *written]
         notes = []
         context = self.config.context_length
         start = max(0, len(ids) - context)
@@ -101,10 +107,9 @@ class Subject:
             )
         if said := unknown_note(self.tokenizer, ids[start:]):
             notes.append(said)
-        if not ids:
+        if not written:
             notes.append("The prompt is empty: the model reads the beginning of a text.")
-            end = self.tokenizer.end_of_text
-            return Prompt((end,), [as_shown(self.tokenizer, end, 0, 0)], notes)
-        ends = spans(self.tokenizer, text, ids)[start:]
+            ids = before = before or [self.tokenizer.end_of_text]
+        ends = [*((0, 0) for _ in before), *spans(self.tokenizer, text, written)][start:]
         tokens = [as_shown(self.tokenizer, id, *span) for id, span in zip(ids[start:], ends, strict=True)]
         return Prompt(tuple(ids[start:]), tokens, notes)

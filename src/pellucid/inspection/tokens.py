@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.inspection.checks import checked_text
-from pellucid.text.tokenizers.tokenizer import KINDS, Tokenizer
+from pellucid.text.tokenizers.imported import ImportedTokenizer
+from pellucid.text.tokenizers.tokenizer import ABOUT, Tokenizer
 from pellucid.text.wording import plural
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def cut(subject: Subject, text: str) -> dict[str, Any]:
         "stamp": subject.stamp,
         "notes": notes,
         "kind": tokenizer.kind,
-        "about": KINDS[tokenizer.kind],
+        "about": ABOUT[tokenizer.kind],
         "vocab_size": tokenizer.vocab_size,
         "symbols": tokenizer.n_symbols,
         "context_length": subject.config.context_length,
@@ -65,6 +66,8 @@ def spans(tokenizer: Tokenizer, text: str, ids: list[int]) -> list[tuple[int, in
     """
     if tokenizer.kind == "char":
         return [(i, i + 1) for i in range(len(ids))]
+    if isinstance(tokenizer, ImportedTokenizer):
+        return tokenizer.spans(text)[: len(ids)]
     # the characters that begin before each byte: a byte below 0x80 or above 0xBF begins one
     data = np.frombuffer(text.encode(), np.uint8)
     begun = np.concatenate([[0], np.cumsum((data & 0xC0) != 0x80)])

@@ -85,6 +85,8 @@ def act(folder: RunFolder, asked: Action, jobs: Any) -> None:
         control.resume()  # before the pause was reached
     elif asked.action == "resume" and state == "training":
         raise Conflict(f"{folder.name} is being trained already")
+    elif asked.action == "resume" and state == "finished" and folder.imported:
+        raise Conflict(f"{folder.name} was imported: there is no training to go on with")
     elif asked.action == "resume" and state == "finished" and not asked.settings:
         raise Conflict(f"{folder.name} is finished: say how many minutes or steps it is to have in all")
     elif asked.action == "resume":
@@ -190,7 +192,11 @@ def run_state(folder: RunFolder) -> str:
     run = RunFolder(folder.path)
     if run.in_use:
         return "paused" if Control(run).paused else "training"
-    return "finished" if run.finished else "stopped"
+    try:
+        done = run.finished or run.imported
+    except InputError:  # of a damaged run, or one that is just being begun
+        done = None
+    return "finished" if done else "stopped"
 
 
 def problem_of(run: RunFolder, state: str, jobs: Any) -> str | None:

@@ -77,11 +77,12 @@ def _last_piece(
 ) -> tuple[list[Turn], list[Turn], bool]:
     """The latest turns that fit, up to the last reply; those before them; and whether one had to be cropped."""
     end = max(place for place, turn in enumerate(turns) if turn.role == "assistant") + 1
-    left = length + 1 - _size(template, system)
+    room = length + 1 - len(template.tokenizer.beginning)
+    left = room - template.n_tokens(system)
     start = end
-    while start and _size(template, turns[start - 1 : start]) <= left:
+    while start and template.n_tokens(turns[start - 1 : start]) <= left:
         start -= 1
-        left -= _size(template, turns[start : start + 1])
+        left -= template.n_tokens(turns[start : start + 1])
     begin = next((place for place in range(start, end) if turns[place].role != "assistant"), None)
     if begin is not None or (
         start == 0 and start < end
@@ -90,14 +91,10 @@ def _last_piece(
         return [*system, *turns[start:end]], turns[:start], False
     start = end - 1
     reply = turns[start:end]
-    if start and _size(template, reply) < length:
-        asked = _ending(template, turns[start - 1], length + 1 - _size(template, reply))
+    if start and template.n_tokens(reply) < room:
+        asked = _ending(template, turns[start - 1], room - template.n_tokens(reply))
         return [*asked, *reply], turns[: start - 1 if turns[start - 1].role != "assistant" else start], True
     return reply, turns[:start], True
-
-
-def _size(template: Template, turns: Sequence[Turn]) -> int:
-    return len(template.encode(turns)[0])
 
 
 def _ending(template: Template, turn: Turn, room: int) -> list[Turn]:
@@ -105,7 +102,7 @@ def _ending(template: Template, turn: Turn, room: int) -> list[Turn]:
     text = turn.text if turn.role != "assistant" else ""
     while text:
         text = text[1 + len(text) // 16 :]
-        if _size(template, [Turn(turn.role, text)]) <= room:
+        if template.n_tokens([Turn(turn.role, text)]) <= room:
             return [Turn(turn.role, text)]
     return []
 

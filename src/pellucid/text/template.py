@@ -68,8 +68,8 @@ class Template:
             its tokens, (T,) int32, and which of them are learned, (T,) bool: what the assistant says and the token
             that ends it, but no unknown ones, which could not be written.
         """
-        ids: list[int] = []
-        learned: list[bool] = []
+        ids = list(self.tokenizer.beginning)
+        learned = [False] * len(ids)
         for turn in turns:
             begin, said = self._begin[turn.role], self.tokenizer.encode(turn.text).tolist()
             ids += [*begin, *said, self._end, *self._after]
@@ -78,6 +78,10 @@ class Template:
             learned += [learns and token != self.tokenizer.unknown for token in said]
             learned += [learns, *(False for _ in self._after)]
         return np.array(ids, dtype=np.int32), np.array(learned, dtype=bool)
+
+    def n_tokens(self, turns: Iterable[Turn]) -> int:
+        """Tokens that these turns have in a conversation."""
+        return len(self.encode(turns)[0]) - len(self.tokenizer.beginning)
 
     def prompt(self, turns: Iterable[Turn]) -> np.ndarray:
         """(T,) int32: the conversation up to where the assistant begins to answer.
@@ -120,7 +124,7 @@ def last_turns(template: Template, turns: Sequence[Turn], room: int) -> list[Tur
     left = room - len(template.prompt(system))
     kept: list[Turn] = []
     for turn in reversed(rest):
-        left -= len(template.encode([turn])[0])
+        left -= template.n_tokens([turn])
         if left < 0 and kept:
             break
         kept.insert(0, turn)

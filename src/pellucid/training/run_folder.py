@@ -162,6 +162,11 @@ class RunFolder:
     # ------------------------------------------------------------------ how far it is
 
     @property
+    def imported(self) -> bool:
+        """Whether its weights came from elsewhere, so that there is no training to tell of or to go on with."""
+        return "imported" in read_json(self.config_path)
+
+    @property
     def finished(self) -> dict[str, Any] | None:
         """The journal's last word, with the scores, if the run has come to the end of its budget."""
         finished = None

@@ -110,6 +110,8 @@ def resume(
     """
     observer = observer or Observer()
     stored = run.config()
+    if "imported" in stored:
+        raise InputError(f"{run.path} was imported: there is no training to go on with")
     model_config, before = (
         ModelConfig.from_dict(stored["model"]),
         TrainConfig.from_dict(stored["training"]),

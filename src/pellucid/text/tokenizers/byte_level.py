@@ -30,8 +30,8 @@ SEAM = re.compile(r"[^\W\d_](?=[ \n])")
 Piece = tuple[str, bool]  # a text, and whether its document ends there
 
 
-class ByteLevelTokenizer(Tokenizer):
-    """A vocabulary of byte strings that can write any text, encoded by the tokenizers library."""
+class EngineTokenizer(Tokenizer):
+    """A vocabulary of byte strings, encoded by the tokenizers library."""
 
     def __init__(self, engine: tokenizers.Tokenizer, special: dict[str, int], text: str) -> None:
         """`text` is the tokenizer.json of `engine`, kept as it is, so that the fingerprint never changes."""
@@ -45,10 +45,19 @@ class ByteLevelTokenizer(Tokenizer):
         self.vocab_size = engine.get_vocab_size(with_added_tokens=True)
 
     def encode(self, text: str) -> np.ndarray:
-        return self._encode((piece, False) for piece in cut_at_seams(without_surrogates(text)))
+        return self._encode((piece, False) for piece in self._cut(without_surrogates(text)))
 
     def encode_documents(self, texts: Iterable[str]) -> np.ndarray:
-        return self._encode(_pieces_of_documents(texts))
+        return self._encode(self._pieces_of_documents(texts))
+
+    def _pieces_of_documents(self, texts: Iterable[str]) -> Iterator[Piece]:
+        for text in texts:
+            *pieces, last = self._cut(without_surrogates(text))
+            yield from ((piece, False) for piece in pieces)
+            yield last, True
+
+    def _cut(self, text: str) -> Iterator[str]:
+        return cut_at_seams(text)
 
     def _encode(self, pieces: Iterable[Piece]) -> np.ndarray:
         parts, end = [np.empty(0, np.int32)], np.array([self.end_of_text], dtype=np.int32)
@@ -69,6 +78,10 @@ class ByteLevelTokenizer(Tokenizer):
 
     def to_json(self) -> str:
         return self._text
+
+
+class ByteLevelTokenizer(EngineTokenizer):
+    """One that can write any text."""
 
     @cached_property
     def _bytes(self) -> list[bytes]:
@@ -198,13 +211,6 @@ def cut_stream(chunks: Iterable[str]) -> Iterator[str]:
             start = end
         text = text[start:]
     yield text
-
-
-def _pieces_of_documents(texts: Iterable[str]) -> Iterator[Piece]:
-    for text in texts:
-        *pieces, last = cut_at_seams(without_surrogates(text))
-        yield from ((piece, False) for piece in pieces)
-        yield last, True
 
 
 def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:

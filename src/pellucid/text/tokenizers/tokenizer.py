@@ -21,6 +21,7 @@ CHAT_MARKERS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 RESERVED = (END_OF_TEXT, PAD, UNKNOWN, *CHAT_MARKERS)
 
 KINDS = {"char": "characters", "bpe": "byte-level BPE", "wordpiece": "byte-level WordPiece"}
+ABOUT = {**KINDS, "imported": "byte-pair encoding of an imported model"}  # that one is not made, only taken over
 FILE_NAME = "tokenizer.json"
 MOST_FILE_BYTES = 64 << 20  # the largest published tokenizer.json, with 262,000 entries, has 33 MB
 
@@ -41,6 +42,7 @@ class Tokenizer(ABC):
     kind: ClassVar[str]
     vocab_size: int  # symbols and reserved tokens
     n_reserved: int
+    beginning: tuple[int, ...] = ()  # what stands before every document, for models that were trained so
     _special: dict[str, int]  # the reserved tokens' ids
 
     @property
@@ -294,7 +296,7 @@ def _learned(
 
 def _describe(tokenizer: Tokenizer) -> str:
     return (
-        f"{KINDS[tokenizer.kind]}, {tokenizer.n_symbols:,} symbols and {tokenizer.n_reserved} reserved tokens"
+        f"{ABOUT[tokenizer.kind]}, {tokenizer.n_symbols:,} symbols and {tokenizer.n_reserved} reserved tokens"
     )
 
 
@@ -341,6 +343,10 @@ def parse_tokenizer(data: bytes, name: str) -> Tokenizer:
         from pellucid.text.tokenizers.char import CharTokenizer
 
         return CharTokenizer.from_json(content, text, name)
+    from pellucid.text.tokenizers.imported import ImportedTokenizer, frame
+
+    if kind == "BPE" and frame(content):  # ours end documents themselves, and have no such post-processor
+        return ImportedTokenizer.from_json(content, text, name)
     if kind == "BPE":
         from pellucid.text.tokenizers.bpe import BPETokenizer
 

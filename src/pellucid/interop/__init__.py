@@ -1,0 +1,1 @@
+"""Models of other programs, taken over exactly or refused by name."""

@@ -1,0 +1,217 @@
+"""A folder as `save_pretrained` writes it: config.json, tokenizer.json and safetensors, whole or in shards."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import InputError
+from pellucid.interop.chat_templates import CHATML_MARKS, template_kind
+from pellucid.interop.families import describe
+from pellucid.interop.mapping import GPT2_NAMES, LLAMA_NAMES, Layout, check_plan, plan, transposed
+from pellucid.interop.safetensors_files import safetensors_entries
+from pellucid.interop.source import Source
+from pellucid.interop.tensors import Entry, TensorFiles, shown
+from pellucid.text.tokenizers.imported import as_imported
+from pellucid.text.tokenizers.tokenizer import MOST_FILE_BYTES
+
+MOST_CONFIG = 1 << 24  # bytes
+MOST_SHARDS = 1024
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+UNUSED = re.compile(r"(.*\.)?rotary_emb\.inv_freq|transformer\.h\.\d+\.attn\.(bias|masked_bias)")
+# What ends a document in pretraining, by the names that published models give it; else the model's own end.
+DOCUMENT_ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>")
+
+
+def read_folder(folder: Path) -> Source:
+    """A model in a folder, all of it checked and none of its numbers read.
+
+    Raises:
+        InputError: it is not whole, not of a family that is imported, damaged, or cannot be expressed.
+    """
+    values = read_json(folder / "config.json")
+    if "format" in values and "model" in values:
+        raise InputError(f"{folder} is a run already: use it as it is, as in `pellucid sample {folder}`")
+    files = _tensors(folder)
+    family, described = describe(values, str(folder / "config.json"))
+    config, is_gpt2 = described.config, family == "gpt2"
+    if is_gpt2:
+        files = _with_prefix(files)
+    layout = Layout(
+        names=GPT2_NAMES if is_gpt2 else LLAMA_NAMES,
+        biased=described.biased,
+        matrix=transposed if is_gpt2 else Layout.matrix,
+        fused=is_gpt2,
+    )
+    made = plan(config, layout)
+    tied_head = f"{layout.names.head}.weight" if config.tie_embeddings else None
+    check_plan(made, files, folder, lambda name: name == tied_head or UNUSED.fullmatch(name) is not None)
+    _check_tied(files, f"{layout.names.embedding}.weight", tied_head, folder)
+    tokenizer, template = _tokenizer(folder, values, config.vocab_size)
+    licence = None
+    return Source(folder.resolve().name, "huggingface", family, config, made, files, tokenizer, template, licence)
+
+
+def _check_tied(files: TensorFiles, embedding: str, head: str | None, folder: Path) -> None:
+    """A head that is said to be the embedding, and is stored all the same, must be it."""
+    if head in files.entries and not files.read(head).equal(files.read(embedding)):
+        raise InputError(
+            f"{folder} says tie_word_embeddings, but its {head} is not its embedding: "
+            "set tie_word_embeddings to false in a copy of config.json if the head is to be used"
+        )
+
+
+# ---------------------------------------------------------------------- weights
+
+
+def _tensors(folder: Path) -> TensorFiles:
+    """All tensors of the folder's safetensors files."""
+    if (folder / WEIGHTS).is_file():
+        return TensorFiles(safetensors_entries(folder / WEIGHTS))
+    if (folder / INDEX).is_file():
+        return TensorFiles(_sharded(folder))
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    if pickles:
+        raise pickle_refused(folder / pickles[0])
+    raise InputError(f"{folder} has no {WEIGHTS}: give the folder of a model that was saved with safetensors")
+
+
+def pickle_refused(path: Path) -> InputError:
+    return InputError(
+        f"{path} is a pickle, which can run any program when it is read: take the model's safetensors files, or convert "
+        "it where you trust it, with transformers' `save_pretrained(FOLDER, safe_serialization=True)`"
+    )
+
+
+def _sharded(folder: Path) -> list[Entry]:
+    """The tensors of all shards, each where the index says it is."""
+    index = read_json(folder / INDEX).get("weight_map")
+    if not isinstance(index, dict) or not all(type(file) is str for file in index.values()):
+        raise InputError(f"{folder / INDEX} is damaged (it has no weight_map): take a whole copy of the model")
+    names = sorted(set(index.values()))
+    if len(names) > MOST_SHARDS:
+        raise InputError(f"{folder / INDEX} names {len(names):,} files: it is no index of a model")
+    entries = list[Entry]()
+    for name in names:
+        path = folder / name
+        if not name.endswith(".safetensors") or re.search(r"[/\\:\0]", name) or not path.is_file():
+            raise InputError(
+                f"{folder / INDEX} names the file {shown(name)}, which is no safetensors file of that folder: "
+                "take a whole copy of the model"
+            )
+        entries += safetensors_entries(path)
+    there = {entry.name: entry.path.name for entry in entries}
+    for name, file in index.items():
+        if there.get(name) != file:
+            raise InputError(f"{folder / file} has no tensor {shown(name)}: take a whole copy of the model")
+    return entries
+
+
+def _with_prefix(files: TensorFiles) -> TensorFiles:
+    """The first GPT-2 files leave out `transformer.`"""
+    if any(name.startswith("transformer.") for name in files.entries):
+        return files
+    renamed = [
+        Entry(old.path, f"transformer.{old.name}", old.kind, old.shape, old.start, old.n_bytes)
+        for old in files.entries.values()
+    ]
+    return TensorFiles(renamed)
+
+
+# ---------------------------------------------------------------------- tokenizer
+
+
+def _tokenizer(folder: Path, config: dict[str, Any], n_rows: int) -> tuple[str, str | None]:
+    """The tokenizer.json of the run, and the kind of the chat template."""
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise InputError(
+            f"{folder} has no tokenizer.json: write one with transformers' "
+            f"`AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`"
+        )
+    content = read_json(path, MOST_FILE_BYTES)
+    said = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    tokens = _names(content, path)
+    ends = _end_ids(folder, config)
+    by_id = {id: name for name, id in tokens.items()}
+    own = [_name(said.get("eos_token")), *(by_id.get(id) for id in ends)]
+    special = [name for name in own if name]
+    special += [name for name in (_name(said.get(key)) for key in ("bos_token", "pad_token")) if name]
+    template = template_kind(_chat_template(folder, said), tokens)
+    end = next((name for name in DOCUMENT_ENDS if name in tokens), special[0] if any(own) else None)
+    if end is None:
+        raise InputError(f"{folder} does not say which token ends a text (eos_token_id): it cannot be used without")
+    marks = CHATML_MARKS if template else ()
+    made = as_imported(content, n_rows, end, _begin(content, said), [*special, *marks], str(path))
+    return json.dumps(made, ensure_ascii=False), template
+
+
+def _names(content: dict[str, Any], path: Path) -> dict[str, int]:
+    try:
+        return {**content["model"]["vocab"], **{token["content"]: token["id"] for token in content["added_tokens"]}}
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"{path} is damaged, or no byte-pair encoding (BPE), which alone is taken over: its model cannot be used"
+        ) from None
+
+
+def _end_ids(folder: Path, config: dict[str, Any]) -> list[int]:
+    """The ids that end what the model writes: one or several, here or there."""
+    path = folder / "generation_config.json"
+    said = read_json(path) if path.is_file() else {}
+    for values in (config, said):
+        ids = values.get("eos_token_id")
+        listed = ids if isinstance(ids, list) else [ids]
+        if numbers := [id for id in listed if type(id) is int]:
+            return numbers
+    return []
+
+
+def _begin(content: dict[str, Any], said: dict[str, Any]) -> str | None:
+    """The token that stands before every text the model was trained on, if there is one."""
+    processor = content.get("post_processor")
+    parts = processor.get("processors", [processor]) if isinstance(processor, dict) else []
+    for part in parts:
+        single = part.get("single") if isinstance(part, dict) and part.get("type") == "TemplateProcessing" else None
+        if isinstance(single, list) and single and isinstance(single[0], dict):
+            mark = single[0].get("SpecialToken")
+            if isinstance(mark, dict) and isinstance(mark.get("id"), str):
+                return mark["id"]
+    return _name(said.get("bos_token")) if said.get("add_bos_token") is True else None
+
+
+def _name(token: Any) -> str | None:
+    """The spelling of a token in tokenizer_config.json: a text, or an object that has it."""
+    token = token.get("content") if isinstance(token, dict) else token
+    return token if isinstance(token, str) and token else None
+
+
+def _chat_template(folder: Path, said: dict[str, Any]) -> Any:
+    path = folder / "chat_template.jinja"
+    if path.is_file() and path.stat().st_size < MOST_CONFIG:
+        return path.read_text(encoding="utf-8", errors="replace")
+    template = said.get("chat_template")
+    if isinstance(template, list):  # several, by name
+        named = [one for one in template if isinstance(one, dict) and one.get("name") == "default"]
+        return named[0].get("template") if named else None
+    return template
+
+
+def read_json(path: Path, limit: int = MOST_CONFIG) -> dict[str, Any]:
+    """Raises: InputError when the file is missing, too large, or not a JSON object."""
+    try:
+        if path.stat().st_size > limit:
+            raise InputError(f"{path} is larger than {limit >> 20} MiB: it is not a file of a model")
+        value = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: is this the folder of a model?") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path} is damaged (it is not valid JSON): take a whole copy of the model") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is damaged (it is no JSON object): take a whole copy of the model")
+    return value
