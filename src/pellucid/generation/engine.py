@@ -147,7 +147,7 @@ class Engine:
         note = note or self.note
         for token in beginning:
             self.tokenizer.token_bytes(token)  # complains if there is none
-if isinstance(prompt, str):
+        if isinstance(prompt, str):
             prompt = [*self.tokenizer.beginning, *self.tokenizer.encode(prompt).tolist()]
         ids = list(prompt) or [self.tokenizer.end_of_text]
         context = self.model.config.context_length
