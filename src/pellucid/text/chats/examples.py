@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pellucid.errors import InputError
 from pellucid.text.chats.people import choose, kept, people
-from pellucid.text.chats.record import Chats
+from pellucid.text.chats.record import Chats, Message
 from pellucid.text.chats.sessions import (
     GAP_MINUTES,
     Conversation,
@@ -91,19 +91,20 @@ def find_examples(
     train, dev = hold_out(rest, dev_fraction)
     dev, in_dev = without(dev, validation)
     train, in_train = without(train, (*dev, *validation))
-    counts = Counter({f"dropped_{message.kind}": 0 for message in chats.messages if not kept(message)})
-    counts.update(
-        f"dropped_{'blank' if message.kind == 'text' else message.kind}"
-        for message in chats.messages
-        if not kept(message)
-    )
-    counts.update({f"sessions_{why}": count for why, count in dropped.items()})
+    counts = dict(count_dropped(chats.messages))
+    counts |= {f"sessions_{why}": count for why, count in dropped.items()}
     counts |= {"messages": sum(map(len, found)), "sessions": len(found), "duplicates": in_train + in_dev}
     for name, part in (("train", train), ("dev", dev), ("validation", validation)):
         counts |= {name: len(part), f"{name}_replies": sum(each.n_replies for each in part)}
-    examples = Examples(train, dev, validation, person.id, (), dict(counts))
+    examples = Examples(train, dev, validation, person.id, (), counts)
     notes = [*_notes(examples), *too_few(examples.n_replies)]
     return dataclasses.replace(examples, notes=tuple(notes))
+
+
+def count_dropped(messages: Sequence[Message]) -> Counter[str]:
+    """How many messages are no one's own words, by kind; a text without any is "blank"."""
+    dropped = (message for message in messages if not kept(message))
+    return Counter(f"dropped_{'blank' if message.kind == 'text' else message.kind}" for message in dropped)
 
 
 def require_enough(n_replies: int, anyway: bool = False) -> None:
