@@ -26,11 +26,7 @@ from pellucid.text.tokenizers.patterns import cuts_at_blanks
 BLANK = "\u2581"  # stands for a space in vocabularies of SentencePiece
 BYTE_NAME = re.compile(r"<0x([0-9A-F]{2})>")
 MOST_TOKENS = 1 << 20
-MERGED = (
-    "dropout",
-    "continuing_subword_prefix",
-    "end_of_word_suffix",
-)  # what changes texts, or their encoding
+MERGED = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")  # what changes texts, or their encoding
 
 
 class ImportedTokenizer(EngineTokenizer):
@@ -44,9 +40,7 @@ class ImportedTokenizer(EngineTokenizer):
 
     kind = "imported"
 
-    def __init__(
-        self, engine: tokenizers.Tokenizer, special: dict[str, int], content: dict[str, Any], text: str
-    ):
+    def __init__(self, engine: tokenizers.Tokenizer, special: dict[str, int], content: dict[str, Any], text: str):
         super().__init__(engine, special, text)
         before, after = frame(content) or ((), ())
         self.beginning = tuple(special[token] for token in before)
@@ -54,9 +48,7 @@ class ImportedTokenizer(EngineTokenizer):
         model = content["model"]
         self._over_bytes = _is_over_bytes(content)
         self._added = {token["id"]: token["content"] for token in content["added_tokens"]}
-        self._unknown = (
-            None if _writes_everything(model, self._over_bytes) else special.get(model.get("unk_token"))
-        )
+        self._unknown = None if _writes_everything(model, self._over_bytes) else special.get(model.get("unk_token"))
         self._strips = not self._over_bytes and _strips_a_blank(content["decoder"])
         self._in_pieces = cuts_at_blanks(content) and not any(map(_crosses_seams, content["added_tokens"]))
         self._is_special = np.zeros(self.vocab_size, dtype=bool)
@@ -209,13 +201,7 @@ def as_imported(
         if token not in everything:
             continue
         plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
-        listed[token] = {
-            "id": everything[token],
-            "content": token,
-            **plain,
-            **listed.get(token, {}),
-            "special": True,
-        }
+        listed[token] = {"id": everything[token], "content": token, **plain, **listed.get(token, {}), "special": True}
     return {
         **content,
         "truncation": None,
@@ -229,9 +215,7 @@ def as_imported(
 def _framing(ids: dict[str, int], begin: str | None, end: str, name: str) -> dict[str, Any]:
     marks = [mark for mark in (begin, end) if mark]
     if missing := [mark for mark in marks if mark not in ids]:
-        raise InputError(
-            f"{name} has no token {missing[0]}, which the model's files name: they are not of one model"
-        )
+        raise InputError(f"{name} has no token {missing[0]}, which the model's files name: they are not of one model")
     text = {"Sequence": {"id": "A", "type_id": 0}}
     before = [{"SpecialToken": {"id": begin, "type_id": 0}}] if begin else []
     whole = [*before, text, {"SpecialToken": {"id": end, "type_id": 0}}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -67,6 +68,6 @@ def _is_key(part: str) -> bool:
         return n_digits >= LONG_NUMBER
     if len(part) < KEY_LENGTH:
         return False
-    changes = sum(one.isdecimal() != other.isdecimal() for one, other in zip(part, part[1:], strict=False))
+    changes = sum(one.isdecimal() != other.isdecimal() for one, other in itertools.pairwise(part))
     mixed_case = any(c.islower() for c in part) and sum(c.isupper() for c in part[1:]) >= 2
     return changes >= 3 or (n_digits > 0 and mixed_case) or (mixed_case and len(part) >= 16)

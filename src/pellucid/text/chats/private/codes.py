@@ -12,12 +12,15 @@ from pellucid.text.chats.private.spans import Span
 ENDINGS = ("code", "kode", "kodu?", "kod", "k[oó]d", "koodi", "kodas", "kods")  # of longer words, too
 NAMES = (
     r"c[oó]digos?", r"k[oó]d\w{0,4}", r"codice", r"codi", r"koodi\w{0,3}", r"cod(?:ul)?", r"код\w{0,4}",
-    r"парол[ья]", r"κωδικ[όο]ς?\w{0,2}", r"pass ?w(?:or)?d", r"otp", r"(?:push|sms|mobile|m|photo|i)?-?tan", r"pin", r"2fa", r"mã",
-    r"şifre\w{0,4}", r"sandi", r"kennwort", r"passwort", r"contraseña", r"clave", r"senha", r"mot de passe",
+    r"парол[ья]", r"κωδικ[όο]ς?\w{0,2}", r"pass ?w(?:or)?d", r"otp", r"(?:push|sms|mobile|m|photo|i)?-?tan", r"pin",
+    r"2fa", r"mã", r"şifre\w{0,4}", r"sandi", r"kennwort", r"passwort", r"contraseña", r"clave", r"senha", r"mot de passe",
     r"wachtwoord", r"hasło", r"heslo", r"salasana", r"lösenord", r"(?:ال)?رمز", r"(?:ال)?كود", r"کد", r"ה?קוד",
     r"कोड", r"ओटीपी", r"কোড", r"குறியீடு", r"รหัส", r"կոդը?", r"კოდი",
 )
-UNSPACED = ("验证码", "校验码", "驗證碼", "动态码", "密码", "密碼", "コード", "暗証番号", "パスワード", "인증번호", "인증 번호", "코드", "비밀번호")
+UNSPACED = (
+    "验证码", "校验码", "驗證碼", "动态码", "密码", "密碼", "コード", "暗証番号", "パスワード",
+    "인증번호", "인증 번호", "코드", "비밀번호",
+)
 COPULAS = (
     "is", "are", "was", "ist", "lautet", "es", "est", "è", "é", "er", "är", "on", "to", "este", "jest", "je", "is:",
     "adalah", "là", "هو", "הוא", "है", "হল", "คือ", "是", "为", "為", "は", "은", "는",

@@ -14,6 +14,7 @@ from pellucid.text.chats.private.spans import Span, covered, digits_of, groups
 
 LEAST, MOST = 7, 17  # digits
 LEAST_A_GROUP = 1.6
+LEAST_MOBILE = 9
 MOST_GROUPS = 9
 MOST_REGIONS = 3
 SEPARATORS = " \u00a0\u2009\u202f./()\u2010-\u2013-"
@@ -44,6 +45,7 @@ NOT_BEFORE = re.compile(
 )
 NOT_REACH = 12
 NANP = re.compile(r"(?:1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d([ .-]))[2-9]\d\d[ .-]\d{4}")
+BRACKETS = re.compile(r"(?:[18] ?)?\(\d{1,4}\) ?\d[\d -]+")  # an area in brackets
 TRUNK = re.compile(r"\(?0(?:[1-9]|[ ]\(?[1-9]\d\d)")  # how numbers begin that are dialled within a country
 
 
@@ -147,13 +149,15 @@ def _is_national(shown: str, digits: str, region: str) -> bool:
         return False
     if digits.startswith("0") or shown.startswith("(") or not _dials_0(region):
         return True
-    return len(digits) >= 10 and _is_mobile(shown, region)
+    return len(digits) >= LEAST_MOBILE and _is_mobile(shown, region)
 
 
 def _is_shaped(shown: str, digits: str) -> bool:
-    """Whether digits of no known country are plainly a phone number: dialled with a 0, or written 3-3-4."""
+    """Whether digits of no known country are plainly a phone number: dialled with a 0, bracketed, or written 3-3-4."""
     if NANP.fullmatch(shown):
         return _is_valid(shown, "US")
+    if BRACKETS.fullmatch(shown) and 9 <= len(digits) <= 12:
+        return True
     if TRUNK.match(shown) and len(digits.lstrip("0")) >= 8 and 9 <= len(digits) <= 13:
         return True
     # an international number without its plus
