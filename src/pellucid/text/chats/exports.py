@@ -151,7 +151,7 @@ class _Source:
         return groups
 
     def _format_of(self, file: File) -> Format | None:
-        if self.format and FORMATS[self.format].recognises(file):
+        if self.format and FORMATS[self.format].can_read(file):
             return FORMATS[self.format]
         return format_of(file)
 
@@ -159,10 +159,7 @@ class _Source:
         """Whether the same file was not read before; in Slack, equal tables may stand in two places."""
         if known.name == "slack":
             return True
-        fingerprint = hashlib.sha256(
-            repr((file.text, file.value, file.rows)).encode("utf-8", "replace")
-        ).digest()
-        if fingerprint in self.seen:
+        if file.digest in self.seen:
             self.notes.append(f"{file.name} holds the same as a file before it and is read once")
             return False
         self.seen.add(file.digest)
