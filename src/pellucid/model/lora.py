@@ -81,7 +81,7 @@ class LoRALinear(nn.Linear):
                 rows.append(self.weight.new_zeros(size, width))
         return torch.cat(rows)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         out = F.linear(x, self.weight, self.bias)  # (…, O)
         small = F.linear(x, self.down()).flatten(0, -2)  # (N, n·r)
         return torch.addmm(out.flatten(0, -2), small, self.up().T, alpha=self.scale).view(out.shape)
@@ -101,7 +101,11 @@ def linear_slices(model: nn.Module) -> Iterator[tuple[nn.Module, str, dict[str, 
         attention, feedforward = block.attention, block.feedforward
         assert isinstance(attention, Attention)
         keys = attention.n_kv_heads * attention.head_dim
-        qkv = {"q_proj": attention.n_heads * attention.head_dim, "k_proj": keys, "v_proj": keys}
+        qkv: dict[str, int] = {
+            "q_proj": attention.n_heads * attention.head_dim,
+            "k_proj": keys,
+            "v_proj": keys,
+        }
         where = f"blocks.{index}"
         yield attention, "qkv", qkv, f"{where}.attention.qkv"
         yield attention, "out", {"o_proj": attention.out.out_features}, f"{where}.attention.out"

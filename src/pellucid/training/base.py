@@ -106,8 +106,7 @@ def choose_adapters(
         names = [name for name in TARGETS[targets or "all"] if name in possible]
     else:
         names = [name.strip() for name in str(targets).split(",")]
-    if not names or (unknown := [name for name in names if name not in possible]):
-        wrong = unknown[0] if names else targets
+    if wrong := next((name for name in names if name not in possible), None if names else targets):
         raise InputError(
             f"this model has no {wrong!r} to adapt: --targets takes {', '.join(TARGETS)}, "
             f"or some of {', '.join(possible)}"

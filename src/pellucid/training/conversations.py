@@ -150,15 +150,14 @@ def reply_data(
     Raises:
         InputError: none of them holds a reply to learn.
     """
-    parts = [
-        [conversation.turns for conversation in part]
-        for part in (examples.train, examples.dev, examples.validation)
-    ]
+    split = {"train": examples.train, "dev": examples.dev, "validation": examples.validation}
+    parts = [[conversation.turns for conversation in part] for part in split.values()]
     length = min(window or _row_length(template, parts), context)
     fitted, notes = make_examples(template, parts, length)
     for line in notes:
         note(line)
-    train, dev, validation = (tuple(part.examples) for part in fitted)
+    fitted_parts = [tuple(part.examples) for part in fitted]
+    train, dev, validation = fitted_parts
     if not train:
         raise InputError(
             "there is no reply to learn from: choose another person with --as, or a longer --gap"
@@ -170,10 +169,7 @@ def reply_data(
         documents=sum(map(len, parts)),
         characters=sum(map(len, texts)),
         n_bytes=sum(map(count_bytes, texts)),
-        tokens={
-            name: sum(map(len, part))
-            for name, part in zip(("train", "dev", "validation"), (train, dev, validation), strict=True)
-        },
+        tokens={name: sum(map(len, part)) for name, part in zip(split, fitted_parts, strict=True)},
         splits={"rule": "by time", **examples.counts},
         tokenizer=template.tokenizer,
     )

@@ -1,4 +1,4 @@
-"""A model that exists learns on: replies in a chat, or more text. What `pellucid finetune` and `pellucid.finetune` do."""
+"""A model learns on: replies in a chat, or more text. What `pellucid finetune` and `pellucid.finetune` do."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def _forecast_text(model: ModelConfig, trainer: Trainer, expected: Forecast) -> 
     whole = n_params(model)
     trained = ", all of them trained" if n_trained >= whole else f"; {n_trained:,} in adapters are trained"
     return (
-        f"Forecast: {whole:,} parameters{trained}; about {size(expected.memory)} of memory; {expected.steps:,} steps of "
-        f"{step_text(expected)}, about {duration(expected.seconds)}; {expected.tokens:,} tokens, "
+        f"Forecast: {whole:,} parameters{trained}; about {size(expected.memory)} of memory; "
+        f"{expected.steps:,} steps of {step_text(expected)}, about {duration(expected.seconds)}; {expected.tokens:,} tokens, "
         f"{expected.epochs:.1f} times through."
     )
