@@ -216,6 +216,6 @@ def _forecast_text(model: ModelConfig, trainer: Trainer, expected: Forecast) -> 
     trained = ", all of them trained" if n_trained >= whole else f"; {n_trained:,} in adapters are trained"
     return (
         f"Forecast: {whole:,} parameters{trained}; about {size(expected.memory)} of memory; "
-        f"{expected.steps:,} steps of {step_text(expected)}, about {duration(expected.seconds)}; {expected.tokens:,} tokens, "
-        f"{expected.epochs:.1f} times through."
+        f"{expected.steps:,} steps of {step_text(expected)}, about {duration(expected.seconds)}; "
+        f"{expected.tokens:,} tokens, {expected.epochs:.1f} times through."
     )
