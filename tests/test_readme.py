@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pellucid.cli.main import VERBS
+from pellucid.shell import install_extra
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CODE = (".py", ".js")
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -62,6 +65,30 @@ def test_a_file_that_is_linked_is_there(document: str):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if not re.match(r"\w+:", target):
             assert (path.parent / target).exists(), target
+
+
+def extras(text: str) -> set[str]:
+    """The extras that a text says to install, as `.[pdf,parquet]` or by `install_extra`."""
+    lists = re.findall(r"(?:pellucid|\.)\[([a-z, ]+)\]", text) + re.findall(
+        r"install_extra\([\"'](\w+)", text
+    )
+    return {name.strip() for listed in lists for name in listed.split(",")}
+
+
+def test_the_extras_that_are_named_are_there_and_the_readme_installs_them():
+    there = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*") if path.suffix in CODE]
+    named = set[str]().union(*map(extras, sources))
+    assert named == {"pdf", "parquet", "languages"}
+    assert named <= extras(README) <= there
+    assert extras(README) >= set(re.findall(r"with the extra `(\w+)`", README))
+
+
+def test_a_hint_is_the_command_of_the_readme():
+    assert 'pip install -c constraints.txt -e ".[' in README
+    assert install_extra("pdf").startswith('pip install -e ".[pdf]"') and "## Your own text" in README
+    modules = [path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")]
+    assert not any("pip install 'pellucid[" in text for text in modules), "that may be another's package"
 
 
 def rooms() -> list[str]:

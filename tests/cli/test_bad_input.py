@@ -128,6 +128,38 @@ def test_before_there_is_a_run(
     assert snapshot(here) == before, "nothing is left behind"
 
 
+KNOWN_FROM_THE_TEXT = ("empty", "blank", "binary", "picture", "empty folder", "too short", "out below a file")
+AT_ONCE = {
+    **{name: start for name, start in STARTING.items() if start[0][0] == "train"},
+    "no such book": (("train", "gutenberg:moby"), ["gutenberg:moby names no books"]),
+    "odd heads": (("train", "farm.txt", "--n-heads", 5), ["does not divide into 5 heads"]),
+    "floor above every rate": (("train", "farm.txt", "--min-lr", 1), ["--min-lr must lie between 0 and"]),
+    "wide in words": (("train", "farm.txt", "--config", "wide.toml"), ["d_model must be a whole number"]),
+    "existing run": (("train", "farm.txt", "--out", "a-run"), ["a-run holds a run already", "--overwrite"]),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in AT_ONCE if name not in KNOWN_FROM_THE_TEXT])
+def test_what_needs_no_text_is_refused_before_anything_is_measured_or_read(
+    cli: Cli, here: Path, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    def too_early(*_: object, **__: object) -> None:
+        pytest.fail("this takes time, and it could be known before")
+
+    monkeypatch.setattr("pellucid.training.plan.probe", too_early)
+    monkeypatch.setattr("pellucid.training.train.read", too_early)
+    (here / "wide.toml").write_text("[model]\nd_model = 'wide'\n")
+    (here / "a-run").mkdir()
+    (here / "a-run" / "config.json").write_text("{}")
+    arguments, remedy = AT_ONCE[name]
+    check(cli(*arguments), *remedy)
+
+
+def test_a_preview_of_a_missing_text_is_refused_at_once(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("pellucid.training.plan.probe", lambda *_: pytest.fail("it could be known before"))
+    check(cli("preview", "fram.txt"), "fram.txt does not exist; did you mean farm.txt?")
+
+
 WITH_A_RUN = {
     "existing run": ((*TRAIN, "--steps", 3, "--out", "runs/farm-1"), ["--resume", "--overwrite"]),
     "changed model": (("train", "--resume", "--d-model", 32), ["d_model 16, not 32", "leave the flag out"]),

@@ -31,6 +31,11 @@ def everything(folder: Path) -> dict[str, bytes | None]:
     }
 
 
+def flat(text: str) -> str:
+    """Lines that were broken to fit the terminal, as one."""
+    return " ".join(text.split())
+
+
 def parse_json(result: Any) -> dict[str, Any]:
     return json.loads(result.out.splitlines()[-1], parse_constant=pytest.fail)
 
@@ -166,11 +171,14 @@ def test_a_text_cannot_command_the_terminal(cli: Cli, here: Path):
 
 
 def test_characters_a_given_tokenizer_lacks_are_counted(cli: Cli, farm: Path, finished_run: Path, here: Path):
-    (here / "other.txt").write_text("Ünd The cat. " * 50)
+    (here / "other.txt").write_text("Ünd The cat. " * 50 + "\u200b→é漢\u0301½", encoding="utf-8")
     result = cli("preview", "other.txt", "--tokenizer", finished_run, *SMALL, "--json")
     assert result.code == 0, result.err
-    assert parse_json(result)["unknown"] == 50
-    assert "50 characters are unknown to the tokenizer" in result.out
+    told = parse_json(result)
+    assert (told["unknown"], told["unknown_named"]) == (56, "'Ü', U+200B, '→', 'é', '漢' and 2 others")
+    assert f"56 characters are unknown to the tokenizer ({told['unknown_named']}) and become" in result.out
+    trained = cli("train", "other.txt", "--tokenizer", finished_run, *SMALL)
+    assert f"56 characters are unknown to the tokenizer ({told['unknown_named']})" in flat(trained.err)
 
 
 @pytest.mark.parametrize(

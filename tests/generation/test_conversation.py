@@ -196,10 +196,12 @@ def test_unknown_characters_are_counted_in_what_was_just_written_alone(inner):
     "".join(conversation.reply("Hello"))
     assert notes == []
     "".join(conversation.reply("a §"))
-    assert notes == ["1 of the prompt's characters never occurred in training: it is read as unknown."]
+    assert notes == ["1 of the prompt's characters never occurred in training ('§'): it is read as unknown."]
     notes.clear()
     "".join(conversation.reply("and so"))
     assert not any("never occurred" in said for said in notes)
     notes.clear()
     engine.draft("§§", SHORT)
-    assert notes == ["2 of the prompt's characters never occurred in training: they are read as unknown."]
+    assert notes == [
+        "2 of the prompt's characters never occurred in training ('§'): they are read as unknown."
+    ]

@@ -187,7 +187,9 @@ def test_unknown_characters_in_a_prompt(make_model, chars):
     engine = Engine(make_model(chars.vocab_size), chars, note=notes.append)
     result = engine.generate("né漢", SamplingOptions(max_tokens=5, ignore_eos=True))[0]
     assert len(result.ids) == 5
-    assert notes == ["2 of the prompt's characters never occurred in training: they are read as unknown."]
+    assert notes == [
+        "2 of the prompt's characters never occurred in training ('é', '漢'): they are read as unknown."
+    ]
 
 
 # ---------------------------------------------------------------------- manners

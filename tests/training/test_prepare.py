@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -294,3 +295,25 @@ def test_scores_are_the_same_however_little_is_looked_at_at_once(data: Any, monk
     monkeypatch.setattr(bigrams, "MOST_COUNTED", 500)
     first = evaluator.bigram_score(count_pairs(data.train[:500], size), data.validation)
     assert evaluator.bigram_score(count_pairs(data.train, size), data.validation) == first
+
+
+def test_characters_that_a_given_tokenizer_lacks_are_named_also_where_it_went_on(
+    text_file: Path, tmp_path: Path, small_chunks: pytest.MonkeyPatch
+):
+    known = tmp_path / "known"
+    prepare.prepare(text_file, known, tokenizer="char")
+    other = tmp_path / "other.txt"
+    other.write_text("é" + text_file.read_text() + "→\u200b→", encoding="utf-8")
+    notes: list[str] = []
+
+    def stop_half_way(what: str, done: int, total: int) -> None:
+        if what == "encoding" and total / 2 < done < total:
+            raise KeyboardInterrupt
+
+    for watch in (stop_half_way, lambda *_: None):
+        watcher = prepare.Watcher(notes.append, watch)
+        with contextlib.suppress(KeyboardInterrupt):
+            prepare.prepare(other, tmp_path / "out", tokenizer=known, watcher=watcher)
+    assert any(note.startswith("Going on after") for note in notes)
+    expected = "4 characters are unknown to the tokenizer ('é', '→', U+200B) and become one unknown token."
+    assert notes[-1] == expected

@@ -51,7 +51,10 @@ def main(args: argparse.Namespace) -> None:
     print(f"bits per byte  {score.bits_per_byte:.4f}")
     if score.n_unknown:
         unknown = f"{score.n_unknown:,} of {score.n_tokens:,} tokens are unknown characters"
-        console.say(f"{unknown}: bits per byte is not comparable.")
+        from pellucid.text.wording import named_characters
+
+        which = run.tokenizer.unknown_characters("".join(document.text for document in corpus.documents))
+        console.say(f"{unknown} ({named_characters(which)}): bits per byte is not comparable.")
     if overlap is None:
         imported = run.folder.imported
         reason = "is not known" if imported else "is prepared or cannot be read any more"

@@ -69,10 +69,6 @@ def main(args: argparse.Namespace) -> None:
         f"Prepared {record['documents']:,} documents, {record['characters']:,} characters: "
         f"{tokens['train']:,} tokens to train on, {tokens['dev']:,} dev, {tokens['validation']:,} validation."
     )
-    if state["unknown"]:
-        console.say(
-            f"{state['unknown']:,} characters are unknown to the tokenizer and became one unknown token."
-        )
     console.next_step(f"pellucid train {quoted(as_source(Path(args.out)))}")
     kept = {
         name: record[name] for name in ("name", "fingerprint", "documents", "characters", "bytes", "tokens")

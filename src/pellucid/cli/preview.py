@@ -1,4 +1,4 @@
-"""`pellucid preview`: what a text holds, and what training on it would take; trains nothing, writes nothing."""
+"""`pellucid preview`: what a text or a chat holds, and what training on it would take; trains nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import console
+from pellucid.cli.chat_flags import TEXT, add_chat, any_chat_flag, refuse_chat
 from pellucid.cli.flags import make_parser
+from pellucid.cli.preview_chat import preview_chat
 from pellucid.cli.settings import add_settings, as_flags, given_settings
 from pellucid.errors import InputError
-from pellucid.shell import quoted
-from pellucid.text.wording import plural
+from pellucid.shell import install_extra, quoted
+from pellucid.text.wording import named_characters, plural
 
 if TYPE_CHECKING:
     from pellucid.text.documents import Corpus
@@ -29,10 +31,12 @@ def parser() -> argparse.ArgumentParser:
         "preview",
         "Show what a text holds, how it would be split and tokenised, which model would be trained, and what that "
         "would take. A dry run: it trains nothing and writes nothing (what is fetched from the web is kept in the "
-        "cache). Takes the settings of `train`.",
+        "cache). Takes the settings of `train`. Of an export of a chat it shows people, sessions, what is redacted, "
+        "and what a model would learn of it; --jsonl writes that.",
         "pellucid preview book.txt --minutes 10",
     )
     made.add_argument("text", nargs="*", metavar="TEXT", help="as for `pellucid train`")
+    add_chat(made)
     add_settings(made)
     return made
 
@@ -40,17 +44,45 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     if not args.text:
         raise InputError("no text to look at: name files, a folder, an address, or `shakespeare`")
+    if _is_chat(args):
+        preview_chat(args)
+    else:
+        preview_text(args)
+
+
+def _is_chat(args: argparse.Namespace) -> bool:
+    """By `--format` or another flag that only chats have, or else by what the files hold."""
+    if args.format == TEXT:
+        refuse_chat(args)
+        return False
+    if any_chat_flag(args):
+        return True
+    from pellucid.text.chats.recognition import holds_chat
+
+    return holds_chat(args.text)
+
+
+def preview_text(args: argparse.Namespace) -> None:
+    """Reads the texts, says what is in them, and plans a training."""
     console.say("Loading…")
     from pellucid.text.sources import read
     from pellucid.text.survey import survey
     from pellucid.training.observer import Observer
-    from pellucid.training.plan import choose_machine, forecast_without_a_run, make_plan, prepare_data
+    from pellucid.training.plan import (
+        choose_machine,
+        forecast_without_a_run,
+        make_plan,
+        prepare_data,
+        refuse_at_once,
+        unknown_characters,
+    )
     from pellucid.training.prepared import prepared_folder
     from pellucid.training.settings import request
 
     if prepared := next(filter(None, map(prepared_folder, args.text)), None):
         raise InputError(f"{prepared} holds tokens, not text: give the text they were prepared from")
     asked = request(args.preset or "auto", args.config, **given_settings(args))
+    refuse_at_once(asked, args.text)
     machine = choose_machine(asked)
     corpus = read(args.text, progress=console.say)
     found = survey(corpus)
@@ -61,9 +93,10 @@ def main(args: argparse.Namespace) -> None:
     forecast = forecast_without_a_run(plan)
     line = _line_to_cut(corpus.documents[0].text)
     pieces = [data.tokenizer.token_text(id) for id in data.tokenizer.encode(line).tolist()]
-    show_plan(plan, reason, pieces, forecast)
+    unknown = unknown_characters(data, corpus)
+    show_plan(plan, reason, pieces, forecast, unknown)
     console.result(
-        {**_survey_record(corpus, found), **_plan_record(plan, reason, pieces, forecast)}, args.json
+        {**_survey_record(corpus, found), **_plan_record(plan, reason, pieces, forecast, unknown)}, args.json
     )
     sources = " ".join(quoted(source) for source in args.text)
     console.next_step(f"pellucid train {sources} {as_flags(args)}".rstrip())
@@ -79,7 +112,9 @@ def _survey_record(corpus: Corpus, found: Survey) -> dict[str, Any]:
     }
 
 
-def _plan_record(plan: Plan, reason: str, pieces: list[str], forecast: Forecast) -> dict[str, Any]:
+def _plan_record(
+    plan: Plan, reason: str, pieces: list[str], forecast: Forecast, unknown: str
+) -> dict[str, Any]:
     """What training would be, as JSON."""
     from pellucid.model.accounting import n_params
     from pellucid.training.plan import count_unknown
@@ -96,6 +131,7 @@ def _plan_record(plan: Plan, reason: str, pieces: list[str], forecast: Forecast)
         },
         "tokens": {"train": len(data.train), "dev": len(data.dev), "validation": len(data.validation)},
         "unknown": count_unknown(data),
+        "unknown_named": named_characters(unknown),
         "model": {**plan.model.to_dict(), "parameters": n_params(plan.model)},
         "training": plan.training.to_dict(),
         "reasons": plan.reasons,
@@ -127,7 +163,7 @@ def show_survey(corpus: Corpus, found: Survey) -> None:
         _row("Damage?", f"{damage}: probably read or written in another encoding than its own")
     _row("Scripts", _shares(found.scripts) or "no letters")
     if found.languages is None:
-        _row("Languages", "not looked for: pip install 'pellucid[languages]'")
+        _row("Languages", f"not looked for, since py3langid is missing: {install_extra('languages')}")
     else:
         _row("Languages", _shares(found.languages))
     _row(
@@ -150,11 +186,11 @@ def show_survey(corpus: Corpus, found: Survey) -> None:
         print(f"    {console.printable(line.expandtabs(4))}".rstrip())
 
 
-def show_plan(plan: Plan, reason: str, pieces: list[str], forecast: Forecast) -> None:
+def show_plan(plan: Plan, reason: str, pieces: list[str], forecast: Forecast, unknown: str) -> None:
     """What training would be and take, as lines on stdout."""
     from pellucid.text.wording import duration, size
     from pellucid.training.plan import count_unknown
-    from pellucid.training.report import parameters_text, step_text
+    from pellucid.training.report import parameters_text, step_text, unknown_text
 
     data, split = plan.data, plan.data.record["splits"]
     parts = ", ".join(f"{name} {count:,}" for name, count in split["characters"].items())
@@ -165,8 +201,8 @@ def show_plan(plan: Plan, reason: str, pieces: list[str], forecast: Forecast) ->
         f"train {len(data.train):,}, dev {len(data.dev):,}, validation {len(data.validation):,}",
         "·".join(map(console.printable, pieces)),
     )
-    if unknown := count_unknown(data):
-        _row("", f"{unknown:,} characters are unknown to the tokenizer and become one unknown token")
+    if said := unknown_text(count_unknown(data), unknown):
+        _row("", said)
     _row(
         "Model",
         f"{plan.model.architecture}: {parameters_text(plan.model, data.tokenizer.n_reserved)}",

@@ -107,11 +107,7 @@ def conversation_prompt(
         left -= n_tokens
         speeches.insert(0, speech)
     # not in the names and in earlier turns: what is known is told once, and only of what a person wrote
-    if (
-        turns
-        and turns[-1].speaker != speaker
-        and (said := unknown_note(tokenizer, tokenizer.encode(message)))
-    ):
+    if turns and turns[-1].speaker != speaker and (said := unknown_note(tokenizer, message)):
         notes.append(said)
     return "".join([opening, *speeches, cue]), notes
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 
 import torch
 
@@ -17,7 +17,7 @@ from pellucid.generation.options import SamplingOptions
 from pellucid.generation.rolling import prompt_start
 from pellucid.model.transformer import LanguageModel
 from pellucid.text.tokenizers.tokenizer import Tokenizer
-from pellucid.text.wording import only_the_last
+from pellucid.text.wording import named_characters, only_the_last
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,9 +147,10 @@ class Engine:
         note = note or self.note
         for token in beginning:
             self.tokenizer.token_bytes(token)  # complains if there is none
+        given = list(prompt)
         if isinstance(prompt, str):
-            prompt = [*self.tokenizer.beginning, *self.tokenizer.encode(prompt).tolist()]
-        ids = list(prompt) or [self.tokenizer.end_of_text]
+            given = [*self.tokenizer.beginning, *self.tokenizer.encode(prompt).tolist()]
+        ids = given or [self.tokenizer.end_of_text]
         context = self.model.config.context_length
         dropped = prompt_start(len(ids), context, options.max_tokens)
         if dropped:
@@ -158,7 +159,9 @@ class Engine:
                 f"{only_the_last(len(ids) - dropped)} read."
             )
         ids = ids[dropped:]
-        if tell_unknown and (said := unknown_note(self.tokenizer, ids)):
+        # where there are unknown tokens, a token is a character
+        is_text = tell_unknown and isinstance(prompt, str)
+        if is_text and (said := unknown_note(self.tokenizer, prompt[dropped:])):
             note(said)
         return Draft(ids, options, self.tokenizer, self.model.config.vocab_size, beginning, ends)
 
@@ -184,15 +187,15 @@ class Engine:
                 module.training = True
 
 
-def unknown_note(tokenizer: Tokenizer, ids: Iterable[int]) -> str | None:
-    """What a person should know of unknown characters among the tokens that are read; None where there are none."""
-    n_unknown = sum(int(token) == tokenizer.unknown for token in ids)
+def unknown_note(tokenizer: Tokenizer, text: str) -> str | None:
+    """What a person should know of unknown characters in what is read; None where there are none."""
+    n_unknown = tokenizer.count_unknown(text)
     if not n_unknown:
         return None
-    one = n_unknown == 1
+    which = named_characters(tokenizer.unknown_characters(text))
     return (
-        f"{n_unknown:,} of the prompt's characters never occurred in training: "
-        f"{'it is' if one else 'they are'} read as unknown."
+        f"{n_unknown:,} of the prompt's characters never occurred in training ({which}): "
+        f"{'it is' if n_unknown == 1 else 'they are'} read as unknown."
     )
 
 

@@ -34,7 +34,12 @@ def routes(house: House) -> APIRouter:
             "token": house.token,
             "default_run": default_run,
             "corpora": [
-                {"name": name, "about": corpus.description, "preset": corpus.preset}
+                {
+                    "name": name,
+                    "about": corpus.description,
+                    "bytes": corpus.download,
+                    "preset": corpus.preset,
+                }
                 for name, corpus in CORPORA.items()
             ],
             "limits": {

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from pellucid.errors import InputError
 from pellucid.text.corpora.named import fetch_named, read_named
-from pellucid.text.corpora.registry import CORPORA, is_named, names_of_corpora
+from pellucid.text.corpora.registry import CORPORA, book_numbers, is_named, names_of_corpora
 from pellucid.text.documents import Document, Progress, fingerprint
 from pellucid.text.files import expand_home, file_mode, read_beginning, read_bytes, walk
 from pellucid.text.readers import (
@@ -90,12 +90,14 @@ class Listing:
         self._owners: dict[str, str] = {}  # the named corpus that a document is read as part of
 
     def items(self, source: str | Path) -> Iterator[Item]:
-        """Raises: InputError when there is no such source, or it names no text."""
+        """Raises: InputError when there is no such source; as they are taken, when it names no text."""
         text = str(source)
         if not text.strip() or "\0" in text:
             raise InputError(
                 f"{text!r} names no text: give a file, a folder, a web address, or one of {names_of_corpora()}"
             )
+        if text.startswith("gutenberg:"):
+            book_numbers(text)
         if is_named(text):  # a file of that name has a separator or a suffix, or it is not what is meant
             return self._named(text)
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
@@ -108,7 +110,7 @@ class Listing:
             self.names.append(path.stem)
             return self._file(path, path.name)
         if glob.has_magic(text):
-            return self._pattern(str(path))
+            return self._pattern(str(path), _matches(str(path)))
         raise InputError(
             f"{text} does not exist{_suggestion(path)}: check the spelling and the folder you are in"
         )
@@ -188,11 +190,7 @@ class Listing:
             is_plain = suffix in PLAIN and suffix in TEXT_SUFFIXES
             yield Item(entry.name, read, (folder / entry.path,), is_plain, group)
 
-    def _pattern(self, pattern: str) -> Iterator[Item]:
-        matches = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
-        paths = sorted(path for path in map(Path, matches) if path.is_file())
-        if not paths:
-            raise InputError(f"{pattern} matches no file: check it, and write ** for folders of any depth")
+    def _pattern(self, pattern: str, paths: list[Path]) -> Iterator[Item]:
         self.names.append(_pattern_name(pattern, paths))
         group = Group(pattern)
         for path in paths:
@@ -218,6 +216,14 @@ def address_stem(url: str) -> str:
     """What to name a corpus after that comes from `url`."""
     stem = Path(unquote(urlsplit(url).path)).name or urlsplit(url).hostname or "web"
     return stem.split(".")[0] or "web"
+
+
+def _matches(pattern: str) -> list[Path]:
+    found = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+    paths = sorted(path for path in map(Path, found) if path.is_file())
+    if not paths:
+        raise InputError(f"{pattern} matches no file: check it, and write ** for folders of any depth")
+    return paths
 
 
 def _pattern_name(pattern: str, paths: Sequence[Path]) -> str:

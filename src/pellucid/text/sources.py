@@ -66,6 +66,17 @@ def stream(
     return DocumentStream(sources, progress, in_pieces)
 
 
+def refuse_missing(sources: str | Path | Sequence[str | Path]) -> None:
+    """Refuse what is not there, before anything is read or fetched.
+
+    Raises:
+        InputError: as `read`, for a file, folder or pattern that names nothing, or a wrong name of a corpus.
+    """
+    listing = Listing([], None, False)
+    for source in [sources] if isinstance(sources, str | Path) else sources:
+        listing.items(source)
+
+
 class DocumentStream:
     """An iterator of documents, which gathers what there is to say about them."""
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
+
+MOST_NAMED = 5  # characters
+
 
 def plural(count: int, one: str, many: str | None = None) -> str:
     """`1 file`, `2 files`; `many` where an s does not make it."""
@@ -26,6 +31,18 @@ def size(n_bytes: float, total: float | None = None) -> str:
     )
     amount = f"{n_bytes / scale:.{digits}f}"
     return f"{amount} of {total / scale:.{digits}f} {unit}" if total else f"{amount} {unit}"
+
+
+def named_characters(characters: Iterable[str]) -> str:
+    """`'é', '→', U+200B`: up to five, each as it looks or, where it cannot be seen alone, by its code point."""
+    names = [_character(each) for each in dict.fromkeys(characters)]
+    rest = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {plural(rest, 'other')}" if rest > 0 else "")
+
+
+def _character(character: str) -> str:
+    seen_alone = character.isprintable() and unicodedata.category(character)[0] not in "MZ"
+    return f"'{character}'" if seen_alone else f"U+{ord(character):04X}"
 
 
 def only_the_last(n: int) -> str:

@@ -77,18 +77,7 @@ def choose(
     context = size.context_length
     while context > 8 and context >= n_tokens // 4:
         context //= 2
-    model = {
-        "n_layers": size.n_layers,
-        "d_model": size.d_model,
-        "n_heads": size.n_heads,
-        "context_length": context,
-        "positions": "rotary",
-        "norm": "rmsnorm",
-        "qk_norm": True,
-        "activation": "swiglu",
-        # a large vocabulary's two tables would be most of a small model
-        "tie_embeddings": kind != "char",
-    }
+    model = _model(size, context, kind)
     reasons = [
         f"size: {size.n_layers} layers, d_model {size.d_model}, context {context}, batch {size.batch_size}, "
         f"because of {because}"
@@ -98,8 +87,31 @@ def choose(
     model["dropout"] = _dropout(epochs)
     if model["dropout"]:
         reasons.append(f"dropout {model['dropout']}, because the text will be read about {epochs:.0f} times")
-    training = {"batch_size": size.batch_size, "lr": size.lr}
-    return Choice(model, training, reasons)
+    return Choice(model, _training(size), reasons)
+
+
+def all_choices() -> list[Choice]:
+    """What `choose` may choose, smallest first."""
+    return [Choice(_model(size, size.context_length, "char"), _training(size), []) for size in LADDER]
+
+
+def _model(size: Size, context_length: int, kind: str) -> dict[str, Any]:
+    return {
+        "n_layers": size.n_layers,
+        "d_model": size.d_model,
+        "n_heads": size.n_heads,
+        "context_length": context_length,
+        "positions": "rotary",
+        "norm": "rmsnorm",
+        "qk_norm": True,
+        "activation": "swiglu",
+        # a large vocabulary's two tables would be most of a small model
+        "tie_embeddings": kind != "char",
+    }
+
+
+def _training(size: Size) -> dict[str, Any]:
+    return {"batch_size": size.batch_size, "lr": size.lr}
 
 
 def _dropout(epochs: float) -> float:

@@ -30,6 +30,7 @@ class Position:
     fingerprint: str = ""  # of the text that was read up to here
     tokens: tuple[int, ...] = (0,) * len(PARTS)
     unknown: int = 0
+    unknown_characters: str = ""  # which those are, each once
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,11 @@ def _encode_batch(tokenizer: Tokenizer, pieces: list[Piece]) -> list[np.ndarray]
 
 
 def _after(position: Position, batch: Batch, tokens: list[np.ndarray], tokenizer: Tokenizer) -> Position:
-    unknown = (
-        sum(int((part == tokenizer.unknown).sum()) for part in tokens) if tokenizer.unknown is not None else 0
-    )
+    unknown, which = 0, position.unknown_characters
+    if tokenizer.unknown is not None:
+        unknown = sum(int((part == tokenizer.unknown).sum()) for part in tokens)
+    if unknown:
+        new = tokenizer.unknown_characters("".join(text for _, text, _ in batch.pieces))
+        which = "".join(dict.fromkeys(which + new))
     counts = tuple(before + len(part) for before, part in zip(position.tokens, tokens, strict=True))
-    return Position(batch.characters, batch.fingerprint, counts, position.unknown + unknown)
+    return Position(batch.characters, batch.fingerprint, counts, position.unknown + unknown, which)

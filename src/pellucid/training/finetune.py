@@ -30,10 +30,10 @@ from pellucid.training.forecast import Forecast, check_memory
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, deterministic
 from pellucid.training.observer import Observer
-from pellucid.training.plan import build, choose_machine, count_unknown, forecast
+from pellucid.training.plan import build, choose_machine, count_unknown, forecast, refuse_at_once
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome, step_text, token_counts
-from pellucid.training.run_folder import create_run
+from pellucid.training.run_folder import check_out, create_run
 from pellucid.training.settings import Request, request
 from pellucid.training.stages import finish, pair_counts, with_eval_tokens, write_config
 from pellucid.training.weights import load_weights
@@ -81,8 +81,11 @@ def finetune(
         Interrupted, Diverged, OutOfMemory, OSError: see `Trainer.train`; the run can be resumed.
     """
     observer, chats = observer or Observer(), chats or ChatOptions()
-    start = open_base(base)
     asked = request(preset, config, **settings)
+    refuse_at_once(asked, None)
+    if out is not None:
+        check_out(out, overwrite)
+    start = open_base(base)
     _refuse_another_shape(asked, start)
     model_config = dataclasses.replace(start.model, **asked.model)
     machine = choose_machine(asked)

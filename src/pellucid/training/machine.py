@@ -62,15 +62,13 @@ def probe(device: str = "auto", precision: str = "auto", threads: int = 0) -> Ma
     Raises:
         InputError: the device is not there, or cannot do the precision.
     """
-    device = choose_device(device)
+    device = check_names(device, precision)
     if device == "cpu":
         torch.set_num_threads(threads or best_threads())
     float32 = matmul_flops(device, torch.float32)
     bfloat16 = 0.0 if device == "mps" else matmul_flops(device, torch.bfloat16)
     if precision == "auto":
         precision = "bfloat16" if bfloat16 > BF16_MUST_WIN_BY * float32 else "float32"
-    elif precision not in ("float32", "bfloat16"):
-        raise InputError(f"precision {precision!r} is unknown: choose auto, float32 or bfloat16")
     elif precision == "bfloat16" and not bfloat16:
         raise InputError(f"bfloat16 is not supported on {device} here: use --precision float32")
     return Machine(device, precision, float32, bfloat16, torch.get_num_threads(), available_memory(device))
@@ -106,6 +104,17 @@ def _typical_matmul_flops() -> float:
         _ = a @ b
         laps.append(time.perf_counter() - lap)
     return 2 * rows * inner * columns / statistics.median(laps)
+
+
+def check_names(device: str, precision: str) -> str:
+    """The device that is meant; measures nothing.
+
+    Raises:
+        InputError: the device is not there, or there is no such precision.
+    """
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise InputError(f"precision {precision!r} is unknown: choose auto, float32 or bfloat16")
+    return choose_device(device)
 
 
 def choose_device(device: str) -> str:

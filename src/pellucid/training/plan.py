@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -12,18 +12,19 @@ from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.documents import Corpus
-from pellucid.text.tokenizers.tokenizer import build_tokenizer
+from pellucid.text.sources import refuse_missing
+from pellucid.text.tokenizers.tokenizer import build_tokenizer, check_tokenizer
 from pellucid.text.wording import duration
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData, split_corpus, tokenise
 from pellucid.training.forecast import Forecast, check_memory, estimated_seconds, seconds_per_step
 from pellucid.training.gradients import Batches
 from pellucid.training.loop import Trainer
-from pellucid.training.machine import Machine, attention_core, deterministic, probe
+from pellucid.training.machine import Machine, attention_core, check_names, deterministic, probe
 from pellucid.training.observer import Observer
-from pellucid.training.report import parameters_text, token_counts
+from pellucid.training.report import parameters_text, token_counts, unknown_text
 from pellucid.training.run_folder import RunFolder
-from pellucid.training.settings import Request, resolve
+from pellucid.training.settings import Request, refuse_impossible, resolve
 
 Tell = Callable[[str], None]
 
@@ -38,6 +39,22 @@ class Plan:
     training: TrainConfig
     reasons: tuple[str, ...]  # for what `auto` chose
     memory: int
+
+
+def refuse_at_once(asked: Request, sources: str | Path | Sequence[str | Path] | None) -> None:
+    """Refuse what is wrong whatever the text holds and the machine can do, before either is looked at.
+
+    Args:
+        sources: None where the text has been read already.
+
+    Raises:
+        InputError: a source is not there, a setting is unknown, or two do not go together.
+    """
+    if sources is not None:
+        refuse_missing(sources)
+    check_tokenizer(asked.tokenizer, asked.text.get("vocab_size"))
+    check_names(asked.training.get("device", "auto"), asked.training.get("precision", "auto"))
+    refuse_impossible(asked)
 
 
 def choose_machine(asked: Request) -> Machine:
@@ -73,8 +90,8 @@ def prepare_data(
     )
     data = tokenise(corpus, splits, tokenizer)
     note(f"Tokens: {reason}; {token_counts(data)}.")
-    if unknown := count_unknown(data):
-        note(f"{unknown:,} characters are unknown to the tokenizer and become one unknown token.")
+    if unknown := unknown_text(count_unknown(data), unknown_characters(data, corpus)):
+        note(f"{unknown}.")
     return data, reason
 
 
@@ -84,6 +101,14 @@ def count_unknown(data: TrainingData) -> int:
     if unknown is None:
         return 0
     return sum(int((part == unknown).sum()) for part in (data.train, data.dev, data.validation))
+
+
+def unknown_characters(data: TrainingData, corpus: Corpus) -> str:
+    """Those characters of the text that the vocabulary lacks, each once."""
+    if data.tokenizer.unknown is None:
+        return ""
+    texts = (document.text for document in corpus.documents)
+    return "".join(dict.fromkeys("".join(map(data.tokenizer.unknown_characters, texts))))
 
 
 def make_plan(data: TrainingData, asked: Request, machine: Machine, note: Tell) -> Plan:

@@ -43,6 +43,7 @@ from pellucid.training.prepared import (
     read_state,
     token_file,
 )
+from pellucid.training.report import unknown_text
 
 NOT_BEGUN = (".lock", f".{STATE}.tmp")  # what is left where preparing was killed as it began
 SAVE_SECONDS = 5.0  # of work that a crash can cost, at most about
@@ -198,10 +199,12 @@ class _Preparation:
             write_json(self.folder / STATE, state)
         if not (self.folder / TOKENIZER).exists():
             write_atomically(self.folder / TOKENIZER, tokenizer.save)
-        record, unknown = self._encode(text, plan, tokenizer)
+        record, reached = self._encode(text, plan, tokenizer)
         self._refuse_changes(state["sources"], _stamps(text))
         dtype = token_dtype(tokenizer).newbyteorder("<").str
-        state |= {"finished": True, "dtype": dtype, "unknown": unknown, "record": record}
+        state |= {"finished": True, "dtype": dtype, "unknown": reached.unknown, "record": record}
+        if reached.unknown:
+            self.watcher.note(f"{unknown_text(reached.unknown, reached.unknown_characters)}.")
         write_json(self.folder / STATE, state)
         (self.folder / PROGRESS).unlink()
         return state
@@ -240,8 +243,10 @@ class _Preparation:
         self.watcher.note(f"Tokens: {reason}.")
         return tokenizer
 
-    def _encode(self, text: Inventory, plan: SplitPlan, tokenizer: Tokenizer) -> tuple[dict[str, Any], int]:
-        """Write the token files; returns the record of text and tokens, and how many of these are unknown."""
+    def _encode(
+        self, text: Inventory, plan: SplitPlan, tokenizer: Tokenizer
+    ) -> tuple[dict[str, Any], Position]:
+        """Write the token files; returns the record of text and tokens, and the position at the end."""
         reading = Reading(text, plan)
         position = self._saved_position()
         with contextlib.ExitStack() as stack:
@@ -273,7 +278,7 @@ class _Preparation:
             splits=splits,
             tokenizer=tokenizer,
         )
-        return record, position.unknown
+        return record, position
 
     def _saved_position(self) -> Position:
         path = self.folder / PROGRESS
@@ -283,9 +288,13 @@ class _Preparation:
         try:
             tokens = tuple(int(stored["tokens"][part]) for part in PARTS)
             position = Position(
-                int(stored["characters"]), str(stored["fingerprint"]), tokens, int(stored["unknown"])
+                int(stored["characters"]),
+                str(stored["fingerprint"]),
+                tokens,
+                int(stored["unknown"]),
+                "".join(map(chr, stored.get("unknown_characters", []))),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise InputError(f"{path} is damaged: add --overwrite to start again") from None
         self.watcher.note(f"Going on after {position.characters:,} characters.")
         return position
@@ -302,6 +311,9 @@ class _Preparation:
                 "fingerprint": position.fingerprint,
                 "tokens": dict(zip(PARTS, position.tokens, strict=True)),
                 "unknown": position.unknown,
+                "unknown_characters": [
+                    *map(ord, position.unknown_characters)
+                ],  # lone surrogates cannot be written
             },
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.model.accounting import n_active_params, n_params
 from pellucid.model.config import ModelConfig
-from pellucid.text.wording import duration, size
+from pellucid.text.wording import duration, named_characters, plural, size
 from pellucid.training.config import TrainConfig
 
 if TYPE_CHECKING:  # `duration` and `size` are for commands too that need no torch
@@ -61,6 +61,17 @@ def token_counts(data: TrainingData) -> str:
     """How much there is of each split."""
     return (
         f"{len(data.train):,} tokens to train on, {len(data.dev):,} dev, {len(data.validation):,} validation"
+    )
+
+
+def unknown_text(count: int, characters: str) -> str:
+    """How many characters of a text, and which, the vocabulary lacks; nothing where it has them all."""
+    if not count:
+        return ""
+    one = count == 1
+    return (
+        f"{plural(count, 'character')} {'is' if one else 'are'} unknown to the tokenizer "
+        f"({named_characters(characters)}) and {'becomes' if one else 'become'} one unknown token"
     )
 
 

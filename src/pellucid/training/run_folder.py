@@ -195,13 +195,7 @@ def create_run(out: str | Path | None, name: str, overwrite: bool = False) -> Ru
         path = RUNS / f"{name}-{max(taken, default=0) + 1}"
     else:
         path = Path(out).expanduser()
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file: --out names a folder")
-    if path.is_dir() and any(item.name not in (".lock", UPLOADED) for item in path.iterdir()):
-        if not is_run(path):
-            raise InputError(f"{path} holds other files: choose a new folder for --out")
-        if not overwrite:
-            raise InputError(f"{path} holds a run already: add --resume to go on with it, or --overwrite")
+    if check_out(path, overwrite):
         folder = RunFolder(path)
         folder.lock()
         for old in path.iterdir():
@@ -216,6 +210,24 @@ def create_run(out: str | Path | None, name: str, overwrite: bool = False) -> Ru
     folder = RunFolder(path)
     folder.lock()
     return folder
+
+
+def check_out(out: str | Path, overwrite: bool = False) -> bool:
+    """Whether there is a run to be replaced at `out`; changes nothing.
+
+    Raises:
+        InputError: `out` is no place for a new run.
+    """
+    path = Path(out).expanduser()
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: --out names a folder")
+    if not path.is_dir() or all(item.name in (".lock", UPLOADED) for item in path.iterdir()):
+        return False
+    if not is_run(path):
+        raise InputError(f"{path} holds other files: choose a new folder for --out")
+    if not overwrite:
+        raise InputError(f"{path} holds a run already: add --resume to go on with it, or --overwrite")
+    return True
 
 
 def find_run(name: str | Path | None = None) -> RunFolder:

@@ -14,6 +14,7 @@ from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.machine import Machine
 
 DEFAULT_MINUTES = 5.0
+ANY_VOCABULARY = 256  # stands for a size that is not known yet; no other setting hangs on it
 TEXT_SETTINGS = ("tokenizer", "vocab_size")
 MODEL_SETTINGS = tuple(field.name for field in dataclasses.fields(ModelConfig) if field.name != "vocab_size")
 TRAIN_SETTINGS = tuple(field.name for field in dataclasses.fields(TrainConfig))
@@ -98,22 +99,41 @@ def resolve(
         kind: of the tokenizer, "char", "bpe" or "wordpiece".
         n_tokens: of the training split.
     """
-    model, training, reasons = dict(asked.model), dict(asked.training), []
+    choice = auto.Choice({}, {}, [])
     if asked.preset == "auto":
-        choice = auto.choose(
-            n_tokens,
-            vocab_size,
-            kind,
-            machine,
-            training.get("minutes", 0.0),
-            _tokens_to_read(training, n_tokens),
-        )
-        if "d_model" in model and not {"n_heads", "head_dim"} & model.keys():
-            choice.model["n_heads"] = max(1, model["d_model"] // 64)
-        model, training = {**choice.model, **model}, {**choice.training, **training}
-        reasons = choice.reasons
-    training |= {"device": machine.device, "precision": machine.precision}
-    return ModelConfig(vocab_size=vocab_size, **model), TrainConfig(**training), reasons
+        minutes, to_read = asked.training.get("minutes", 0.0), _tokens_to_read(asked.training, n_tokens)
+        choice = auto.choose(n_tokens, vocab_size, kind, machine, minutes, to_read)
+    model, training = _laid_over(choice, asked, vocab_size)
+    training = dataclasses.replace(training, device=machine.device, precision=machine.precision)
+    return model, training, choice.reasons
+
+
+def refuse_impossible(asked: Request) -> None:
+    """Refuse settings that no text and no machine can make right, before either is looked at.
+
+    Raises:
+        InputError: what `resolve` would say, whatever `auto` were to choose.
+    """
+    choices = auto.all_choices() if asked.preset == "auto" else [auto.Choice({}, {}, [])]
+    refusals: list[InputError] = []
+    for choice in choices:
+        try:
+            _laid_over(choice, asked, ANY_VOCABULARY)
+        except InputError as error:
+            refusals.append(error)
+    if len(refusals) == len(choices):
+        raise refusals[0]
+
+
+def _laid_over(choice: auto.Choice, asked: Request, vocab_size: int) -> tuple[ModelConfig, TrainConfig]:
+    """What is asked for, over what was chosen."""
+    chosen, model = dict(choice.model), asked.model
+    if chosen and isinstance(model.get("d_model"), int) and not {"n_heads", "head_dim"} & model.keys():
+        chosen["n_heads"] = max(1, model["d_model"] // 64)
+    settings = {**chosen, **model}
+    return ModelConfig(vocab_size=vocab_size, **settings), TrainConfig(
+        **{**choice.training, **asked.training}
+    )
 
 
 def _refuse_unknown(values: dict[str, Any], known: tuple[str, ...]) -> None:

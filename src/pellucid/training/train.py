@@ -20,11 +20,11 @@ from pellucid.training.data import TrainingData, own_sources, split_corpus, toke
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import deterministic, probe
 from pellucid.training.observer import Observer
-from pellucid.training.plan import build, choose_machine, forecast, make_plan, prepare_data
+from pellucid.training.plan import build, choose_machine, forecast, make_plan, prepare_data, refuse_at_once
 from pellucid.training.prepared import find_prepared, keep_as_prepared, load_prepared
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome
-from pellucid.training.run_folder import UPLOADED, RunFolder, create_run
+from pellucid.training.run_folder import UPLOADED, RunFolder, check_out, create_run
 from pellucid.training.settings import Request, request
 from pellucid.training.stages import (
     Sources,
@@ -64,6 +64,9 @@ def train(
     """
     observer = observer or Observer()
     asked = request(preset, config, **settings)
+    refuse_at_once(asked, None if corpus else sources)
+    if out is not None:
+        check_out(out, overwrite)
     machine = choose_machine(asked)
     observer.note(f"Machine: {machine.describe()}.")
     data, asked = _data(sources, corpus, asked, observer)

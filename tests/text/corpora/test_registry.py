@@ -10,6 +10,7 @@ from reading import refused
 from pellucid.cli.train import parser
 from pellucid.text.corpora import registry as corpora
 from pellucid.text.corpora.registry import BOOK_FILES, CORPORA, COURSE, book_numbers
+from pellucid.text.wording import size
 
 
 def test_every_name_is_explained():
@@ -22,6 +23,17 @@ def test_every_name_is_explained():
         assert re.fullmatch(r"[0-9a-f]{64}", corpus.sha256) or corpus.address == corpora.BOOK_ADDRESS, name
         assert all(number in BOOK_FILES for number in corpus.books)
     assert len(COURSE) == 11
+
+
+def test_what_is_to_be_fetched_is_told_before():
+    assert CORPORA["tinystories:train"].description.endswith("; 2.23 GB to fetch")
+    assert CORPORA["tinystories:train"].download == 2_227_753_162
+    assert CORPORA["lesson"].download == 0 and "fetch" not in CORPORA["lesson"].description
+    assert CORPORA["gutenberg:NUMBER"].download is None
+    shown = " ".join(parser().format_help().split())
+    for corpus in CORPORA.values():
+        assert corpus.description in shown
+        assert corpus.sha256 == "" or size(corpus.n_bytes) in corpus.description
 
 
 def test_help_and_messages_list_the_names():

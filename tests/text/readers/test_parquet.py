@@ -75,4 +75,4 @@ def test_small_tables_that_become_huge_texts(refused: Callable[..., None]):
 
 def test_without_pyarrow(refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    refused(b"PAR1", "x.parquet", "pip install 'pellucid[parquet]'")
+    refused(b"PAR1", "x.parquet", 'pip install -e ".[parquet]"')

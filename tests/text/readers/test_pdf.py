@@ -162,4 +162,4 @@ def test_damaged(
 
 def test_without_pypdf(refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pypdf", None)
-    refused(pdf([LINES]), "x.pdf", "pip install 'pellucid[pdf]'")
+    refused(pdf([LINES]), "x.pdf", 'pip install -e ".[pdf]"')

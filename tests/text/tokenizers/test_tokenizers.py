@@ -44,6 +44,12 @@ def test_unknown_characters_are_counted_and_replaced(char: CharTokenizer, text: 
     known = set(PROSE)
     assert char.decode(char.encode(text)) == "".join(c if c in known else "\ufffd" for c in text)
     assert char.count_unknown(text) == sum(c not in known for c in text)
+    assert char.unknown_characters(text) == "".join(dict.fromkeys(c for c in text if c not in known))
+
+
+@given(ANY_TEXT)
+def test_to_bytes_no_character_is_unknown(byte_tokenizer: ByteLevelTokenizer, text: str):
+    assert byte_tokenizer.unknown_characters(text) == ""
 
 
 @given(ANY_TEXT)

@@ -68,7 +68,7 @@ def entries_of(source: str | Path, notes: list[str]) -> list[Entry]:
             f"{text or repr(text)} does not exist: give the file, the folder or the .zip of an export"
         )
     if not stat.S_ISDIR(mode):
-        return list(_file(path, path.name, PurePosixPath(path.name)))
+        return list(_file(path, path.name, PurePosixPath(path.resolve().parent.name, path.name)))
     found = list[Entry]()
     for file in walk(path, notes):
         inside = PurePosixPath(file.relative_to(path).as_posix())

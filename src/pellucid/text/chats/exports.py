@@ -46,7 +46,7 @@ def read_chats(
     _check(sources, format, date_order)
     found, notes, seen = list[Chats](), list[str](), set[Path | bytes]()
     for source in sources:
-        path = expand_home(Path(source)).resolve()
+        path = _resolved(source)
         if path in seen:
             notes.append(f"{source} is named twice and read once")
             continue
@@ -61,6 +61,13 @@ def read_chats(
     return Chats(
         next(iter(formats)) if len(formats) == 1 else MIXED, messages, unparsed, tuple(dict.fromkeys(notes))
     )
+
+
+def _resolved(source: str | Path) -> Path:
+    try:
+        return expand_home(Path(source)).resolve()
+    except (OSError, ValueError, RuntimeError):  # no path at all, which is told when it is read
+        return Path(source)
 
 
 def _check(sources: Sequence[str | Path], format: str | None, date_order: str | None) -> None:

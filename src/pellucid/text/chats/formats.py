@@ -28,12 +28,18 @@ class Format:
         title: as a sentence calls it.
         recognises: whether a file is of it, or a table beside its files.
         read: the chats of all files of it together.
+        fits: whether a file can be of it, where a person says so; None where `recognises` tells.
     """
 
     name: str
     title: str
     recognises: Callable[[File], bool]
     read: Callable[[Sequence[File], Options], Chats]
+    fits: Callable[[File], bool] | None = None
+
+    def can_read(self, file: File) -> bool:
+        """Whether a file is, or as far as one can tell may be, of the format."""
+        return (self.fits or self.recognises)(file)
 
 
 def _whatsapp() -> Any:
@@ -72,6 +78,7 @@ _ALL = (  # the order in which they are asked: iPhones of some countries write W
         "an Instagram thread",
         lambda file: meta.recognises(file) and meta.is_instagram(file),
         meta.read_instagram,
+        fits=meta.recognises,
     ),
     Format(meta.MESSENGER, "a Messenger thread", meta.recognises, meta.read_messenger),
     Format("slack", "a Slack export", slack.recognises, slack.read),
@@ -85,7 +92,7 @@ _ALL = (  # the order in which they are asked: iPhones of some countries write W
             (jsonl.ALPACA, "Alpaca instructions"),
         )
     ),
-    Format("signal", "the text of signal-export", signal.recognises, signal.read),
+    Format("signal", "the text of signal-export", signal.recognises, signal.read, fits=signal.fits),
     Format("imessage", "the text of imessage-exporter", imessage.recognises, imessage.read),
     Format("turns", "lines of me: and them:", turns.recognises, turns.read),
     Format(WHATSAPP, "a WhatsApp export", _recognises_whatsapp, _read_whatsapp),

@@ -76,10 +76,10 @@ def choose(found: Sequence[Person], asked: str | None) -> Person:
             "or learn the writing as plain text with --format text"
         )
     if asked is None:
-        default = _default(found)
-        if default is None:
+        given = default(found)
+        if given is None:
             raise InputError(f"who should the model become? Choose with --as NAME: {list_of(found)}")
-        return default
+        return given
     for matches in _ways(found, asked):
         if len(matches) == 1:
             return matches[0]
@@ -97,7 +97,8 @@ def list_of(found: Sequence[Person]) -> str:
     return ", ".join(named)
 
 
-def _default(found: Sequence[Person]) -> Person | None:
+def default(found: Sequence[Person]) -> Person | None:
+    """The assistant where roles are given, and `me` where the sides are called so; else None."""
     by_id = {folded(person.id): person for person in found}
     if roles_given(found):
         return by_id["assistant"]

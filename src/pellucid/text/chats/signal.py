@@ -24,10 +24,15 @@ DELETED = "(This message was deleted)"
 CALL = re.compile(r"(?:Incoming|Outgoing|Missed)(?: voice| video)? call(?: \(.*\))?")
 
 
-def recognises(file: File) -> bool:
-    """By its first line and by oneself, called Me: iPhones in some countries write WhatsApp's lines alike."""
+def fits(file: File) -> bool:
+    """By its first line."""
     first = next((line for line in file.head.split("\n") if line.strip()), "")
-    if file.shape != "text" or not HEADER.match(first) or WHATSAPP_MARKS.search(file.head):
+    return file.shape == "text" and HEADER.match(first) is not None
+
+
+def recognises(file: File) -> bool:
+    """Also by oneself, called Me: iPhones in some countries write WhatsApp's lines alike."""
+    if not fits(file) or WHATSAPP_MARKS.search(file.head):
         return False
     authors = {match[3] for match in map(HEADER.match, file.text.split("\n")) if match}
     return file.path.suffix.lower() == ".md" or ME in authors or NOBODY in authors

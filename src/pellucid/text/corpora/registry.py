@@ -41,9 +41,14 @@ class NamedCorpus:
     preset: str = "auto"  # the recipe that the page proposes for it
 
     @property
+    def download(self) -> int | None:
+        """Bytes to be fetched, of books about; None where that depends on the name, 0 where it is made here."""
+        return (self.n_bytes or None) if self.address else 0
+
+    @property
     def description(self) -> str:
-        """What it is, with its size where that is known."""
-        return f"{self.about}, {size(self.n_bytes)}" if self.n_bytes else self.about
+        """What it is, and how much there is to fetch."""
+        return f"{self.about}; {size(self.download)} to fetch" if self.download else self.about
 
 
 GUTENBERG_LICENCE = "public domain in the USA"
@@ -95,7 +100,7 @@ CORPORA = {
         ("tinystories.txt", "TinyStoriesV2-GPT4-valid.txt"),
     ),
     "tinystories:train": NamedCorpus(
-        "2,717,699 such stories: the training file of TinyStories V2",
+        "2,717,699 such stories, for `pellucid prepare`: the training file of TinyStories V2",
         TINYSTORIES + "TinyStoriesV2-GPT4-train.txt",
         "CDLA-Sharing-1.0",
         2_227_753_162,
@@ -112,7 +117,7 @@ def names_of_corpora() -> str:
 
 def list_of_corpora() -> str:
     """All names, with what they stand for."""
-    return "; ".join(f"{name} ({corpus.description})" for name, corpus in CORPORA.items())
+    return ", ".join(f"{name} ({corpus.description})" for name, corpus in CORPORA.items())
 
 
 def is_named(source: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pellucid.errors import InputError
+from pellucid.shell import install_extra
 from pellucid.text.decoding import without_surrogates
 from pellucid.text.documents import Document
 from pellucid.text.readers.archive import MOST_RATIO, MOST_UNPACKED, SMALL, Budget
@@ -27,7 +28,7 @@ def read_parquet(data: bytes, name: str) -> Extract:
         from pyarrow import parquet
     except ImportError:
         raise InputError(
-            f"{name} is a Parquet table, and reading those needs pyarrow: pip install 'pellucid[parquet]'"
+            f"{name} is a Parquet table, and reading those needs pyarrow: {install_extra('parquet')}"
         ) from None
     found, budget = Extract(), Budget(min(MOST_UNPACKED, max(SMALL, MOST_RATIO * len(data))))
     try:

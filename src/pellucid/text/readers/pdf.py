@@ -6,6 +6,7 @@ import io
 import logging
 
 from pellucid.errors import InputError
+from pellucid.shell import install_extra
 from pellucid.text.decoding import without_surrogates
 from pellucid.text.readers.extract import Extract, one_document
 from pellucid.text.readers.reflow import reflow
@@ -39,9 +40,7 @@ def _pages(data: bytes, name: str) -> list[str]:
         import pypdf
         from pypdf.errors import DependencyError, FileNotDecryptedError
     except ImportError:
-        raise InputError(
-            f"{name} is a PDF, and reading those needs pypdf: pip install 'pellucid[pdf]'"
-        ) from None
+        raise InputError(f"{name} is a PDF, and reading those needs pypdf: {install_extra('pdf')}") from None
     if b"%PDF-" not in data[:1024]:
         raise InputError(f"{name} is not a PDF document: give it the suffix of what it is")
     logger = logging.getLogger("pypdf")  # it tells each oddity of a file on stderr

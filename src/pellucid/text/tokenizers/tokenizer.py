@@ -127,6 +127,15 @@ class Tokenizer(ABC):
         """How many of the characters of `text` the vocabulary lacks."""
         return 0 if self.unknown is None else int((self.encode(text) == self.unknown).sum())
 
+    def unknown_characters(self, text: str) -> str:
+        """Those characters of `text` that the vocabulary lacks, each once, in the order of the text."""
+        if self.unknown is None:
+            return ""
+        different = "".join(dict.fromkeys(text))  # a tokenizer that has an unknown token has one a character
+        return "".join(
+            c for c, id in zip(different, self.encode(different), strict=True) if id == self.unknown
+        )
+
     def save(self, path: str | Path) -> None:
         """Writes `path`, or `tokenizer.json` in it if it is a folder."""
         path = Path(path)

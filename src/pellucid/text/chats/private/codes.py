@@ -13,7 +13,8 @@ ENDINGS = ("code", "kode", "kodu?", "kod", "k[oó]d", "koodi", "kodas", "kods") 
 NAMES = (
     r"c[oó]digos?", r"k[oó]d\w{0,4}", r"codice", r"codi", r"koodi\w{0,3}", r"cod(?:ul)?", r"код\w{0,4}",
     r"парол[ья]", r"κωδικ[όο]ς?\w{0,2}", r"pass ?w(?:or)?d", r"otp", r"(?:push|sms|mobile|m|photo|i)?-?tan", r"pin",
-    r"2fa", r"mã", r"şifre\w{0,4}", r"sandi", r"kennwort", r"passwort", r"contraseña", r"clave", r"senha", r"mot de passe",
+    r"2fa", r"mã", r"şifre\w{0,4}", r"sandi", r"kennwort", r"passwort", r"contraseña", r"clave", r"senha",
+    r"mot de passe",
     r"wachtwoord", r"hasło", r"heslo", r"salasana", r"lösenord", r"(?:ال)?رمز", r"(?:ال)?كود", r"کد", r"ה?קוד",
     r"कोड", r"ओटीपी", r"কোড", r"குறியீடு", r"รหัส", r"կոդը?", r"კოდი",
 )

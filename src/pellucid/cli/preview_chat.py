@@ -1,0 +1,210 @@
+"""What `pellucid preview` shows of an export of a chat: people, sessions, redactions, and what would be learned."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pellucid.cli import consent, console
+from pellucid.cli.chat_flags import chat_as_flags, kinds_to_keep
+from pellucid.cli.drawing import bar, table
+from pellucid.shell import quoted
+from pellucid.text.wording import plural
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pellucid.text.chats.survey import ChatSurvey, Span
+
+LABEL = 11  # characters, as in the preview of a text
+BAR = 24
+MOST_PEOPLE = 20
+SPAN = 400  # characters of a turn that are shown
+LEARNED, READ = "▌", "│"  # beside what the model learns to say, and what it only reads
+
+
+def preview_chat(args: argparse.Namespace) -> None:
+    """Reads the exports, says what is in them, and writes `--jsonl`."""
+    from pellucid.text.chats.exports import read_chats
+    from pellucid.text.chats.jsonl import write_neutral
+    from pellucid.text.chats.sessions import GAP_MINUTES
+    from pellucid.text.chats.survey import survey
+
+    gap = GAP_MINUTES if args.gap is None else args.gap
+    chats = read_chats(args.text, args.format, args.date_order)
+    found, protected = survey(chats, args.as_, gap_minutes=gap, keep=kinds_to_keep(args), names=args.names)
+    if args.jsonl:
+        write_neutral(protected.chats.messages, Path(args.jsonl).expanduser())
+    consent.say_once()
+    show(found, gap)
+    if args.jsonl:
+        console.say(f"Wrote {plural(len(chats.messages), 'message')}, redacted, to {args.jsonl}")
+    console.result(record(found, gap, args.jsonl), args.json)
+    sources = " ".join(quoted(source) for source in args.text)
+    flags = chat_as_flags(args)
+    if found.asked:
+        console.next_step(f"pellucid finetune {sources} {flags}".rstrip())
+    else:
+        console.next_step(f"pellucid preview {sources} --as {quoted(found.assistant.name)} {flags}".rstrip())
+
+
+def record(found: ChatSurvey, gap: float, jsonl: str | None) -> dict[str, Any]:
+    """What was found, as JSON; texts of unparsed lines and samples as they stand in the export."""
+    from pellucid.text.chats.survey import SHOWN_UNPARSED
+
+    return {
+        "chat": True,
+        "format": found.format,
+        "messages": found.n_messages,
+        "conversations": found.n_conversations,
+        "kinds": found.kinds,
+        "people": [
+            {"id": each.id, "name": each.name, "messages": each.n_messages, "characters": each.n_characters}
+            for each in found.people
+        ],
+        "first": found.first.isoformat() if found.first else None,
+        "last": found.last.isoformat() if found.last else None,
+        "gap_minutes": gap,
+        "sessions": found.n_sessions,
+        "pauses": dict(found.pauses),
+        "session_lengths": dict(found.lengths),
+        "unparsed": {
+            "count": len(found.unparsed),
+            "first": [dataclasses.asdict(each) for each in found.unparsed[:SHOWN_UNPARSED]],
+        },
+        "redacted": {"counts": dict(found.found.counts), "samples": found.found.samples},
+        "as": {"id": found.assistant.id, "name": found.assistant.name, "chosen": found.asked},
+        "counts": found.examples.counts,
+        "replies": found.examples.n_replies,
+        "examples": [[dataclasses.asdict(span) for span in spans] for spans in found.shown],
+        "notes": found.notes,
+        "jsonl": jsonl,
+    }
+
+
+def show(found: ChatSurvey, gap: float) -> None:
+    """What was found, as lines on stdout."""
+    _show_messages(found)
+    _row(
+        "Sessions",
+        f"{found.n_sessions:,}, a new one after a pause of more than {gap:g} min (--gap)",
+    )
+    if any(count for _, count in found.pauses):
+        _rows("Pauses", _bars(found.pauses))
+    _rows("Messages", _bars(found.lengths, "a session"))
+    _show_unparsed(found)
+    _show_redactions(found)
+    _show_learned(found)
+    for note in found.notes:
+        _row("Note", console.printable(note))
+
+
+def _show_messages(found: ChatSurvey) -> None:
+    others = ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.items() if kind != "text")
+    _row(
+        "Found",
+        f"{plural(found.n_messages, 'message')} in {plural(found.n_conversations, 'conversation')} "
+        f"({found.format})" + (f"; not someone's own words: {others}" if others else ""),
+    )
+    people = [
+        (
+            console.printable(each.name),
+            plural(each.n_messages, "message"),
+            plural(each.n_characters, "character"),
+            "" if each.id == each.name else console.printable(each.id),
+        )
+        for each in found.people[:MOST_PEOPLE]
+    ]
+    _rows("People", table(people, " rr").split("\n"))
+    if len(found.people) > MOST_PEOPLE:
+        _row("", f"and {len(found.people) - MOST_PEOPLE:,} more")
+    if found.first and found.last:
+        _row("Dates", f"{found.first:%Y-%m-%d %H:%M} to {found.last:%Y-%m-%d %H:%M}")
+    else:
+        _row("Dates", "none: the order is that of the file")
+
+
+def _show_unparsed(found: ChatSurvey) -> None:
+    from pellucid.text.chats.survey import SHOWN_UNPARSED
+
+    if not found.unparsed:
+        _row("Unparsed", "nothing")
+        return
+    lines = [plural(len(found.unparsed), "line") + " not understood, and left out:"]
+    for each in found.unparsed[:SHOWN_UNPARSED]:
+        place = f"{each.source}:{each.line}" if each.line else each.source
+        lines.append(console.printable(f"{place}: {_cut(each.text, 80)}"))
+    _row("Unparsed", *lines)
+
+
+def _show_redactions(found: ChatSurvey) -> None:
+    counts, samples = found.found.counts, found.found.samples
+    if not counts:
+        _row("Redacted", "nothing was found; that does not mean nothing private is there")
+        return
+    rows = [
+        (f"[{kind}]", f"{count:,}×", ", ".join(map(console.printable, samples[kind])))
+        for kind, count in counts.most_common()
+    ]
+    _rows(
+        "Redacted",
+        [*table(rows, " r").split("\n"), "not all that is private has a shape; --keep KIND leaves a kind in"],
+    )
+
+
+def _show_learned(found: ChatSurvey) -> None:
+    counts, name = found.examples.counts, console.printable(found.assistant.name)
+    chosen = "" if found.asked else " (who wrote most, to have an example: choose with --as NAME)"
+    _row(
+        "Learned",
+        f"to answer as {name}{chosen}: {plural(found.examples.n_replies, 'reply', 'replies')}",
+        ", ".join(
+            f"{part} {plural(counts[f'{part}_replies'], 'reply', 'replies')} in "
+            f"{plural(counts[part], 'conversation')}"
+            for part in ("train", "dev", "validation")
+        )
+        + "; the last by time are held out",
+    )
+    if not found.shown:
+        return
+    from rich.console import Console
+
+    screen = Console(highlight=False, soft_wrap=True)
+    print(f"\nAs the model meets it; what it learns to say is marked {LEARNED}")
+    for spans in found.shown:
+        print()
+        _show_example(spans, screen)
+    print()
+
+
+def _show_example(spans: Sequence[Span], screen: Console) -> None:
+    from rich.text import Text
+
+    for span in spans:
+        mark, style = (LEARNED, "bold green") if span.learned else (READ, "dim")
+        for number, line in enumerate(_cut(span.text, SPAN).split("\n")):
+            role = "" if number else span.role
+            screen.print(Text(f"  {role:<10}{mark} {console.printable(line)}".rstrip(), style=style))
+
+
+def _bars(histogram: Iterable[tuple[str, int]], unit: str = "") -> list[str]:
+    rows = list(histogram)
+    most = max((count for _, count in rows), default=0) or 1
+    named = [(f"{label} {unit}".rstrip(), f"{count:,}", bar(count / most, BAR)) for label, count in rows]
+    return table(named, " r").split("\n")
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _rows(label: str, lines: Sequence[str]) -> None:
+    _row(label, *lines)
+
+
+def _row(label: str, *lines: str) -> None:
+    for number, line in enumerate(lines or ("",)):
+        print(f"{'' if number else label:<{LABEL}}{line}".rstrip())
