@@ -97,7 +97,7 @@ LOCALES = (
     Locale("he", "{d}.{m}.{yyyy}, {H}:{mi}{ss}", media="<המדיה לא נכללה>", image="תמונה הושמטה"),
     Locale("ar", "{d}/{m}/{yyyy}، {h}:{mi}{ss}" + FIXED + "{p}", ("ص", "م"), digits=ARABIC_DIGITS, bounds="\u200f"),
     Locale("ar latin", "{d}/{m}/{yyyy}، {HH}:{mi}{ss}", bounds="\u200f", media="<تم استبعاد الوسائط>"),
-    Locale("fa", "{yyyy}/{m}/{d},‏ {H}:{mi}{ss}", digits=PERSIAN_DIGITS, media="<رسانه حذف شد>"),
+    Locale("fa", "{yyyy}/{m}/{d},\u200f {H}:{mi}{ss}", digits=PERSIAN_DIGITS, media="<رسانه حذف شد>"),
     Locale("hi", "{d}/{m}/{yy}, {h}:{mi}{ss} {p}", ("पूर्वाह्न", "अपराह्न"), media="<मीडिया के बिना>"),
     Locale("mr", "{d}/{m}/{yy}, {h}:{mi}{ss} {p}", ("म.पू.", "म.उ."), digits=HINDI_DIGITS),
     Locale("bn", "{d}/{m}/{yy}, {h}:{mi}{ss} {p}", media="<মিডিয়া বাদ দেওয়া হয়েছে>"),

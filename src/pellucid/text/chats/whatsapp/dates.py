@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pellucid.errors import InputError
 from pellucid.text.chats.whatsapp.calendars import FIRST_YEAR, common_year, from_persian
 from pellucid.text.chats.whatsapp.frame import Frame
+from pellucid.text.wording import plural
 
 ORDERS = ("dmy", "mdy", "ymd")
 WORDS = {"dmy": "day, month, year", "mdy": "month, day, year", "ymd": "year, month, day"}
@@ -169,36 +170,63 @@ def _by_time(
     today: datetime.date,
 ) -> Dates:
     """Decides between orders in which all the dates exist."""
+    steps = {name: _steps_back(dates) for name, dates in read.items()}
+    others = [name for name in read if name != "ymd"]
+    if (
+        others
+        and steps.get("ymd", -1) >= min(steps[name] for name in others)
+        and not _may_begin_with_year(frames[0])
+    ):
+        read = {name: read[name] for name in others}
     if len({tuple(dates) for dates in read.values()}) == 1:  # 1/1/18, 2/2/18: any order is right
         return _decided(next(iter(read)), today, numbers, ())
     latest = today + datetime.timedelta(days=2)
     past = {name: dates for name, dates in read.items() if not any(date and date > latest for date in dates)}
     left = past or read
-    if len(left) > 1 and frames[0].shape.halves == "words":  # no locale writes 18/6/13 beside a.m. and p.m.
-        left = {name: dates for name, dates in left.items() if name != "ymd"}
-    steps = {name: _steps_back(dates) for name, dates in left.items()}
-    best, *others = sorted(steps, key=lambda name: steps[name])
+    best, *others = sorted(left, key=lambda name: steps[name])
+    why = f"dates are read as {WORDS[best]}: in another order "
     if not others:
-        why = f"dates are read as {WORDS[best]}: in another order some lie in the future"
-        return _decided(best, today, numbers, (why,))
+        return _decided(best, today, numbers, (why + "some lie in the future",))
     if steps[others[0]] > FEWER * steps[best]:
-        why = f"dates are read as {WORDS[best]}: in another order time would go back {steps[others[0]]} times"
-        return _decided(best, today, numbers, (why,))
+        return _decided(
+            best, today, numbers, (why + f"time would go back {plural(steps[others[0]], 'time')}",)
+        )
     left = {name: dates for name, dates in left.items() if steps[name] <= FEWER * steps[best]}
     usual = _usual_order(frames[0], numbers, list(left))
     if usual is not None:
         return _decided(
             usual, today, numbers, (f"dates are read as {WORDS[usual]}, as their signs are used",)
         )
+    raise InputError(_question(left, numbers, lines, source))
+
+
+def _question(
+    read: dict[str, list[datetime.date | None]],
+    numbers: Sequence[tuple[str, str, str]],
+    lines: Sequence[int],
+    source: str,
+) -> str:
     unlike = next(
-        index for index in range(len(numbers)) if len({dates[index] for dates in left.values()}) > 1
+        index for index in range(len(numbers)) if len({dates[index] for dates in read.values()}) > 1
     )
     readings = " or ".join(
-        f"{_spelt(dates[unlike])} ({WORDS[name]}: --date-order {name})" for name, dates in left.items()
+        f"{_spelt(dates[unlike])} ({WORDS[name]}: --date-order {name})" for name, dates in read.items()
     )
-    raise InputError(
+    return (
         f"{source} does not tell the order of its dates: {_shown(numbers[unlike])} in line {lines[unlike]} "
         f"is {readings}; give the one that is right"
+    )
+
+
+def _may_begin_with_year(frame: Frame) -> bool:
+    """Whether some locale writes 18/6/13 in such a frame: Basque, Japanese, Chinese and Korean without a comma."""
+    shape = frame.shape
+    return shape.halves == "asian" or (
+        not shape.comma
+        and not shape.halves
+        and not shape.words
+        and shape.of_time == ":"
+        and shape.separators != ".."
     )
 
 

@@ -226,7 +226,8 @@ def _name(lines: Sequence[_Line], conversation: str) -> None:
 
 def _entries(lines: Sequence[_Line], rows: Sequence[str]) -> list[Entry]:
     ends = [row.endswith("\r") for row in rows[:-1]]
-    is_mixed = any(ends) and not all(ends)
+    begun = {line.index for line in lines}
+    tells = any(ends) and not all(ends) and all(index + 1 in begun for index, end in enumerate(ends) if end)
     return [
         Entry(
             line.time,
@@ -234,7 +235,7 @@ def _entries(lines: Sequence[_Line], rows: Sequence[str]) -> list[Entry]:
             quotes=(frame := read_frame(plain(line.head[line.body_at :][:MOST_HEAD]))) is not None
             and frame.shape == line.frame.shape,
             is_notice=is_known_notice(line.head[line.body_at :]) if _may_be_notice(line, rows) else False,
-            after_return=ends[line.index - 1] if is_mixed and line.index else None,
+            after_return=ends[line.index - 1] if tells and line.index else None,
         )
         for line in lines
     ]

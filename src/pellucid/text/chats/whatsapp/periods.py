@@ -42,7 +42,9 @@ UNSPACED = tuple(
     sorted((word for word in PERIODS if re.search("[\u3040-\u9fff\uac00-\ud7af]", word)), key=len)
 )
 # Words beside a time that name no half of the day: at, o'clock, the year's.
-FILLERS = frozenset("um|uhr|um uhr|klo|kl|à|at|г|ч|г ч|o|v|om|be|las|น".split("|")) | {""}
+FILLERS = frozenset(
+    ("", "um", "uhr", "um uhr", "klo", "kl", "à", "at", "г", "ч", "г ч", "o", "v", "om", "be", "las", "น")
+)
 PUNCTUATION = re.compile(r"[.,'\"`´’‘״׳\u200c·]+")
 
 

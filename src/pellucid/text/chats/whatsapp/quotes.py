@@ -22,7 +22,7 @@ class Entry:
     Attributes:
         quotes: whether its text begins with a frame of its own, as text that was pasted does.
         is_notice: of WhatsApp itself, in words that are known.
-        after_return: whether the line above ended with CR LF, None where all lines do or none does.
+        after_return: whether the line above ended with CR LF, None where line ends do not tell messages apart.
     """
 
     time: datetime.datetime | None
@@ -40,7 +40,7 @@ def quoted(entries: Sequence[Entry]) -> set[int]:
 def _by_line_end(entries: Sequence[Entry]) -> set[int]:
     """On iOS messages end with CR LF, and lines within them with LF: entries after LF are quoted."""
     marked = [entry.after_return for entry in entries[1:] if entry.after_return is not None]
-    if not marked or sum(marked) < 0.9 * len(marked):
+    if not marked or 2 * sum(marked) < len(marked):
         return set()
     return {index for index, entry in enumerate(entries) if index and entry.after_return is False}
 
@@ -105,6 +105,8 @@ def _end_of_run(entries: Sequence[Entry], start: int) -> int | None:
                 return None
             if time >= before:
                 return end
+        return None
+    if first <= before + LATE:
         return None
     end = start + 1
     while end < min(len(entries), start + MOST_AHEAD):

@@ -31,7 +31,8 @@ OMITTED = {
     "et": "meedia pilt video heli kleebis gif dokument kontaktikaart | välja&jäetud ära&jäetud",
     "eu": "multimedia irudia bideoa audioa dokumentua | baztertuta kenduta",
     "fa": "رسانه|تصویر|ویدیو|ویدئو|صدا|استیکر|gif|سند|برگ مخاطب|پيوست نما/آهنگ | حذف شد|حذف شده",
-    "fi": "media kuva kuvaa video videota äänitiedostoa tarraa dokumenttia ääni äänitiedosto tarra gif-animaatio gif dokumentti asiakirja yhteystietokortti"
+    "fi": "media kuva kuvaa video videota äänitiedostoa tarraa dokumenttia ääni äänitiedosto tarra gif-animaatio"
+    " gif dokumentti asiakirja yhteystietokortti"
     " | ei ei&sisällytetä ei&sisällytetty jätettiin&pois jätetty&pois poistettu puuttuu",
     "fil": "media larawan video audio sticker | inalis&ang walang&kalakip&na hindi&isinama",
     "fr": "image photo vidéo audio sticker autocollant gif document fiche&contact fichier médias média"
@@ -126,7 +127,8 @@ DELETED = """this message was deleted|you deleted this message|message deleted
 |denne besked er blevet slettet|denne besked blev slettet|du slettede denne besked
 |du har slettet denne besked|tämä viesti poistettiin|poistit tämän viestin|ta wiadomość została usunięta
 |usunięto tę wiadomość|usunąłeś tę wiadomość|usunęłaś tę wiadomość|tato zpráva byla smazána
-|tato zpráva byla odstraněna|tuto zprávu jste smazali|tuto zprávu jste odstranili|tuto zprávu jste odstranil/a|tuto zprávu jste smazal/a
+|tato zpráva byla odstraněna|tuto zprávu jste smazali|tuto zprávu jste odstranili|tuto zprávu jste odstranil/a
+|tuto zprávu jste smazal/a
 |táto správa bola odstránená|túto správu ste odstránili|ez az üzenet törlésre került
 |törölted ezt az üzenetet|ezt az üzenetet törölted|acest mesaj a fost șters|ați șters acest mesaj
 |ai șters acest mesaj|данное сообщение удалено|это сообщение удалено|сообщение удалено
