@@ -147,9 +147,10 @@ class Engine:
         note = note or self.note
         for token in beginning:
             self.tokenizer.token_bytes(token)  # complains if there is none
-        given = list(prompt)
         if isinstance(prompt, str):
-            given = [*self.tokenizer.beginning, *self.tokenizer.encode(prompt).tolist()]
+            text, given = prompt, [*self.tokenizer.beginning, *self.tokenizer.encode(prompt).tolist()]
+        else:
+            text, given = "", list(prompt)
         ids = given or [self.tokenizer.end_of_text]
         context = self.model.config.context_length
         dropped = prompt_start(len(ids), context, options.max_tokens)
@@ -160,8 +161,7 @@ class Engine:
             )
         ids = ids[dropped:]
         # where there are unknown tokens, a token is a character
-        is_text = tell_unknown and isinstance(prompt, str)
-        if is_text and (said := unknown_note(self.tokenizer, prompt[dropped:])):
+        if tell_unknown and (said := unknown_note(self.tokenizer, text[dropped:])):
             note(said)
         return Draft(ids, options, self.tokenizer, self.model.config.vocab_size, beginning, ends)
 
