@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from small_models import MODELS, OTHERS
 
 from pellucid.model.config import IGNORE, ModelConfig
 from pellucid.model.lora import (
@@ -15,7 +16,6 @@ from pellucid.model.lora import (
     possible_targets,
 )
 from pellucid.model.transformer import Transformer, build_model, next_token_loss
-from small_models import MODELS, OTHERS
 
 IDS = torch.arange(2 * 9).view(2, 9) % 19
 ALL = Adapters(3, 6.0, TARGETS["all"])
