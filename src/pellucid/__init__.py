@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pellucid.interop.importing import import_model
     from pellucid.model.config import ModelConfig
     from pellucid.text.sources import read
+    from pellucid.training.finetune import finetune
     from pellucid.training.train import resume, train
 
 __version__ = "0.1.0"
@@ -28,13 +29,14 @@ _HOMES = {
     "InputError": "pellucid.errors",
     "LoadedRun": "pellucid.api",
     "ModelConfig": "pellucid.model.config",
+    "finetune": "pellucid.training.finetune",
     "import_model": "pellucid.interop.importing",
     "load": "pellucid.api",
     "read": "pellucid.text.sources",
     "resume": "pellucid.training.train",
     "train": "pellucid.training.train",
 }
-__all__ = ["InputError", "LoadedRun", "ModelConfig", "import_model", "load", "read", "resume", "train"]
+__all__ = ["InputError", "LoadedRun", "ModelConfig", "finetune", "import_model", "load", "read", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

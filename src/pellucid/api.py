@@ -12,8 +12,10 @@ from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
+from pellucid.text.template import Template
 from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
 from pellucid.training.average import averaged
+from pellucid.training.base import merged_checkpoint
 from pellucid.training.checkpoints import problem
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.machine import attention_core, choose_device
@@ -26,7 +28,8 @@ class LoadedRun:
     """A run's model and tokenizer, ready to use.
 
     `step` is that of its weights, None where they do not say; `kind` says which of the run's weights they are:
-    "best", "live" or "checkpoint".
+    "best", "live" or "checkpoint". `template` is how conversations are written for it; None for a model that was only
+    ever trained to continue text.
     """
 
     folder: RunFolder
@@ -35,6 +38,7 @@ class LoadedRun:
     device: str
     step: int | None = None
     kind: str = "best"
+    template: Template | None = None
 
     def engine(self, note: Callable[[str], None] | None = None) -> Engine:
         """What writes with the model; `note` hears what a person should know, as of unknown characters."""
@@ -78,13 +82,15 @@ def load(run: str | Path | None = None, device: str = "auto", step: int | str = 
         InputError: there is no such run or step, it is damaged, or it has no weights yet.
     """
     folder = find_run(run)
-    config = ModelConfig.from_dict(folder.config().get("model", {}))
+    stored = folder.config()
+    config = ModelConfig.from_dict(stored["model"])
     device = choose_device(device)
     model = build_model(config, attention_core(device, config.context_length))
     of_step = _load_step(folder, model, step)
     kind = step if isinstance(step, str) else "checkpoint"
     tokenizer = load_tokenizer(folder.tokenizer_path)
-    return LoadedRun(folder, model.to(device).eval(), tokenizer, device, of_step, kind)
+    template = Template(stored["template"], tokenizer) if stored.get("template") else None
+    return LoadedRun(folder, model.to(device).eval(), tokenizer, device, of_step, kind, template)
 
 
 def _load_step(folder: RunFolder, model: LanguageModel, step: int | str) -> int | None:
@@ -97,7 +103,8 @@ def _load_step(folder: RunFolder, model: LanguageModel, step: int | str) -> int 
         if trouble := problem(path):
             raise InputError(f"{path} {trouble}: choose another step")
         checkpoint = folder.checkpoints.load(step)
-        load_stored_weights(model, averaged(checkpoint.model, checkpoint.optimizer), str(path))
+        weights = averaged(checkpoint.model, checkpoint.optimizer)
+        load_stored_weights(model, merged_checkpoint(folder, folder.config(), weights, str(path)), str(path))
         return step
     if step not in ("best", "live"):
         raise InputError(f"a step is a number, best or live, not {step!r}")

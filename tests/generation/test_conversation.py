@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 
 import pytest
 
@@ -22,8 +22,14 @@ class ScriptedEngine(Engine):
         self.n_written = 0
 
     def stream(
-        self, prompt: str, options: SamplingOptions | None = None, tell_unknown: bool = True
+        self,
+        prompt: str | Sequence[int],
+        options: SamplingOptions | None = None,
+        tell_unknown: bool = True,
+        ends: Collection[int] = (),
     ) -> Generator[str]:
+        assert isinstance(prompt, str)
+        assert not ends
         self.prompts.append(prompt)
         self.options.append(options)
         return self._pieces(self.replies.pop(0))

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, add_run, add_sampling, make_parser, sampling_options
+from pellucid.errors import InputError
 from pellucid.shell import quoted
+
+if TYPE_CHECKING:
+    from pellucid.generation.conversation import Conversation
+
+COMMANDS = {
+    "/retry": "another answer to the last message",
+    "/edit TEXT": "say TEXT instead of the last message",
+    "/save FILE": "add the conversation to FILE, as a JSON line that finetune reads",
+    "/help": "these commands",
+}
 
 
 def parser() -> argparse.ArgumentParser:
     made = make_parser(
         "chat",
-        "Take turns with a model. A model trained on plain text has not learned to answer: it goes on with the "
-        "conversation as its text would, so one trained on plays does best.",
+        "Take turns with a model. One that learned to answer (finetune, or an imported one) reads the conversation as "
+        "it learned to, and ends its replies by itself. One trained on plain text goes on with the conversation as its "
+        "text would, so one trained on plays does best.",
         "pellucid chat --user ROMEO --name JULIET",
     )
     add_run(made)
@@ -23,6 +38,9 @@ def parser() -> argparse.ArgumentParser:
         "--user", default="YOU", metavar="NAME", help="your name in the conversation (%(default)s)"
     )
     made.add_argument("--name", default="PELLUCID", metavar="NAME", help="the model's name (%(default)s)")
+    made.add_argument(
+        "--system", default="", metavar="TEXT", help="what the model is told before the conversation"
+    )
     add_sampling(made, temperature=0.5, top_k=25, max_tokens=180)
     add_device(made)
     return made
@@ -34,23 +52,70 @@ def main(args: argparse.Namespace) -> None:
     from pellucid.generation.conversation import Conversation
 
     run = load(args.run, args.device or "auto")
-    conversation = Conversation(run.engine(console.say), options, user=args.user, model_name=args.name)
+    conversation = Conversation(
+        run.engine(console.say), options, args.user, args.name, run.template, args.system
+    )
     if sys.stdin.isatty():
-        console.say(f"{run.folder.name}: an empty line or Ctrl-D ends; Ctrl-C stops a reply.")
+        console.say(
+            f"{run.folder.name}: an empty line or Ctrl-D ends; Ctrl-C stops a reply; /help tells commands."
+        )
     turns = 0
     for message in _messages(args.user):
-        reply = conversation.reply(message)
-        console.write(f"{args.name}: ")
         try:
-            for piece in reply:
-                console.write(piece)
-        except KeyboardInterrupt:  # what was written stays
-            console.write(" …")
-        console.write("\n")
+            reply = _answer(conversation, message)
+        except InputError as error:  # the conversation goes on
+            console.say(str(error))
+            continue
+        if reply is None:
+            continue
+        _show(args.name, reply)
         turns += 1
     history = [{"speaker": turn.speaker, "text": turn.text} for turn in conversation.turns]
     console.result({"run": str(run.folder.path), "turns": turns, "history": history}, args.json)
     console.next_step(f"pellucid sample {quoted(run.folder.path)}")
+
+
+def _answer(conversation: Conversation, message: str) -> Generator[str] | None:
+    """The reply to a message, or to what a command makes of it; None where there is none to be given.
+
+    Raises:
+        InputError: there is no such command, or it cannot be done.
+    """
+    command, _, rest = message.partition(" ")
+    if not command.startswith("/"):
+        return conversation.reply(message)
+    if command == "/retry":
+        return conversation.retry()
+    if command == "/edit" and rest.strip():
+        return conversation.edit(rest)
+    if command == "/save" and rest.strip():
+        _save(conversation, Path(rest.strip()).expanduser())
+    else:
+        console.say("\n".join(f"  {name:<11} {about}" for name, about in COMMANDS.items()))
+    return None
+
+
+def _save(conversation: Conversation, path: Path) -> None:
+    if not conversation.turns:
+        raise InputError("nothing was said yet that could be saved")
+    line = json.dumps({"messages": conversation.messages()}, ensure_ascii=False)
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): choose another file") from None
+    console.say(f"Saved to {path}.")
+
+
+def _show(name: str, reply: Generator[str]) -> None:
+    console.write(f"{name}: ")
+    try:
+        for piece in reply:
+            console.write(piece)
+    except KeyboardInterrupt:  # what was written stays
+        reply.close()
+        console.write(" …")
+    console.write("\n")
 
 
 def _messages(user: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ VERBS = {
     "demo": "Shakespeare's plays to a trained model and a scene, in about two minutes",
     "train": "train a model on your text",
     "preview": "what a text holds, and what training on it would take: a dry run",
+    "finetune": "teach a model to answer as someone in your chats, or to go on with another text",
     "prepare": "tokenise a text larger than memory once, for train to map",
     "import": "take over a published model, from a folder, a GGUF file or by name",
     "sample": "let a model write",

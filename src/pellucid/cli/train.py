@@ -104,6 +104,8 @@ def finish(outcome: Outcome, as_json: bool) -> None:
         f"\nTrained {outcome.steps:,} steps, {outcome.tokens:,} tokens, in {duration(outcome.seconds)} "
         f"({speed:,.0f} tokens/s)."
     )
+    if outcome.validation and not outcome.bigram:
+        console.say(f"Held out    {score_text(outcome.validation)}")
     if outcome.validation and outcome.bigram:
         ahead = outcome.bigram.loss - outcome.validation.loss
         console.say(f"Validation  {score_text(outcome.validation)}")

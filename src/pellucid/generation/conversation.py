@@ -1,6 +1,8 @@
-"""Taking turns with a model that was only ever trained to continue text.
+"""Taking turns with a model, in one of two forms.
 
-Both sides are written as a play writes its speeches, which a model of plays, and most others, go on with:
+A model that learned to answer reads the conversation as its template writes it (text/template.py). For one that was
+only ever trained to continue text, both sides are written as a play writes its speeches, which a model of plays, and
+most others, go on with:
 
     NAME:
     what is said
@@ -13,12 +15,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
+from typing import Protocol
 
 from pellucid.errors import InputError
 from pellucid.generation.engine import Engine, unknown_note
 from pellucid.generation.options import CHAT_DEFAULTS, SamplingOptions
 from pellucid.generation.text_stream import StopFinder
+from pellucid.text.template import Template, last_turns
+from pellucid.text.template import Turn as TemplateTurn
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.text.wording import only_the_last
 
@@ -179,17 +184,110 @@ class SpeechCutter:
         return text
 
 
+class Uncut:
+    """Passes on all that a model writes, for replies whose end a token tells."""
+
+    ended = False
+
+    def push(self, piece: str) -> str:
+        return piece
+
+    def flush(self) -> str:
+        return ""
+
+
+class Form(Protocol):
+    """How a conversation is written for a model, and where its replies end."""
+
+    ends: Collection[int]  # tokens that end a reply; none where the end of the text is all there is
+
+    def prompt(
+        self, turns: Sequence[Turn], room: int, preface: str = ""
+    ) -> tuple[str | list[int], list[str]]:
+        """What the model continues, with at most `room` tokens, and what to tell a person; `preface` stands first."""
+        ...
+
+    def cutter(self) -> SpeechCutter | None:
+        """What finds the end of one reply in its text; None where tokens tell it."""
+        ...
+
+    def one_turn(self, text: str) -> str:
+        """What of a message is read."""
+        ...
+
+
+class PlayForm:
+    """Speeches of a play, for a model that only continues text."""
+
+    ends: Collection[int] = ()
+
+    def __init__(self, speakers: Speakers, tokenizer: Tokenizer) -> None:
+        self.speakers, self.tokenizer = speakers, tokenizer
+
+    def prompt(
+        self, turns: Sequence[Turn], room: int, preface: str = ""
+    ) -> tuple[str | list[int], list[str]]:
+        return conversation_prompt(turns, self.speakers.model, self.tokenizer, room, preface)
+
+    def cutter(self) -> SpeechCutter | None:
+        return self.speakers.cutter()
+
+    def one_turn(self, text: str) -> str:
+        return _one_speech(text)
+
+
+class TemplateForm:
+    """The template a model was trained with: the very tokens of its training, and its own end of a reply."""
+
+    def __init__(self, speakers: Speakers, template: Template) -> None:
+        self.speakers, self.template = speakers, template
+        self.ends: Collection[int] = template.ends
+
+    def prompt(
+        self, turns: Sequence[Turn], room: int, preface: str = ""
+    ) -> tuple[str | list[int], list[str]]:
+        system = [TemplateTurn("system", preface.strip())] if preface.strip() else []
+        said = [
+            TemplateTurn("assistant" if turn.speaker == self.speakers.model else "user", turn.text)
+            for turn in turns
+        ]
+        kept = last_turns(self.template, [*system, *said], room)
+        notes, n_kept = [], len(kept) - len(system)
+        if n_kept < len(said):
+            notes.append(
+                f"This model sees {room} tokens of what was said so far: of {len(said)} turns "
+                f"{only_the_last(n_kept)} read."
+            )
+        last = said[-1] if said else None
+        if last and last.role == "user" and (unknown := unknown_note(self.template.tokenizer, last.text)):
+            notes.append(unknown)
+        return self.template.prompt(kept).tolist(), notes
+
+    def cutter(self) -> SpeechCutter | None:
+        return None
+
+    def one_turn(self, text: str) -> str:
+        return text.strip()
+
+
+def form_of(speakers: Speakers, tokenizer: Tokenizer, template: Template | None) -> Form:
+    """The template's form where the model has one, else the play's."""
+    return PlayForm(speakers, tokenizer) if template is None else TemplateForm(speakers, template)
+
+
 class Conversation:
     """A person and a model, speaking in turn.
 
-    A reply ends at a blank line, at the next speaker's name, at the end of the text or after `max_tokens`.
-    Before it the model reads as many of the latest whole turns as leave room in the context for the reply.
+    A reply ends where its form ends it (in a play at a blank line or the next speaker's name), at the end of the text
+    or after `max_tokens`. Before it the model reads as many of the latest whole turns as leave room in the context.
 
     Args:
         engine: writes the replies; its `note` hears what had to be left out.
         options: of each reply; with a seed, reply n draws from seed + n.
         user: the person's name in the text.
         model_name: the model's; a name from its training text makes it speak as that character.
+        template: how the model learned to answer; None for one that only continues text.
+        system: what stands before the conversation: for a template the system's turn.
 
     Raises:
         InputError: a name is empty, has a line break or is used by both.
@@ -201,9 +299,12 @@ class Conversation:
         options: SamplingOptions = CHAT_DEFAULTS,
         user: str = "YOU",
         model_name: str = "MODEL",
+        template: Template | None = None,
+        system: str = "",
     ) -> None:
-        self.engine, self.options = engine, options
+        self.engine, self.options, self.system = engine, options, system
         self.speakers = Speakers(user, model_name)
+        self.form = form_of(self.speakers, engine.tokenizer, template)
         self.turns: list[Turn] = []
         self._n_replies = 0
 
@@ -212,25 +313,53 @@ class Conversation:
 
         Both turns are kept in `turns`, of an answer that is broken off as much as was written.
         """
-        if message := _one_speech(message):
+        if message := self.form.one_turn(message):
             self.turns.append(Turn(self.speakers.user, message))
         options = self.options
         if options.seed is not None:
             options = dataclasses.replace(options, seed=options.seed + self._n_replies)
         self._n_replies += 1
-        return self._speak(self.engine.stream(self.prompt(), options, tell_unknown=False))
+        pieces = self.engine.stream(self.prompt(), options, tell_unknown=False, ends=self.form.ends)
+        return self._speak(pieces)
 
-    def prompt(self) -> str:
-        """What the model is about to continue: the latest turns that fit, and its own name."""
+    def retry(self) -> Generator[str]:
+        """Another answer to the last message, in place of the one there is; with a seed, from the next one.
+
+        Raises:
+            InputError: nothing was said yet.
+        """
+        return self.edit(self._last_message())
+
+    def edit(self, message: str) -> Generator[str]:
+        """The last message said differently: an answer to this one in place of both."""
+        self._last_message()
+        while self.turns.pop().speaker != self.speakers.user:
+            pass
+        return self.reply(message)
+
+    def _last_message(self) -> str:
+        for turn in reversed(self.turns):
+            if turn.speaker == self.speakers.user:
+                return turn.text
+        raise InputError("nothing was said yet that could be answered again")
+
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation as roles and what they said, which `finetune` reads."""
+        system = [{"role": "system", "content": self.system}] if self.system else []
+        roles = {self.speakers.user: "user", self.speakers.model: "assistant"}
+        return [*system, *({"role": roles[turn.speaker], "content": turn.text} for turn in self.turns)]
+
+    def prompt(self) -> str | list[int]:
+        """What the model is about to continue: the latest turns that fit, and the beginning of its own."""
         room = prompt_room(self.engine.model.config.context_length, self.options.max_tokens)
-        prompt, notes = conversation_prompt(self.turns, self.speakers.model, self.engine.tokenizer, room)
+        prompt, notes = self.form.prompt(self.turns, room, self.system)
         for sentence in notes:
             self.engine.note(sentence)
         return prompt
 
     def _speak(self, pieces: Generator[str]) -> Generator[str]:
         """One speech of what the model writes."""
-        cutter = self.speakers.cutter()
+        cutter = self.form.cutter() or Uncut()
         said: list[str] = []
         try:
             with contextlib.closing(pieces):

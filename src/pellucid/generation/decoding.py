@@ -52,6 +52,7 @@ class Draft:
     Args:
         prompt_ids: what is read first; at least one token, no more than the model's context.
         options: how its tokens are picked, and where it ends.
+        ends: tokens that end the text.
         beginning: tokens that it is to begin with. They are drawn like all others, and these taken instead: a
             text that begins with tokens of its own seed goes on as it did.
     """
@@ -63,12 +64,14 @@ class Draft:
         tokenizer: Tokenizer,
         vocab_size: int,
         beginning: Sequence[int] = (),
+        ends: Collection[int] = (),
     ) -> None:
         self.ids = list(prompt_ids)
         self.n_prompt = len(prompt_ids)
         self.n_tokens = 0
         self.options = options
         self.beginning = tuple(beginning)
+        self.ends = frozenset(ends or (tokenizer.end_of_text,))
         self.text = TextStream(tokenizer, options.stop)
         self.pieces: list[str] = []
         self.finish_reason: FinishReason | None = None
@@ -94,10 +97,10 @@ class Draft:
         """Tokens that it may have in the end, prompt included."""
         return self.n_prompt + self.options.max_tokens
 
-    def take(self, token: int, end_of_text: int) -> str:
+    def take(self, token: int) -> str:
         """Append a token; returns the text that can be shown."""
         self.n_tokens += 1
-        ended = token == end_of_text and not self.options.ignore_eos
+        ended = token in self.ends and not self.options.ignore_eos
         piece = ""
         if not ended:
             self.ids.append(token)
@@ -183,21 +186,29 @@ class Decoding:
             logprobs = scores.squeeze(-1) - totals
             rows = zip(drafts, chosen.squeeze(-1).tolist(), logprobs.tolist(), ranks.tolist(), strict=True)
             for draft, token, logprob, rank in rows:
-                piece = draft.take(token, self.tokenizer.end_of_text)
+                piece = draft.take(token)
                 taken.append((draft, Token(token, logprob, piece, rank)))
         self.drop({draft for draft in self.drafts if draft.ended})
         return taken
 
+    def _forbidden(self, ends: frozenset[int]) -> Tensor:
+        """What may not be drawn where `ends` may."""
+        if not self.forbidden[list(ends)].any():
+            return self.forbidden
+        forbidden = self.forbidden.clone()
+        forbidden[list(ends)] = False
+        return forbidden
+
     def _choose(self, drafts: Sequence[Draft], logits: Tensor) -> Tensor:
         """The next token of every draft, (B,) int64."""
-        groups: dict[SamplingOptions, list[int]] = {}
+        groups: dict[tuple[SamplingOptions, frozenset[int]], list[int]] = {}
         for row, draft in enumerate(drafts):
-            groups.setdefault(draft.drawing, []).append(row)
+            groups.setdefault((draft.drawing, draft.ends), []).append(row)
         chosen = torch.empty(len(drafts), dtype=torch.long)
-        for drawing, rows in groups.items():
+        for (drawing, ends), rows in groups.items():
             masks = [mask for row in rows if (mask := drafts[row].seen) is not None]
             seen = torch.stack(masks) if masks else None
-            probabilities = next_token_distribution(logits[rows], drawing, seen, self.forbidden)
+            probabilities = next_token_distribution(logits[rows], drawing, seen, self._forbidden(ends))
             chosen[rows] = draw(probabilities, [drafts[row].generator for row in rows])
         for row, draft in enumerate(drafts):
             if draft.n_tokens < len(draft.beginning):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 
 import torch
 
@@ -78,14 +78,18 @@ class Engine:
         self.forbidden[tokenizer.end_of_text] = False
 
     def generate(
-        self, prompts: str | Sequence[str], options: SamplingOptions | Sequence[SamplingOptions] | None = None
+        self,
+        prompts: str | Sequence[str | Sequence[int]],
+        options: SamplingOptions | Sequence[SamplingOptions] | None = None,
+        ends: Collection[int] = (),
     ) -> list[Generation]:
         """Continue every prompt, all at once; the results are in the prompts' order.
 
         Args:
-            prompts: of any length; an empty one is the beginning of a text.
+            prompts: texts, or tokens, of any length; an empty one is the beginning of a text.
             options: for all, or one for each. Where one is for all, prompt i draws from seed + i, so that
                 equal prompts are continued differently. Each text is the one its prompt and seed give alone.
+            ends: as of `draft`.
         """
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         options = options or SamplingOptions()
@@ -95,20 +99,24 @@ class Engine:
             raise InputError(
                 f"{len(prompts)} prompts but {len(options)} options: give one for all, or one for each"
             )
-        drafts = [self.draft(*pair) for pair in zip(prompts, options, strict=True)]
+        drafts = [self.draft(*pair, ends=ends) for pair in zip(prompts, options, strict=True)]
         for _ in self._decode(drafts):
             pass
         return [_result(draft) for draft in drafts]
 
     def stream(
-        self, prompt: str, options: SamplingOptions | None = None, tell_unknown: bool = True
+        self,
+        prompt: str | Sequence[int],
+        options: SamplingOptions | None = None,
+        tell_unknown: bool = True,
+        ends: Collection[int] = (),
     ) -> Generator[str]:
         """The text of `generate`, in pieces as they are written; closing the iterator stops the model.
 
         Args:
-            tell_unknown: as of `draft`.
+            tell_unknown, ends: as of `draft`.
         """
-        draft = self.draft(prompt, options or SamplingOptions(), tell_unknown=tell_unknown)
+        draft = self.draft(prompt, options or SamplingOptions(), tell_unknown=tell_unknown, ends=ends)
         return _texts(self._decode([draft]))  # notes come now, not with the first piece
 
     def tokens(self, prompt: str, options: SamplingOptions | None = None) -> Generator[Token]:
@@ -117,17 +125,19 @@ class Engine:
 
     def draft(
         self,
-        prompt: str,
+        prompt: str | Sequence[int],
         options: SamplingOptions,
         beginning: Sequence[int] = (),
         note: Callable[[str], None] | None = None,
         tell_unknown: bool = True,
+        ends: Collection[int] = (),
     ) -> Draft:
         """What `prompt` is the beginning of, for a Decoding to write.
 
         Args:
             beginning: tokens that the text is to begin with.
             note: hears what a person should know of this prompt, instead of the engine's own.
+            ends: the tokens that end the text; default the end of text.
             tell_unknown: whether that is also how many of its characters are unknown; not where a person wrote
                 only some of them.
 
@@ -137,9 +147,11 @@ class Engine:
         note = note or self.note
         for token in beginning:
             self.tokenizer.token_bytes(token)  # complains if there is none
-        ids = [*self.tokenizer.beginning, *self.tokenizer.encode(prompt).tolist()] or [
-            self.tokenizer.end_of_text
-        ]
+        if isinstance(prompt, str):
+            text, given = prompt, [*self.tokenizer.beginning, *self.tokenizer.encode(prompt).tolist()]
+        else:
+            text, given = "", list(prompt)
+        ids = given or [self.tokenizer.end_of_text]
         context = self.model.config.context_length
         dropped = prompt_start(len(ids), context, options.max_tokens)
         if dropped:
@@ -149,9 +161,9 @@ class Engine:
             )
         ids = ids[dropped:]
         # where there are unknown tokens, a token is a character
-        if tell_unknown and (said := unknown_note(self.tokenizer, prompt[dropped:])):
+        if tell_unknown and (said := unknown_note(self.tokenizer, text[dropped:])):
             note(said)
-        return Draft(ids, options, self.tokenizer, self.model.config.vocab_size, beginning)
+        return Draft(ids, options, self.tokenizer, self.model.config.vocab_size, beginning, ends)
 
     def decoding(self) -> Decoding:
         """What writes several drafts at once; the model must be in evaluation mode."""

@@ -29,8 +29,11 @@ class Bigram(nn.Module):
         documents: Tensor | None = None,
         cache: KVCache | None = None,
         last_only: bool = False,
+        wanted: Tensor | None = None,
     ) -> Tensor:
-        """Logits (B, T, V) of the token after each of `ids` (B, T); what else a transformer needs is ignored."""
+        """Logits (B, T, V) of the token after each of `ids` (B, T), or (N, V) of those `wanted`."""
         if cache is not None:
             cache.advance(ids.shape[1])
+        if wanted is not None:
+            return self.table(ids[wanted])
         return self.table(ids[:, -1:] if last_only else ids)

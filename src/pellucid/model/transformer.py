@@ -148,6 +148,7 @@ class Transformer(nn.Module):
         documents: Tensor | None = None,
         cache: KVCache | None = None,
         last_only: bool = False,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Logits of the token that follows each of `ids`.
 
@@ -159,9 +160,11 @@ class Transformer(nn.Module):
             documents: (B, S) integers; tokens see only their own document.
             cache: earlier keys and values, extended in place.
             last_only: logits of the last position alone, for decoding.
+            wanted: (B, T) bool, the positions whose logits are asked for: where most targets are not learned, or the
+                vocabulary is large, the others would cost much for nothing.
 
         Returns:
-            (B, T, V), or (B, 1, V) with `last_only`.
+            (B, T, V), (B, 1, V) with `last_only`, or (N, V) of the N positions `wanted`, row after row.
         """
         T = ids.shape[1]
         past = cache.length if cache is not None else 0
@@ -178,7 +181,16 @@ class Transformer(nn.Module):
             x = block(x, shared)
         if cache is not None:
             cache.advance(T)
-        return self.cap(self.head(self.norm(x[:, -1:] if last_only else x)))
+        if last_only:
+            x = x[:, -1:]
+        elif wanted is not None:
+            x = select(x, wanted)
+        return self.cap(self.head(self.norm(x)))
+
+
+def select(x: Tensor, wanted: Tensor) -> Tensor:
+    """(N, C): the places of `x` (B, T, C) at which `wanted` (B, T) is true, row after row."""
+    return x.flatten(0, 1).index_select(0, wanted.flatten().nonzero().squeeze(1))
 
 
 def _positions(past: int, n_tokens: int, real: Tensor | None, device: torch.device) -> Tensor:
@@ -196,11 +208,11 @@ def build_model(config: ModelConfig, attend: str = "fused") -> LanguageModel:
 
 
 def next_token_loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
-    """Cross-entropy in nats between `logits` (B, T, V) and `targets` (B, T); targets of IGNORE are not scored.
+    """Cross-entropy in nats between `logits` (…, V) and `targets` (…); targets of IGNORE are not scored.
 
-    "mean" is over the scored targets, "sum" over all, "none" gives (B, T).
+    "mean" is over the scored targets, "sum" over all, "none" gives one of each target.
     """
     loss = F.cross_entropy(
-        logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE, reduction=reduction
+        logits.flatten(0, -2).float(), targets.flatten(), ignore_index=IGNORE, reduction=reduction
     )
     return loss.view(targets.shape) if reduction == "none" else loss

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from pellucid.errors import InputError
-from pellucid.generation.conversation import Speakers, Turn, conversation_prompt, prompt_room
+from pellucid.generation.conversation import Form, Speakers, Turn, form_of, prompt_room
 from pellucid.generation.decoding import Draft, Token
 from pellucid.generation.options import SamplingOptions
 from pellucid.generation.rolling import window_start
@@ -80,7 +80,7 @@ class Asked:
 
     served: Served
     draft: Draft
-    speakers: Speakers
+    form: Form
     notes: list[str]
 
 
@@ -94,11 +94,11 @@ def prepare(
     """Write a conversation as the model reads it; takes a moment where it is long.
 
     Args:
-        said: roles and what they said; "system" stands before all turns as plain text, and all roles but "user"
+        said: roles and what they said; "system" stands before all turns, and all roles but "user"
             and "system" are the model's.
         beginning: tokens that the reply is to begin with.
     """
-    engine, tokenizer = served.engine, served.engine.tokenizer
+    engine = served.engine
     room = prompt_room(engine.model.config.context_length, options.max_tokens)
     preface = "\n\n".join(text for role, text in said if role == "system")
     turns = [
@@ -106,9 +106,10 @@ def prepare(
         for role, text in said
         if role != "system" and text.strip()
     ]
-    prompt, notes = conversation_prompt(turns, speakers.model, tokenizer, room, preface)
-    draft = engine.draft(prompt, options, beginning or (), notes.append, False)
-    return Asked(served, draft, speakers, notes)
+    form = form_of(speakers, engine.tokenizer, served.loaded.template)
+    prompt, notes = form.prompt(turns, room, preface)
+    draft = engine.draft(prompt, options, beginning or (), notes.append, False, form.ends)
+    return Asked(served, draft, form, notes)
 
 
 def routes(house: House) -> APIRouter:
@@ -122,7 +123,7 @@ def routes(house: House) -> APIRouter:
 
     async def begin(body: Chat) -> tuple[Asked, Stream]:
         asked = await run_in_threadpool(ask, body)
-        return asked, house.scheduler.submit(asked.served.engine, asked.draft, asked.speakers.cutter())
+        return asked, house.scheduler.submit(asked.served.engine, asked.draft, asked.form.cutter())
 
     @router.post("")
     async def chat(body: Chat, request: Request) -> Response:

@@ -119,7 +119,7 @@ def routes(house: House) -> APIRouter:
     @router.post("/chat/completions")
     async def complete(body: Completion, request: Request) -> Response:
         asked = await run_in_threadpool(ask, body)
-        stream = house.scheduler.submit(asked.served.engine, asked.draft, asked.speakers.cutter())
+        stream = house.scheduler.submit(asked.served.engine, asked.draft, asked.form.cutter())
         reply = Reply(body, asked)
         if body.stream:
             return EventStream(stream, reply.chunks(stream))

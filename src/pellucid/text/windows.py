@@ -44,6 +44,15 @@ class Windows:
         self._offset = 0
         self._order = np.empty(0, dtype=np.int64)
 
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that are read in an epoch."""
+        return len(self.tokens)
+
+    def tokens_of(self, count: int) -> int:
+        """Tokens that `count` windows have."""
+        return count * self.context_length
+
     def batch(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets, (B, T) int64 each, of windows `first` to `first + count` of the endless sequence."""
         inputs = np.empty((count, self.context_length), dtype=np.int64)

@@ -14,12 +14,12 @@ PREFIX = "average/"
 class AveragedWeights:
     """Follows `model` with `decay` a step, less in the first steps so that the start is soon forgotten.
 
-    With a decay of 0 it holds nothing, and stands for the weights themselves.
+    With a decay of 0 it holds nothing, and stands for the weights themselves; nor does it hold frozen ones.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.weights = dict(model.named_parameters()) if decay else {}
+        self.weights = {name: p for name, p in model.named_parameters() if decay and p.requires_grad}
         self.averages = {name: weight.detach().clone() for name, weight in self.weights.items()}
 
     @torch.no_grad()

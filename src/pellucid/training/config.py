@@ -19,6 +19,7 @@ class TrainConfig:
 
     Attributes:
         minutes, steps, epochs, train_tokens: what the run may use; minutes are those of the training loop.
+        window: tokens of a window, or of a row of conversations; 0 is the model's whole context.
         batch_size: windows a step reads, split into `accumulate` equal parts that are processed one by one.
         lr, min_lr: the peak learning rate and where its fall ends.
         warmup_steps: capped at a tenth of the plan; the rate rises from `warmup_start` times its peak.
@@ -39,6 +40,7 @@ class TrainConfig:
     steps: int = 0
     epochs: float = 0.0
     train_tokens: int = 0
+    window: int = 0
     batch_size: int = 32
     accumulate: int = 1
     optimizer: OptimizerKind = "muon"
@@ -79,6 +81,7 @@ class TrainConfig:
                 )
         ranges = {
             **dict.fromkeys(BUDGETS, (0, 1e15)),
+            "window": (0, 1 << 24),
             "batch_size": (1, 1 << 20),
             "accumulate": (1, self.batch_size),
             "lr": (1e-12, 100),
@@ -114,6 +117,10 @@ class TrainConfig:
     def budget(self) -> tuple[str, float]:
         """The budget's name and size."""
         return next((name, getattr(self, name)) for name in BUDGETS if getattr(self, name))
+
+    def window_of(self, context_length: int) -> int:
+        """Tokens of a window where the model sees `context_length`."""
+        return min(self.window or context_length, context_length)
 
     def planned_steps(self, windows_per_epoch: int, context_length: int) -> int | None:
         """Steps the budget buys; None when only the clock can tell."""

@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import InputError
+from pellucid.generation.engine import Engine
+from pellucid.generation.options import SamplingOptions
 from pellucid.text.corpora.registry import is_named
 from pellucid.text.documents import Corpus, Document
 from pellucid.text.splits import Splits, split
 from pellucid.text.tokenizers.tokenizer import Tokenizer
+from pellucid.text.windows import Windows
+from pellucid.training.config import TrainConfig
+from pellucid.training.evaluation import Evaluator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +33,33 @@ class TrainingData:
     train: np.ndarray
     dev: np.ndarray
     validation: np.ndarray
+
+    @property
+    def n_dev(self) -> int:
+        """Tokens of the dev split."""
+        return len(self.dev)
+
+    def batches(self, length: int, seed: int) -> Windows:
+        """What there is to learn: windows of `length` tokens.
+
+        Raises:
+            InputError: the training split is shorter than one.
+        """
+        return Windows(self.train, length, seed)
+
+    def evaluator(self, length: int) -> Evaluator:
+        return Evaluator(self.tokenizer, length)
+
+    def dev_part(self, limit: int) -> np.ndarray:
+        """The beginning of the dev split, with at most `limit` targets; 0 is all."""
+        return self.dev[: (limit or len(self.dev)) + 1]
+
+    def train_part(self, limit: int) -> np.ndarray:
+        return self.train[: limit + 1]
+
+    def sample(self, engine: Engine, config: TrainConfig, options: SamplingOptions) -> str:
+        """What the model writes now."""
+        return config.sample_prompt + engine.generate(config.sample_prompt, options)[0].text
 
 
 def text_record(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ import torch
 from pellucid.model.config import IGNORE
 from pellucid.model.transformer import LanguageModel, next_token_loss
 from pellucid.text.bigrams import PairCounts
+from pellucid.text.packing import Example, Rows
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.text.windows import consecutive_windows
+from pellucid.training.gradients import summed_loss, to_batch
 from pellucid.training.machine import autocast
 
 TOKENS_AT_ONCE = 8192  # bounds the memory of the logits
@@ -117,6 +119,31 @@ class Evaluator:
         return _score(total, tallies)
 
 
-def _score(total: float, tallies: Iterable[tuple[int, int, int]]) -> Score:
-    n_tokens, n_bytes, n_unknown = (sum(each) for each in zip(*tallies, strict=True))
+class ReplyEvaluator(Evaluator):
+    """Scores the replies of conversations: what is learned of them, but for the reserved tokens that end them."""
+
+    def score(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, model: LanguageModel, tokens: Sequence[Example], device: str, precision: str = "float32"
+    ) -> Score:
+        """The model's loss on all replies of some conversations, none longer than the context; dropout is off."""
+        total, tallies = 0.0, []
+        was_training = model.training
+        model.eval()
+        # the targets are fewer than the tokens, and logits are computed of them alone
+        at_once = max(1, TOKENS_AT_ONCE // self.context_length)
+        with torch.inference_mode(), autocast(device, precision):
+            for arrays in Rows(tokens, self.context_length, 0, 0).whole(at_once) if tokens else ():
+                targets = arrays[1]
+                scored = targets != IGNORE
+                targets[scored & (self.bytes_of[np.where(scored, targets, 0)] == 0)] = IGNORE
+                tallies.append(self._tally(targets))
+                total += summed_loss(model, to_batch(arrays, device)).item()
+        model.train(was_training)
+        return _score(total, tallies)
+
+
+def _score(total: float, tallies: Sequence[tuple[int, int, int]]) -> Score:
+    n_tokens, n_bytes, n_unknown = (
+        (sum(each) for each in zip(*tallies, strict=True)) if tallies else (0, 0, 0)
+    )
     return Score(total / n_tokens, n_tokens, n_bytes, n_unknown) if n_tokens else Score(math.nan, 0, 0)

@@ -54,22 +54,25 @@ class Forecast:
         return next(words for limit, words in ABILITIES if self.tokens <= limit)
 
 
-def training_memory(model: ModelConfig, config: TrainConfig) -> int:
+def training_memory(model: ModelConfig, config: TrainConfig, frozen: bool = False) -> int:
     """Bytes that training takes, roughly: four copies of the weights (five with an average), and what backward needs.
+
+    Of a `frozen` model with adapters it is one copy, and what the adapters take is little beside it.
 
     Counted in float32 values a token kept for the backward pass, layer by layer (after Korthikanti et al. 2022,
     section 4.1), and three copies of the logits.
     """
-    weights = (20 if config.ema else 16) * n_params(model)
+    weights = (4 if frozen else 20 if config.ema else 16) * n_params(model)
+    length = config.window_of(model.context_length)
     if model.architecture == "bigram":
         per_token = 3 * model.vocab_size
     else:
-        rows = model.n_heads * model.context_length  # scores a token has in a layer
+        rows = model.n_heads * length  # scores a token has in a layer
         widths = (
             10 * model.d_model + 2 * rows + 4 * model.n_heads * model.head_dim + _feedforward_width(model)
         )
         per_token = model.n_layers * widths + 3 * model.vocab_size + 2 * model.d_model
-    return weights + 4 * per_token * model.context_length * config.batch_size // config.accumulate
+    return weights + 4 * per_token * length * config.batch_size // config.accumulate
 
 
 def _feedforward_width(model: ModelConfig) -> int:
@@ -82,13 +85,13 @@ def _feedforward_width(model: ModelConfig) -> int:
     return layers * (4 * model.d_ff + 3 * model.d_model)
 
 
-def check_memory(model: ModelConfig, config: TrainConfig, available: int) -> int:
+def check_memory(model: ModelConfig, config: TrainConfig, available: int, frozen: bool = False) -> int:
     """Bytes that training will take.
 
     Raises:
         InputError: more than is available; says what would fit.
     """
-    needed = training_memory(model, config)
+    needed = training_memory(model, config, frozen)
     if needed <= available:
         return needed
     gib = 1 << 30
@@ -98,7 +101,7 @@ def check_memory(model: ModelConfig, config: TrainConfig, available: int) -> int
     for parts in range(config.accumulate + 1, config.batch_size + 1):
         if config.batch_size % parts == 0:
             smaller = dataclasses.replace(config, accumulate=parts)
-            if training_memory(model, smaller) <= available:
+            if training_memory(model, smaller, frozen) <= available:
                 raise InputError(message + f"add --accumulate {parts} (the same batch, part by part)")
     if 16 * n_params(model) > available:
         raise InputError(message + "choose a smaller --d-model or fewer --n-layers")
@@ -107,7 +110,7 @@ def check_memory(model: ModelConfig, config: TrainConfig, available: int) -> int
 
 def estimated_seconds(model: ModelConfig, config: TrainConfig, machine: Machine) -> float:
     """Seconds a step may take here, from the machine's probe alone."""
-    tokens = config.batch_size * model.context_length
+    tokens = config.batch_size * config.window_of(model.context_length)
     return FORWARD_AND_BACKWARD * flops_per_token(model) * tokens / (SHARE_OF_PEAK * machine.flops)
 
 

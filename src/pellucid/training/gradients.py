@@ -1,26 +1,30 @@
 """The gradients of one batch, computed part by part.
 
-Shapes: B windows of a part, T context length.
+Shapes: B windows, or rows, of a part, T tokens of each.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pellucid.model.config import IGNORE
 from pellucid.model.experts import loads, reset_loads, take_balance_loss
 from pellucid.model.transformer import LanguageModel, next_token_loss
-from pellucid.text.windows import Windows
 from pellucid.training.config import TrainConfig
 from pellucid.training.machine import Machine, autocast
 
 
 @dataclasses.dataclass(frozen=True)
 class BatchLoss:
-    """Mean loss in nats of a batch's `n_targets` targets; of a mixture of experts also how even their loads were.
+    """Mean loss in nats of a batch's `n_targets` targets; `n_tokens` were read for it.
+
+    Of a mixture of experts also how even their loads were:
 
     `balance_loss` is what was added to the loss for it, `expert_loads` the share of each layer's choices (layers, E)
     that went to each expert.
@@ -30,10 +34,70 @@ class BatchLoss:
     n_targets: int
     balance_loss: float | None = None
     expert_loads: list[list[float]] | None = None
+    n_tokens: int = 0
+
+
+class Batches(Protocol):
+    """An endless sequence of windows, or rows, to learn from."""
+
+    context_length: int
+    per_epoch: int
+
+    @property
+    def n_tokens(self) -> int: ...
+
+    def tokens_of(self, count: int) -> int: ...
+
+    def batch(self, first: int, count: int) -> tuple[np.ndarray, ...]: ...
+
+
+class Batch(NamedTuple):
+    """Inputs and targets (B, T) int64; where a row holds several documents also whose each token is, and where.
+
+    Padding is of no document: `documents` is negative there.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    documents: Tensor | None = None
+    positions: Tensor | None = None
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that are read, padding not counted; of windows, those that are learned."""
+        if self.documents is None:
+            return int((self.targets != IGNORE).sum())
+        return int((self.documents >= 0).sum())
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """Rows `size` by `size`, each part no wider than its longest row."""
+        split = [None if each is None else each.split(size) for each in self]
+        for index in range(-(-len(self.inputs) // size)):
+            yield Batch(*(None if each is None else each[index] for each in split))._trimmed()  # pyright: ignore
+
+    def _trimmed(self) -> Batch:
+        if self.documents is None:
+            return self
+        used = (self.documents >= 0).any(dim=0).nonzero()
+        width = int(used.max()) + 1 if len(used) else 1
+        return Batch(*(None if each is None else each[:, :width] for each in self))  # pyright: ignore
+
+
+def to_batch(arrays: Sequence[np.ndarray], device: str) -> Batch:
+    return Batch(*(torch.from_numpy(each).to(device) for each in arrays))
+
+
+def summed_loss(model: LanguageModel, batch: Batch) -> Tensor:
+    """The loss of all targets, in nats; where rows hold documents, only what is learned has its logits computed."""
+    if batch.documents is None:
+        return next_token_loss(model(batch.inputs), batch.targets, reduction="sum")
+    wanted = batch.targets != IGNORE
+    logits = model(batch.inputs, documents=batch.documents, positions=batch.positions, wanted=wanted)
+    return next_token_loss(logits, batch.targets[wanted], reduction="sum")
 
 
 def fill_gradients(
-    model: LanguageModel, windows: Windows, first_window: int, config: TrainConfig, machine: Machine
+    model: LanguageModel, windows: Batches, first_window: int, config: TrainConfig, machine: Machine
 ) -> BatchLoss:
     """Set the gradients of `model` to those of the mean loss of one batch, from `config.accumulate` equal parts.
 
@@ -41,17 +105,15 @@ def fill_gradients(
     """
     clear_gradients(model)
     reset_loads(model)
-    inputs, targets = windows.batch(first_window, config.batch_size)
-    n_targets = int((targets != IGNORE).sum())
     device = machine.device
-    x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device)
-    size = config.batch_size // config.accumulate
+    batch = to_batch(windows.batch(first_window, config.batch_size), device)
+    n_targets = int((batch.targets != IGNORE).sum())
     total, total_balance = torch.zeros((), device=device), None
-    for part, wanted in zip(x.split(size), y.split(size), strict=True):
+    for part in batch.parts(config.batch_size // config.accumulate):
         with autocast(device, machine.precision):
-            logits = model(part)
+            summed = summed_loss(model, part)
         # normalised by the targets of the whole batch, so that splitting it changes nothing
-        loss = next_token_loss(logits, wanted, reduction="sum") / n_targets
+        loss = summed / n_targets
         total += loss.detach()
         if (balance := take_balance_loss(model)) is not None:
             balance = balance / config.accumulate
@@ -65,6 +127,7 @@ def fill_gradients(
         n_targets,
         None if total_balance is None else total_balance.item(),
         shares.tolist() or None,
+        batch.n_tokens,
     )
 
 

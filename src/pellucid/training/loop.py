@@ -10,6 +10,7 @@ import dataclasses
 import math
 import time
 from collections import deque
+from typing import Any
 
 import torch
 
@@ -18,14 +19,14 @@ from pellucid.generation.options import SamplingOptions
 from pellucid.model.experts import adjust_biases
 from pellucid.model.transformer import LanguageModel
 from pellucid.shell import quoted
-from pellucid.text.windows import Windows
 from pellucid.training import average
+from pellucid.training.adapters import publish_adapters
 from pellucid.training.average import AveragedWeights
 from pellucid.training.checkpoints import Checkpoint, problem, random_states, restore_random_states
 from pellucid.training.config import TrainConfig
 from pellucid.training.control import Control
 from pellucid.training.data import TrainingData
-from pellucid.training.evaluation import Evaluator, Score
+from pellucid.training.evaluation import Score
 from pellucid.training.failures import (
     Diverged,
     Interrupted,
@@ -34,14 +35,20 @@ from pellucid.training.failures import (
     is_out_of_memory,
     out_of_memory,
 )
-from pellucid.training.gradients import BatchLoss, clear_gradients, fill_gradients
+from pellucid.training.gradients import Batches, BatchLoss, clear_gradients, fill_gradients
 from pellucid.training.machine import Machine
 from pellucid.training.observer import EvalReport, Observer, StepReport
 from pellucid.training.optimizers import Optimizers, build_optimizers
+from pellucid.training.replies import ReplyData
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.schedules import Pace, rate_multiplier
 from pellucid.training.signals import Interruption
-from pellucid.training.weights import load_stored_weights, publish_weights, stored_weights
+from pellucid.training.weights import (
+    checkpoint_weights,
+    load_checkpoint_weights,
+    publish_weights,
+    stored_weights,
+)
 
 EVALUATIONS = 10  # of a run, besides the one before its first step
 CHECKPOINT_SECONDS = 60.0
@@ -78,7 +85,7 @@ class Trainer:
         self,
         run: RunFolder,
         model: LanguageModel,
-        data: TrainingData,
+        data: TrainingData | ReplyData,
         config: TrainConfig,
         machine: Machine,
         total_steps: int,
@@ -88,12 +95,12 @@ class Trainer:
         self.machine, self.observer = machine, observer
         self.control = Control(run)
         self.progress = Progress()
-        length = model.config.context_length
-        self.windows = Windows(data.train, length, config.seed)
-        self.evaluator = Evaluator(data.tokenizer, length)
-        limit = config.eval_tokens or len(data.dev) or 100_000
-        self.dev = data.dev[: limit + 1]
-        self.train_sample = data.train[: max(int(limit * TRAIN_SAMPLE_SHARE), LEAST_TRAIN_SAMPLE) + 1]
+        length = config.window_of(model.config.context_length)
+        self.windows: Batches = data.batches(length, config.seed)
+        self.evaluator: Any = data.evaluator(length)  # each kind of data has its own kind of parts
+        limit = config.eval_tokens or data.n_dev or 100_000
+        self.dev: Any = data.dev_part(config.eval_tokens)
+        self.train_sample: Any = data.train_part(max(int(limit * TRAIN_SAMPLE_SHARE), LEAST_TRAIN_SAMPLE))
         self.optimizers: Optimizers = build_optimizers(
             model, config.optimizer, config.lr, (config.beta1, config.beta2), config.weight_decay
         )
@@ -102,7 +109,9 @@ class Trainer:
         self.warmup_steps = 0
         self.replayed_to = -1  # the clock decides nothing at steps the journal already speaks of
         self.stop_early = False
-        self._marks: deque[tuple[int, float]] = deque(maxlen=64)  # (step, seconds) for the speed just now
+        self._marks: deque[tuple[int, float, int]] = deque(
+            maxlen=64
+        )  # (step, seconds, tokens): the speed just now
         self._evaluation_seconds = 0.0  # that the last one took, its checkpoint and sample included
         self._last_save = self._last_plan = time.monotonic()
 
@@ -125,7 +134,7 @@ class Trainer:
         random = {k: v for k, v in checkpoint.optimizer.items() if k.startswith("random/")}
         extra = ("random/", average.PREFIX)
         state = {k: v for k, v in checkpoint.optimizer.items() if not k.startswith(extra)}
-        load_stored_weights(self.model, checkpoint.model, f"checkpoint {checkpoint.step}")
+        load_checkpoint_weights(self.model, checkpoint.model, f"checkpoint {checkpoint.step}")
         self.optimizers.load_state_tensors(state)
         self.average.load_state_tensors(checkpoint.optimizer)
         self.progress = Progress(**checkpoint.trainer["progress"])
@@ -240,7 +249,7 @@ class Trainer:
 
         progress.step += 1
         progress.windows += config.batch_size
-        progress.tokens += batch.n_targets
+        progress.tokens += batch.n_tokens
         progress.seconds = time.monotonic() + offset
         self.average.update(progress.step)
         self._report(batch, norm, multiplier * config.lr)
@@ -273,7 +282,7 @@ class Trainer:
             return
         if now - self._last_plan < REPLAN_SECONDS:
             return
-        (first_step, first_seconds), (last_step, last_seconds) = self._marks[0], self._marks[-1]
+        (first_step, first_seconds, _), (last_step, last_seconds, _) = self._marks[0], self._marks[-1]
         seconds_per_step = (last_seconds - first_seconds) / (last_step - first_step)
         evaluations_left = EVALUATIONS * (1 - self.pace.progress(progress.step))
         left = 60 * self.config.minutes - progress.seconds - evaluations_left * self._evaluation_seconds
@@ -339,7 +348,7 @@ class Trainer:
             temperature=config.sample_temperature, max_tokens=config.sample_tokens, seed=config.seed
         )
         engine = Engine(self.model, self.data.tokenizer, self.machine.device)
-        text = config.sample_prompt + engine.generate(config.sample_prompt, options)[0].text
+        text = self.data.sample(engine, config, options)
         self.run.append_sample(self.progress.step, text)
         self.observer.sampled(self.progress.step, text)
 
@@ -349,7 +358,7 @@ class Trainer:
         path = self.run.checkpoints.save(
             Checkpoint(
                 step=self.progress.step,
-                model=stored_weights(self.model),
+                model=checkpoint_weights(self.model),
                 optimizer={**self.optimizers.state_tensors(), **self.average.state_tensors(), **tensors},
                 trainer={"progress": dataclasses.asdict(self.progress), "random": numbers},
             ),
@@ -372,24 +381,31 @@ class Trainer:
 
     def _publish(self) -> None:
         """Make the weights of this moment the run's own."""
-        publish_weights(self.run.model_path, stored_weights(self.model), self.progress.step)
+        self._publish_as(self.progress.step)
+
+    def _publish_as(self, step: int) -> None:
+        publish_adapters(self.run, self.model)
+        publish_weights(self.run.model_path, stored_weights(self.model), step)
 
     def _publish_best_again(self) -> None:
         """Weights published after the checkpoint that was restored are not yet the best of this run."""
         checkpoints, best = self.run.checkpoints, self.progress.best_step
         if best in checkpoints.steps() and not problem(checkpoints.path(best)):
             checkpoint = checkpoints.load(best)
+            now = {name: weight.clone() for name, weight in checkpoint_weights(self.model).items()}
             weights = average.averaged(checkpoint.model, checkpoint.optimizer)
-            publish_weights(self.run.model_path, weights, best)
+            load_checkpoint_weights(self.model, weights, f"checkpoint {best}")
+            self._publish_as(best)
+            load_checkpoint_weights(self.model, now, "the model")
 
     # ------------------------------------------------------------------ reports
 
     def _report(self, batch: BatchLoss, norm: float, rate: float) -> None:
         progress = self.progress
-        self._marks.append((progress.step, progress.seconds))
-        (first_step, first_seconds), (last_step, last_seconds) = self._marks[0], self._marks[-1]
-        tokens = (last_step - first_step) * self.config.batch_size * self.windows.context_length
-        speed = tokens / (last_seconds - first_seconds) if last_seconds > first_seconds else 0.0
+        self._marks.append((progress.step, progress.seconds, progress.tokens))
+        (_, first_seconds, first_tokens), (_, last_seconds, last_tokens) = self._marks[0], self._marks[-1]
+        passed, tokens = last_seconds - first_seconds, last_tokens - first_tokens
+        speed = tokens / passed if passed > 0 else 0.0
         total = self.pace.total_steps(progress.step)
         report = StepReport(progress.step, total, progress.tokens, progress.seconds, rate, batch, norm, speed)
         if progress.step % (1 + total // METRICS_LINES) == 0:

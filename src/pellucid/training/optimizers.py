@@ -147,12 +147,13 @@ def build_optimizers(
     betas: tuple[float, float] = (0.9, 0.95),
     weight_decay: float = 0.1,
 ) -> Optimizers:
-    """AdamW for everything, or ("muon") AdamW for embeddings, head and norms with Muon for the blocks' matrices.
+    """AdamW, or ("muon") AdamW for embeddings, head and norms with Muon for the blocks' matrices; nothing frozen.
 
     Weight decay spares vectors: norms' scales and biases (as in GPT-3, Brown et al. 2020, appendix B, by custom).
     """
-    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-    matrices = dict(_block_matrices(model)) if kind == "muon" else {}
+    names: dict[Tensor, str] = {p: name for name, p in model.named_parameters() if p.requires_grad}
+    trained = (pair for pair in _block_matrices(model) if pair[0] in names)
+    matrices = dict(trained) if kind == "muon" else {}
     rest = [parameter for parameter in names if parameter not in matrices]
     groups = [
         {"params": [p for p in rest if p.dim() >= 2], "weight_decay": weight_decay},

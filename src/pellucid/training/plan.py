@@ -14,11 +14,11 @@ from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import refuse_missing
 from pellucid.text.tokenizers.tokenizer import build_tokenizer, check_tokenizer
-from pellucid.text.windows import Windows
 from pellucid.text.wording import duration
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData, split_corpus, tokenise
 from pellucid.training.forecast import Forecast, check_memory, estimated_seconds, seconds_per_step
+from pellucid.training.gradients import Batches
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, attention_core, check_names, deterministic, probe
 from pellucid.training.observer import Observer
@@ -121,7 +121,9 @@ def make_plan(data: TrainingData, asked: Request, machine: Machine, note: Tell) 
     model, training, reasons = resolve(asked, size, kind, len(data.train), machine)
     for reason in reasons:
         note(f"Auto chose {reason}.")
-    windows = Windows(data.train, model.context_length, training.seed)  # refuses a text that is too short
+    windows = data.batches(
+        training.window_of(model.context_length), training.seed
+    )  # refuses a text that is too short
     try:
         memory = check_memory(model, training, machine.memory)
     except InputError as error:
@@ -130,11 +132,11 @@ def make_plan(data: TrainingData, asked: Request, machine: Machine, note: Tell) 
 
 
 def _estimate(
-    data: TrainingData, model: ModelConfig, training: TrainConfig, machine: Machine, windows: Windows
+    data: TrainingData, model: ModelConfig, training: TrainConfig, machine: Machine, windows: Batches
 ) -> str:
     """What there is to say of a training that is too large to be measured."""
     seconds = estimated_seconds(model, training, machine)
-    steps = training.planned_steps(windows.per_epoch, model.context_length)
+    steps = training.planned_steps(windows.per_epoch, windows.context_length)
     time = f"a step about {duration(seconds)}" + (f", all about {duration(steps * seconds)}" if steps else "")
     return f"{parameters_text(model, data.tokenizer.n_reserved)}; by the probe's speed {time}"
 
@@ -142,19 +144,20 @@ def _estimate(
 def build(model: ModelConfig, config: TrainConfig, machine: Machine) -> LanguageModel:
     """The model with the weights that `config.seed` starts it with."""
     torch.manual_seed(config.seed)
-    core = attention_core(machine.device, model.context_length, model.dropout, config.plain)
+    length = config.window_of(model.context_length)
+    core = attention_core(machine.device, length, model.dropout, config.plain)
     return build_model(model, core).to(machine.device)
 
 
 def forecast(trainer: Trainer, memory: int) -> Forecast:
     """What training will take, from a measured step."""
-    config, length = trainer.config, trainer.windows.context_length
+    config, windows = trainer.config, trainer.windows
     seconds = seconds_per_step(trainer)
-    steps = config.planned_steps(trainer.windows.per_epoch, length)
+    steps = config.planned_steps(windows.per_epoch, windows.context_length)
     if steps is None:
         steps = max(1, int(60 * config.minutes / seconds))
-    tokens = steps * config.batch_size * length
-    return Forecast(seconds, steps, tokens, tokens / len(trainer.data.train), memory)
+    tokens = windows.tokens_of(steps * config.batch_size)
+    return Forecast(seconds, steps, tokens, tokens / windows.n_tokens, memory)
 
 
 def forecast_without_a_run(plan: Plan) -> Forecast:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.model.accounting import n_active_params, n_params
 from pellucid.model.config import ModelConfig
 from pellucid.text.wording import duration, named_characters, plural, size
+from pellucid.training.config import TrainConfig
 
 if TYPE_CHECKING:  # `duration` and `size` are for commands too that need no torch
     from pellucid.training.data import TrainingData
@@ -127,6 +128,7 @@ def write_card(outcome: Outcome) -> None:
         f"# {run.name}",
         "",
         f"A {model.architecture} language model grown with Pellucid {config['pellucid']} from *{data['name']}*.",
+        *_origin(config),
         "",
         "| | |",
         "|---|---|",
@@ -135,14 +137,15 @@ def write_card(outcome: Outcome) -> None:
         f"and {data['tokenizer']['reserved']} reserved |",
         f"| model | {parameters_text(model, data['tokenizer']['reserved'])} |",
         *_shape_row(model),
-        f"| training | {outcome.steps:,} steps of {training['batch_size']} × {model.context_length} tokens, "
+        f"| training | {outcome.steps:,} steps of {training['batch_size']} × "
+        f"{TrainConfig.from_dict(training).window_of(model.context_length)} tokens, "
         f"{training['optimizer']}, {duration(outcome.seconds)} |",
     ]
-    if outcome.validation and outcome.bigram:
-        lines += [
-            f"| validation | {score_text(outcome.validation)} (weights of step {outcome.best_step:,}) |",
-            f"| counted bigram | {score_text(outcome.bigram)} |",
-        ]
+    if outcome.validation:
+        of = "replies held out" if "chats" in data else "validation"
+        lines += [f"| {of} | {score_text(outcome.validation)} (weights of step {outcome.best_step:,}) |"]
+    if outcome.bigram:
+        lines += [f"| counted bigram | {score_text(outcome.bigram)} |"]
     lines += [
         "",
         "![loss](loss.png)",
@@ -156,6 +159,7 @@ def write_card(outcome: Outcome) -> None:
         "",
         "## Privacy",
         "",
+        *_private(config),
         "Everything here was made from the training text: `samples.txt` may quote it, `tokenizer.json` holds its",
         "symbols or frequent words, `bigram.safetensors` how often each of them follows each other, `config.json` the",
         "paths it was read from, and the weights can remember passages. `chats/` holds what was said on the page,",
@@ -164,6 +168,37 @@ def write_card(outcome: Outcome) -> None:
         "",
     ]
     run.card_path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _origin(config: dict[str, Any]) -> list[str]:
+    """What a fine-tuned run was before."""
+    if "base" not in config:
+        return []
+    base, adapter = config["base"], config.get("adapter")
+    how = (
+        f"adapters of rank {adapter['rank']} for {', '.join(adapter['targets'])} (adapter_model.safetensors; "
+        "model.safetensors has them merged)"
+        if adapter
+        else "all of its weights"
+    )
+    imported = base.get("imported") or {}
+    licence = f", licence {imported['licence']}" if imported.get("licence") else ""
+    return [
+        "",
+        f"It was fine-tuned from the run *{base['run']}*, grown from *{base['text']}*{licence}: {how} were trained.",
+    ]
+
+
+def _private(config: dict[str, Any]) -> list[str]:
+    """A warning, if it learned from what people wrote to one another."""
+    if not config.get("trained_on_private"):
+        return []
+    return [
+        "**Trained on private conversations.** It can say what was said in them, word for word, to whoever asks. What was",
+        "redacted is what could be told by its shape; nobody promises that this is all. Share the model, and any export",
+        "of it, only with those who may read the chats.",
+        "",
+    ]
 
 
 def _shape_row(model: ModelConfig) -> list[str]:

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-import pellucid
 from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig
-from pellucid.text.bigrams import PairCounts, count_pairs
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
 from pellucid.training import report
+from pellucid.training.base import find_base, start_from_base
 from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.control import Control
-from pellucid.training.data import TrainingData, absolute_sources, own_sources, split_corpus, tokenise
-from pellucid.training.files import write_atomically
-from pellucid.training.forecast import Forecast, evaluation_tokens, seconds_per_step
-from pellucid.training.loop import EVALUATIONS, Trainer
-from pellucid.training.machine import Machine, deterministic, probe
+from pellucid.training.conversations import known_replies
+from pellucid.training.data import TrainingData, own_sources, split_corpus, tokenise
+from pellucid.training.loop import Trainer
+from pellucid.training.machine import deterministic, probe
 from pellucid.training.observer import Observer
 from pellucid.training.plan import build, choose_machine, forecast, make_plan, prepare_data, refuse_at_once
 from pellucid.training.prepared import find_prepared, keep_as_prepared, load_prepared
+from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome
 from pellucid.training.run_folder import UPLOADED, RunFolder, check_out, create_run
-from pellucid.training.schedules import Pace
 from pellucid.training.settings import Request, request
-from pellucid.training.weights import load_weights
-
-Sources = str | Path | Sequence[str | Path]
+from pellucid.training.stages import (
+    Sources,
+    extend,
+    finish,
+    pair_counts,
+    restore,
+    with_eval_tokens,
+    write_config,
+)
 
 
 def train(
@@ -82,13 +82,13 @@ def train(
             trainer = Trainer(run, model, data, train_config, machine, 1, observer)
             expected = forecast(trainer, plan.memory)
             observer.note(report.forecast_text(model_config, data, expected))
-            train_config = _with_eval_tokens(train_config, expected, data)
+            train_config = with_eval_tokens(train_config, expected, data)
             trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
-            _write_config(run, sources, data, model_config, train_config, machine)
-            _pair_counts(run, data)
+            write_config(run, sources, data, model_config, train_config, machine)
+            pair_counts(run, data)
             trainer.start()
             trainer.train()
-            return _finish(trainer)
+            return finish(trainer)
     except BaseException:
         run.discard_if_not_begun()
         raise
@@ -126,18 +126,21 @@ def resume(
     try:
         control.clear()  # of a training that was killed
         data = _known_data(run, stored, sources, observer)
-        _pair_counts(run, data)
+        if isinstance(data, TrainingData):
+            pair_counts(run, data)
         machine = probe(train_config.device, train_config.precision, stored["machine"]["threads"])
         with deterministic(machine.device):
             model = build(model_config, train_config, machine)
+            if "base" in stored:
+                start_from_base(model, run, stored, train_config.seed)
             trainer = Trainer(run, model, data, train_config, machine, 1, observer)
-            _restore(trainer, observer)
+            restore(trainer, observer)
             if train_config.budget != before.budget:
-                _extend(trainer, train_config)
+                extend(trainer, train_config)
             if train_config != before:
                 run.write_config({**stored, "training": train_config.to_dict()})
             trainer.train()
-            return _finish(trainer)
+            return finish(trainer)
     finally:
         control.clear()
         run.unlock()
@@ -161,47 +164,6 @@ def _data(
         f"{report.token_counts(data)}."
     )
     return data, asked
-
-
-def _with_eval_tokens(config: TrainConfig, expected: Forecast, data: TrainingData) -> TrainConfig:
-    """Evaluations must not eat the run; bounded by minutes, the number hangs on the clock, so it is recorded."""
-    if config.eval_tokens:
-        return config
-    evaluations = 1 + (expected.steps // config.eval_every if config.eval_every else EVALUATIONS)
-    affordable = evaluation_tokens(expected.tokens, evaluations)
-    return dataclasses.replace(config, eval_tokens=0 if affordable >= len(data.dev) > 0 else affordable)
-
-
-def _write_config(
-    run: RunFolder,
-    sources: Sources,
-    data: TrainingData,
-    model: ModelConfig,
-    config: TrainConfig,
-    machine: Machine,
-) -> None:
-    data.tokenizer.save(run.tokenizer_path)
-    run.write_config(
-        {
-            "pellucid": pellucid.__version__,
-            "torch": torch.__version__,
-            "model": model.to_dict(),
-            "training": config.to_dict(),
-            "data": {"sources": absolute_sources(sources), **data.record},
-            "machine": dataclasses.asdict(machine),
-        }
-    )
-
-
-def _pair_counts(run: RunFolder, data: TrainingData) -> PairCounts:
-    """The counted pairs of the training split: the run's own, or counted now and kept for the run."""
-    with contextlib.suppress(InputError):  # missing or damaged: they can be counted at any time
-        kept = PairCounts.load(run.bigram_path)
-        if kept.fits(data.train, data.tokenizer.vocab_size):
-            return kept
-    counts = count_pairs(data.train, data.tokenizer.vocab_size)
-    write_atomically(run.bigram_path, counts.save)
-    return counts
 
 
 # ---------------------------------------------------------------------- steps of resuming
@@ -241,9 +203,11 @@ def _refuse_changes(settings: dict[str, Any], stored: dict[str, Any]) -> None:
 
 def _known_data(
     run: RunFolder, stored: dict[str, Any], sources: Sources | None, observer: Observer
-) -> TrainingData:
-    """The run's own text and tokenizer, or an InputError."""
+) -> TrainingData | ReplyData:
+    """The run's own text, or chats, and tokenizer, or an InputError."""
     known = stored["data"]
+    if "chats" in known:
+        return known_replies(run, stored, lambda: find_base(run, stored), sources, observer.note)
     text = sources or own_sources(known["sources"], run.path / UPLOADED)
     if prepared := find_prepared(text):
         data = load_prepared(prepared)
@@ -268,52 +232,3 @@ def _known_data(
         )
     splits = known["splits"]
     return tokenise(corpus, split_corpus(corpus, splits["seed"], splits["dev_fraction"]), tokenizer)
-
-
-def _restore(trainer: Trainer, observer: Observer) -> None:
-    if not trainer.run.checkpoints.steps():
-        observer.note("The run stopped before its first checkpoint: starting it again.")
-        trainer.pace = Pace(forecast(trainer, 0).steps)
-        trainer.start()
-        return
-    checkpoint, problems = trainer.run.checkpoints.newest_sound()
-    for problem in problems:
-        observer.note(f"Checkpoint {problem}: taking an older one.")
-    trainer.restore(checkpoint)
-    observer.note(f"Resuming at step {checkpoint.step:,} of {trainer.pace.total_steps(checkpoint.step):,}.")
-
-
-def _extend(trainer: Trainer, config: TrainConfig) -> None:
-    steps = config.planned_steps(trainer.windows.per_epoch, trainer.windows.context_length)
-    if steps is None:
-        left = max(0.0, 60 * config.minutes - trainer.progress.seconds)
-        steps = trainer.progress.step + int(left / seconds_per_step(trainer))
-    if steps != trainer.pace.total_steps(trainer.progress.step):
-        trainer.extend(steps)
-
-
-# ---------------------------------------------------------------------- finishing
-
-
-def _finish(trainer: Trainer) -> Outcome:
-    """Score the run's weights on the validation split, once, and write plot and card."""
-    run, data, model, machine = trainer.run, trainer.data, trainer.model, trainer.machine
-    load_weights(model, run.model_path)
-    validation = bigram = None
-    if len(data.validation) > 2:  # its last token ends the text, and is not scored
-        validation = trainer.evaluator.score(model, data.validation, machine.device, machine.precision)
-        bigram = trainer.evaluator.bigram_score(_pair_counts(run, data), data.validation)
-    progress = trainer.progress
-    outcome = Outcome(
-        run, progress.step, progress.tokens, progress.seconds, progress.best_step, validation, bigram
-    )
-    run.journal.write(
-        "finished",
-        step=progress.step,
-        validation_loss=validation.loss if validation else None,
-        validation_bits_per_byte=validation.bits_per_byte if validation else None,
-        bigram_loss=bigram.loss if bigram else None,
-    )
-    report.write_plot(run, validation, bigram)
-    report.write_card(outcome)
-    return outcome

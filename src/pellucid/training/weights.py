@@ -9,17 +9,36 @@ from safetensors import safe_open
 from torch import Tensor
 
 from pellucid.errors import InputError
+from pellucid.model.lora import adapted_layers, adapter_names
 from pellucid.model.transformer import LanguageModel
 from pellucid.training.checkpoints import load_tensors_and_metadata, save_tensors
 from pellucid.training.files import write_atomically
 
 
 def stored_weights(model: LanguageModel) -> dict[str, Tensor]:
-    """What a file keeps of `model`, by name."""
+    """What a file keeps of `model`, by name; adapters are merged into the layers beside which they stand."""
     weights = model.state_dict()
     if model.config.tie_embeddings:
         weights.pop("head.weight", None)
-    return weights
+    for name in adapter_names(list(weights)):
+        del weights[name]
+    return weights | {f"{name}.weight": layer.merged() for name, layer in adapted_layers(model)}
+
+
+def checkpoint_weights(model: LanguageModel) -> dict[str, Tensor]:
+    """What a checkpoint keeps: the adapters alone of a model that has any, for the rest of it does not change."""
+    if not adapted_layers(model):
+        return stored_weights(model)
+    weights = model.state_dict()
+    return {name: weights[name] for name in adapter_names(list(weights))}
+
+
+def load_checkpoint_weights(model: LanguageModel, weights: dict[str, Tensor], where: str) -> None:
+    """The reverse of `checkpoint_weights`. Raises: InputError when names or shapes do not fit the model."""
+    if adapted_layers(model):
+        own = model.state_dict()
+        weights = {name: own[name] for name in own if name not in adapter_names(list(own))} | weights
+    load_stored_weights(model, weights, where)
 
 
 def load_stored_weights(model: LanguageModel, weights: dict[str, Tensor], where: str) -> None:

@@ -7,24 +7,14 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 from pellucid.errors import InputError
 from pellucid.text.chats.people import kept, people, roles_given
 from pellucid.text.chats.record import Message
-
-Role = Literal["system", "user", "assistant"]
+from pellucid.text.template import Role, Turn
 
 GAP_MINUTES = 60.0
 GROUP = 3  # people; from here on, users are told apart by their names
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Turn:
-    """What one side said, until the other answered."""
-
-    role: Role
-    text: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

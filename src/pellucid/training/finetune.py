@@ -1,0 +1,224 @@
+"""A model learns on: replies in a chat, or more text. What `pellucid finetune` and `pellucid.finetune` do."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import InputError
+from pellucid.model.accounting import n_params
+from pellucid.model.config import ModelConfig
+from pellucid.model.lora import Adapters
+from pellucid.text.sources import read
+from pellucid.text.template import Template, template_of
+from pellucid.text.wording import duration, plural, size
+from pellucid.training.base import Base, choose_adapters, open_base, put_adapters
+from pellucid.training.config import TrainConfig
+from pellucid.training.control import Control
+from pellucid.training.conversations import (
+    LONGEST_ROW,
+    ChatOptions,
+    Sources,
+    are_chats,
+    read_conversations,
+    reply_data,
+    with_mix,
+)
+from pellucid.training.data import TrainingData, split_corpus, tokenise
+from pellucid.training.forecast import Forecast, check_memory
+from pellucid.training.loop import Trainer
+from pellucid.training.machine import Machine, deterministic
+from pellucid.training.observer import Observer
+from pellucid.training.plan import build, choose_machine, count_unknown, forecast, refuse_at_once
+from pellucid.training.replies import ReplyData
+from pellucid.training.report import Outcome, step_text, token_counts
+from pellucid.training.run_folder import check_out, create_run
+from pellucid.training.settings import Request, request
+from pellucid.training.stages import finish, pair_counts, with_eval_tokens, write_config
+from pellucid.training.weights import load_weights
+
+KEPT = ("dropout",)  # settings of a model that a fine-tuning may change
+LORA_RATE = 1e-3
+FLOOR = 0.1  # of the rate, where its fall ends
+
+
+@dataclasses.dataclass(frozen=True)
+class LoRA:
+    """The adapters asked for; what is None is chosen."""
+
+    rank: int | None = None
+    alpha: float | None = None
+    targets: str | None = None
+
+
+def finetune(
+    base: str | Path | None,
+    sources: Sources,
+    *,
+    chats: ChatOptions | None = None,
+    lora: LoRA | None = None,
+    mix: float | None = None,
+    out: str | Path | None = None,
+    preset: str = "chat",
+    config: str | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Let a model learn how someone answers in chats, or go on with plain text; leaves a run folder of its own.
+
+    Args:
+        base: the run to start from, by path or name; None is the latest. It is left as it is.
+        sources: exports of chats, JSON lines of messages, or text as `train` takes it.
+        chats: how chats are read, and who in them the model becomes.
+        lora: train adapters beside the frozen weights; None trains all weights.
+        mix: share of rows that are text of the base's own training; None is a tenth where that is still there.
+        settings: fields of TrainConfig, and dropout.
+
+    Raises:
+        InputError: a setting or a source is wrong, or the model cannot learn it; nothing is left behind.
+        Interrupted, Diverged, OutOfMemory, OSError: see `Trainer.train`; the run can be resumed.
+    """
+    observer, chats = observer or Observer(), chats or ChatOptions()
+    asked = request(preset, config, **settings)
+    refuse_at_once(asked, None)
+    if out is not None:
+        check_out(out, overwrite)
+    start = open_base(base)
+    _refuse_another_shape(asked, start)
+    model_config = dataclasses.replace(start.model, **asked.model)
+    machine = choose_machine(asked)
+    observer.note(f"Machine: {machine.describe()}.")
+    data, train_config = _data(start, sources, chats, mix, asked, machine, lora is not None, observer)
+    memory = check_memory(model_config, train_config, machine.memory, lora is not None)
+
+    run = create_run(out, data.record["name"], overwrite)
+    control = Control(run)
+    try:
+        control.clear()
+        with deterministic(machine.device):
+            model = build(model_config, train_config, machine)
+            load_weights(model, start.run.model_path)
+            adapters = None
+            if lora:
+                adapters = choose_adapters(lora.rank, lora.alpha, lora.targets, model)
+                put_adapters(model, adapters, train_config.seed)
+            trainer = Trainer(run, model, data, train_config, machine, 1, observer)
+            expected = forecast(trainer, memory)
+            observer.note(_forecast_text(model_config, trainer, expected))
+            train_config = with_eval_tokens(train_config, expected, data)
+            trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
+            more = _more(start, data, adapters)
+            write_config(run, sources, data, model_config, train_config, machine, more)
+            if isinstance(data, TrainingData):
+                pair_counts(run, data)
+            trainer.start()
+            trainer.train()
+            return finish(trainer)
+    except BaseException:
+        run.discard_if_not_begun()
+        raise
+    finally:
+        control.clear()
+        run.unlock()
+
+
+def _refuse_another_shape(asked: Request, base: Base) -> None:
+    if wrong := sorted((asked.model.keys() - set(KEPT)) | asked.text.keys()):
+        flag = wrong[0].replace("_", "-")
+        raise InputError(
+            f"{base.run.name} keeps its shape and its tokenizer when it learns on: leave --{flag} out"
+        )
+
+
+def _data(
+    base: Base,
+    sources: Sources,
+    options: ChatOptions,
+    mix: float | None,
+    asked: Request,
+    machine: Machine,
+    with_adapters: bool,
+    observer: Observer,
+) -> tuple[TrainingData | ReplyData, TrainConfig]:
+    """What there is to learn, and the recipe for it."""
+    config = _recipe(asked, machine, with_adapters)
+    if not are_chats(sources, options):
+        if options.as_name is not None or mix:
+            flag = "--as" if options.as_name is not None else "--mix"
+            raise InputError(
+                f"{flag} is for chats, and this is text: leave it out, or say with --format what it is"
+            )
+        data = _text(base, sources, asked, observer)
+        window = config.window or min(base.model.context_length, LONGEST_ROW)
+        return data, dataclasses.replace(config, window=window)
+    template = _template(base)
+    examples = read_conversations(sources, options, observer.note)
+    data = reply_data(
+        template, examples, sources, options, config.window, base.model.context_length, observer.note
+    )
+    n_learned = sum(one.n_learned for one in data.train)
+    observer.note(
+        f"Examples: {plural(examples.n_replies, 'reply', 'replies')}; {n_learned:,} tokens to learn of "
+        f"{data.record['tokens']['train']:,} that are read, in rows of up to {data.length:,}."
+    )
+    return (
+        with_mix(data, base.run, base.stored, mix, observer.note),
+        dataclasses.replace(config, window=data.length),
+    )
+
+
+def _recipe(asked: Request, machine: Machine, with_adapters: bool) -> TrainConfig:
+    training = {**asked.training, "device": machine.device, "precision": machine.precision}
+    if with_adapters and "lr" not in asked.given and asked.preset == "chat":
+        training["lr"] = LORA_RATE
+    rate = training.get("lr", TrainConfig.lr)
+    if "min_lr" not in asked.given:
+        training["min_lr"] = FLOOR * rate
+    if with_adapters:
+        training["optimizer"] = "adamw"
+    return TrainConfig(**training)
+
+
+def _template(base: Base) -> Template:
+    kind = base.stored.get("template")
+    return Template(kind, base.tokenizer) if kind else template_of(base.tokenizer)
+
+
+def _text(base: Base, sources: Sources, asked: Request, observer: Observer) -> TrainingData:
+    corpus = read(sources, progress=observer.note)
+    for line in corpus.notes:
+        observer.note(line)
+    data = tokenise(corpus, split_corpus(corpus, asked.seed, asked.dev_fraction), base.tokenizer)
+    observer.note(f"Text, learned without a mask: {token_counts(data)}.")
+    if unknown := count_unknown(data):
+        observer.note(f"{unknown:,} characters are unknown to the tokenizer and become one unknown token.")
+    return data
+
+
+def _more(base: Base, data: TrainingData | ReplyData, adapters: Adapters | None) -> dict[str, Any]:
+    """What config.json says besides what it says of every run."""
+    more: dict[str, Any] = {"base": base.record()}
+    if adapters:
+        more["adapter"] = dataclasses.asdict(adapters) | {"targets": list(adapters.targets)}
+    if isinstance(data, ReplyData):
+        more["template"] = data.template.kind
+        more["trained_on_private"] = True
+    else:
+        more |= {
+            name: base.stored[name] for name in ("template", "trained_on_private") if name in base.stored
+        }
+    return more
+
+
+def _forecast_text(model: ModelConfig, trainer: Trainer, expected: Forecast) -> str:
+    """One paragraph: what is about to happen."""
+    n_trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    whole = n_params(model)
+    trained = ", all of them trained" if n_trained >= whole else f"; {n_trained:,} in adapters are trained"
+    return (
+        f"Forecast: {whole:,} parameters{trained}; about {size(expected.memory)} of memory; "
+        f"{expected.steps:,} steps of {step_text(expected)}, about {duration(expected.seconds)}; "
+        f"{expected.tokens:,} tokens, {expected.epochs:.1f} times through."
+    )

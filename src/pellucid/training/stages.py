@@ -1,0 +1,133 @@
+"""What trainings have in common, whatever they learn: the steps around the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import pellucid
+from pellucid.errors import InputError
+from pellucid.model.config import ModelConfig
+from pellucid.model.lora import adapted_layers
+from pellucid.text.bigrams import PairCounts, count_pairs
+from pellucid.training import report
+from pellucid.training.config import TrainConfig
+from pellucid.training.data import TrainingData, absolute_sources
+from pellucid.training.files import write_atomically
+from pellucid.training.forecast import Forecast, evaluation_tokens, seconds_per_step
+from pellucid.training.loop import EVALUATIONS, Trainer
+from pellucid.training.machine import Machine
+from pellucid.training.observer import Observer
+from pellucid.training.plan import build, forecast
+from pellucid.training.replies import ReplyData
+from pellucid.training.report import Outcome
+from pellucid.training.run_folder import RunFolder
+from pellucid.training.schedules import Pace
+from pellucid.training.weights import load_weights
+
+Sources = str | Path | Sequence[str | Path]
+Data = TrainingData | ReplyData
+
+
+def with_eval_tokens(config: TrainConfig, expected: Forecast, data: Data) -> TrainConfig:
+    """Evaluations must not eat the run; bounded by minutes, the number hangs on the clock, so it is recorded."""
+    if config.eval_tokens:
+        return config
+    evaluations = 1 + (expected.steps // config.eval_every if config.eval_every else EVALUATIONS)
+    affordable = evaluation_tokens(expected.tokens, evaluations)
+    return dataclasses.replace(config, eval_tokens=0 if affordable >= data.n_dev > 0 else affordable)
+
+
+def write_config(
+    run: RunFolder,
+    sources: Sources,
+    data: Data,
+    model: ModelConfig,
+    config: TrainConfig,
+    machine: Machine,
+    more: dict[str, Any] | None = None,
+) -> None:
+    """Write tokenizer and configuration: with them the folder is a run. `more` are further parts of it."""
+    data.tokenizer.save(run.tokenizer_path)
+    run.write_config(
+        {
+            "pellucid": pellucid.__version__,
+            "torch": torch.__version__,
+            "model": model.to_dict(),
+            "training": config.to_dict(),
+            "data": {"sources": absolute_sources(sources), **data.record},
+            "machine": dataclasses.asdict(machine),
+            **(more or {}),
+        }
+    )
+
+
+def pair_counts(run: RunFolder, data: TrainingData) -> PairCounts:
+    """The counted pairs of the training split: the run's own, or counted now and kept for the run."""
+    with contextlib.suppress(InputError):  # missing or damaged: they can be counted at any time
+        kept = PairCounts.load(run.bigram_path)
+        if kept.fits(data.train, data.tokenizer.vocab_size):
+            return kept
+    counts = count_pairs(data.train, data.tokenizer.vocab_size)
+    write_atomically(run.bigram_path, counts.save)
+    return counts
+
+
+def restore(trainer: Trainer, observer: Observer) -> None:
+    """Take up the newest sound checkpoint; without one, start again."""
+    if not trainer.run.checkpoints.steps():
+        observer.note("The run stopped before its first checkpoint: starting it again.")
+        trainer.pace = Pace(forecast(trainer, 0).steps)
+        trainer.start()
+        return
+    checkpoint, problems = trainer.run.checkpoints.newest_sound()
+    for problem in problems:
+        observer.note(f"Checkpoint {problem}: taking an older one.")
+    trainer.restore(checkpoint)
+    observer.note(f"Resuming at step {checkpoint.step:,} of {trainer.pace.total_steps(checkpoint.step):,}.")
+
+
+def extend(trainer: Trainer, config: TrainConfig) -> None:
+    """Give a restored run the budget of `config`."""
+    steps = config.planned_steps(trainer.windows.per_epoch, trainer.windows.context_length)
+    if steps is None:
+        left = max(0.0, 60 * config.minutes - trainer.progress.seconds)
+        steps = trainer.progress.step + int(left / seconds_per_step(trainer))
+    if steps != trainer.pace.total_steps(trainer.progress.step):
+        trainer.extend(steps)
+
+
+def finish(trainer: Trainer) -> Outcome:
+    """Score the run's weights on the validation split, once, and write plot and card."""
+    run, data, machine = trainer.run, trainer.data, trainer.machine
+    model = trainer.model
+    if adapted_layers(model):  # what is published has them merged
+        model = build(model.config, trainer.config, machine)
+    load_weights(model, run.model_path)
+    validation = bigram = None
+    if len(data.validation) > 2 or isinstance(
+        data, ReplyData
+    ):  # the last token ends a text, and is not scored
+        scored = trainer.evaluator.score(model, data.validation, machine.device, machine.precision)
+        validation = scored if scored.n_tokens else None
+    if validation and isinstance(data, TrainingData):
+        bigram = trainer.evaluator.bigram_score(pair_counts(run, data), data.validation)
+    progress = trainer.progress
+    outcome = Outcome(
+        run, progress.step, progress.tokens, progress.seconds, progress.best_step, validation, bigram
+    )
+    run.journal.write(
+        "finished",
+        step=progress.step,
+        validation_loss=validation.loss if validation else None,
+        validation_bits_per_byte=validation.bits_per_byte if validation else None,
+        bigram_loss=bigram.loss if bigram else None,
+    )
+    report.write_plot(run, validation, bigram)
+    report.write_card(outcome)
+    return outcome
