@@ -52,7 +52,7 @@ class TestEveryView:
     def test_names_unknown_characters(self, make_subject: MakeSubject, look: Look):
         answer = look(make_subject(), "a§b\x00")
         assert answer["notes"] == [
-            "2 of the prompt's characters never occurred in training: they are read as unknown."
+            "2 of the prompt's characters never occurred in training ('§', U+0000): they are read as unknown."
         ]
         assert [token["text"] for token in answer["tokens"]] == ["a", "<|unk|>", "b", "<|unk|>"]
 

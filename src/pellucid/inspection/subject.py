@@ -99,7 +99,7 @@ class Subject:
                 f"The prompt has {len(ids):,} tokens and this model sees {context:,}: "
                 f"{only_the_last(context)} read."
             )
-        if said := unknown_note(self.tokenizer, ids[start:]):
+        if said := unknown_note(self.tokenizer, text[start:]):  # where there are such, a token is a character
             notes.append(said)
         if not ids:
             notes.append("The prompt is empty: the model reads the beginning of a text.")
