@@ -28,10 +28,10 @@ BOUNDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "int_parsing_size": lambda _: "a whole number of fewer digits",
     "string_unicode": lambda _: "a text of whole characters",
     "literal_error": lambda context: str(context["expected"]),
-    "greater_than_equal": lambda context: f"{context['ge']:,} or more",
-    "greater_than": lambda context: f"more than {context['gt']:,}",
-    "less_than_equal": lambda context: f"{context['le']:,} or less",
-    "less_than": lambda context: f"less than {context['lt']:,}",
+    "greater_than_equal": lambda context: f"{_number(context['ge'])} or more",
+    "greater_than": lambda context: f"more than {_number(context['gt'])}",
+    "less_than_equal": lambda context: f"{_number(context['le'])} or less",
+    "less_than": lambda context: f"less than {_number(context['lt'])}",
 }
 LENGTHS = {
     "string_too_short": ("at least", "min_length", "character"),
@@ -130,6 +130,10 @@ def _either(kinds: Sequence[str]) -> str:
 def _remedy(place: Place, error: Mapping[str, Any]) -> str:
     """What to do where JSON was sent as something else."""
     return "" if place or not isinstance(error.get("input"), bytes) else ": send it as application/json"
+
+
+def _number(bound: float) -> str:
+    return f"{int(bound):,}" if bound == int(bound) else f"{bound}"
 
 
 def given(value: Any) -> str:
