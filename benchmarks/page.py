@@ -4,7 +4,7 @@
 
 Trains a run for one step in a temporary folder, serves it from a process of its own, opens it in Chromium, changes the
 prompt (of counts: the row) again and again, and takes the time from the change to the second frame after the answer is
-there, as the page's clock has it; the 120 ms that the page waits for typing to pause are part of it. The first paint is
+there, as the page's clock has it; the 50 ms that the page waits for typing to pause are part of it. The first paint is
 that of five new pages. Budgets: first paint 1,000 ms, a view 300 ms, on an idle machine.
 """
 

@@ -137,7 +137,7 @@ def test_damaged_and_mismatched_folders_are_refused(stories: Path, tmp_path: Pat
         damaged(state(**broken), "is damaged")
     for settings, words in (
         ({"tokenizer": "bpe"}, "with a char tokenizer"),
-        ({"vocab_size": 9}, "with a char tokenizer"),
+        ({"vocab_size": 300}, "with a char tokenizer"),
         ({"dev_fraction": 0.2}, "--dev-fraction 0.05"),
     ):
         with pytest.raises(InputError, match=words):

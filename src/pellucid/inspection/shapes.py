@@ -7,10 +7,7 @@ E experts, k experts a token, N = B·T.
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from pellucid.inspection.trace import Seen, trace
 from pellucid.model.accounting import flops_per_token, kv_cache_bytes, n_active_params, n_params
@@ -162,18 +159,9 @@ def _flops(seen: Seen, config: ModelConfig, length: int) -> int:
 
 
 def _measured(subject: Subject, prompt: Prompt) -> dict[str, float | None]:
-    """Tokens a second: of a pass over this prompt, of writing, and of training when it was last reported."""
-    loaded = subject.loaded
-    with torch.inference_mode():
-        ids = torch.tensor([prompt.ids], device=subject.device)
-        started = time.perf_counter()
-        loaded.model(ids)[0, -1, 0].item()
-        reading = time.perf_counter() - started
-    trained = [
-        record for record in loaded.folder.metrics() if record.get("tokens_per_second")
-    ]  # 0: not measured
+    """Tokens a second: of a pass over a prompt of this length, of writing, and of training when last reported."""
     return {
-        "prompt_tokens_per_second": len(prompt.ids) / reading,
+        "prompt_tokens_per_second": subject.reading_speed(prompt),
         "tokens_per_second": subject.writing_speed,
-        "training_tokens_per_second": trained[-1]["tokens_per_second"] if trained else None,
+        "training_tokens_per_second": subject.training_speed,
     }

@@ -9,6 +9,8 @@ import time
 from functools import cached_property
 from typing import Any
 
+import torch
+
 from pellucid.api import LoadedRun
 from pellucid.errors import InputError
 from pellucid.generation.engine import Engine, unknown_note
@@ -56,6 +58,7 @@ class Subject:
         self.lock = threading.Lock()
         self.twin = twin(loaded.model)
         self.engine: Engine = loaded.engine()
+        self._reading_speeds: dict[int, float] = {}  # by the number of tokens
 
     @property
     def stamp(self) -> dict[str, Any]:
@@ -83,6 +86,23 @@ class Subject:
         written = sum(1 for _ in tokens)
         return written / (time.perf_counter() - started)
 
+    def reading_speed(self, prompt: Prompt) -> float:
+        """Tokens a second of a pass over a prompt, measured once for each length."""
+        length = len(prompt.ids)
+        if length not in self._reading_speeds:
+            ids = torch.tensor([prompt.ids], device=self.device)
+            with torch.inference_mode():
+                started = time.perf_counter()
+                self.loaded.model(ids)[0, -1, 0].item()
+                self._reading_speeds[length] = length / (time.perf_counter() - started)
+        return self._reading_speeds[length]
+
+    @cached_property
+    def training_speed(self) -> float | None:
+        """Tokens a second when the run was trained, as last reported; None where it never was."""
+        speeds = (record.get("tokens_per_second") for record in self.loaded.folder.metrics())
+        return next((speed for speed in reversed(list(speeds)) if speed), None)  # 0: not measured
+
     def read(self, text: str) -> Prompt:
         """The last tokens of a text that the model's context holds.
 
@@ -99,7 +119,9 @@ class Subject:
                 f"The prompt has {len(ids):,} tokens and this model sees {context:,}: "
                 f"{only_the_last(context)} read."
             )
-        if said := unknown_note(self.tokenizer, text[start:]):  # where there are such, a token is a character
+        if said := unknown_note(
+            self.tokenizer, text[start:]
+        ):  # where there are unknown tokens, a token is a character
             notes.append(said)
         if not ids:
             notes.append("The prompt is empty: the model reads the beginning of a text.")

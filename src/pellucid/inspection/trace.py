@@ -139,8 +139,14 @@ def _line_of_the_model() -> str:
     """The innermost statement in the model room that is being executed."""
     frame = inspect.currentframe()
     while frame is not None:
-        file = Path(frame.f_code.co_filename)
-        if file.parent == MODEL_ROOM:
-            return f"{file.relative_to(PACKAGE).as_posix()}:{frame.f_lineno}"
+        if file := _in_the_model_room(frame.f_code.co_filename):
+            return f"{file}:{frame.f_lineno}"
         frame = frame.f_back
     raise AssertionError("a tensor was heard of outside of the model's forward pass")
+
+
+@functools.cache
+def _in_the_model_room(file: str) -> str | None:
+    """The file's name from the package's folder on; None of a file elsewhere."""
+    path = Path(file)
+    return path.relative_to(PACKAGE).as_posix() if path.parent == MODEL_ROOM else None

@@ -24,6 +24,7 @@ TYPES = {
     ".ico": "image/x-icon",
     ".woff2": "font/woff2",
 }
+ICON = "icon.svg"
 
 
 def routes(house: House) -> APIRouter:
@@ -44,7 +45,9 @@ def _serve(path: Path) -> Callable[[Request], Response]:
         except OSError:
             raise NotFound(f"{path.name} is not there any more: start the server again") from None
         tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache"}  # kept, but asked for again
+        # kept, but asked for again; a browser asks for the icon at every change of the address
+        kept = "max-age=3600" if path.name == ICON else "no-cache"
+        headers = {"ETag": tag, "Cache-Control": kept}
         if request.headers.get("If-None-Match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(content, media_type=TYPES[path.suffix], headers=headers)

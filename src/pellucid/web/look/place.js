@@ -15,8 +15,8 @@ import * as shapes from "./view-shapes.js";
 
 /** @type {import("./views.js").View[]} */
 const VIEWS = [tokens, bigram, attention, sampling, shapes];
-/** A prompt is looked at when typing has paused for this long. */
-const PAUSE = 120;
+/** A prompt is looked at when typing has paused for this long: a key held down repeats within it. */
+const PAUSE = 50;
 
 export const id = "look";
 export const title = "Look inside";
