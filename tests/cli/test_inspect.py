@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from pellucid.api import load
+from pellucid.cli import drawing
 from pellucid.inspection import attention, bigram, sampling, shapes, tokens
 from pellucid.inspection.subject import Subject
 
@@ -107,6 +109,60 @@ def test_a_head_in_text_names_its_strongest_keys(inspect: Cli, subject: Subject)
     weights = attention.head(subject, TEXT, 0, 0).arrays["weights"][len(TEXT) - 1]
     assert last[0] == str(len(TEXT) - 1)
     assert last[2] == str(weights.argmax()) and last[4] == f"{weights.max():.3f}"
+
+
+# ---------------------------------------------------------------------- tables that can be read
+
+
+def columns(line: str) -> list[str]:
+    """A line as a terminal shows it: what stands in each of its columns."""
+    cells: list[str] = []
+    for character in line:
+        width = cell_len(character)
+        if width:
+            cells += [character, *[""] * (width - 1)]
+        elif cells:
+            cells[-1] += character
+    return cells
+
+
+NAMES = ["e", "·the", "猫", "e\u0301t", "·", "abc"]
+COUNTS = [[row * 6 + column for column in range(6)] for row in range(6)]
+
+
+@pytest.mark.parametrize("terminal", [40, 24, 19, 16, 5])
+def test_every_column_that_fits_has_its_whole_name_above_it(terminal: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", str(terminal))
+    marks = [[chr(ord("A") + n % 26) for n in row] for row in COUNTS]
+    lines = drawing.grid(NAMES, marks, [str(10**n) for n in range(6)])
+    told = lines.pop() if "of 6 columns" in lines[-1] else ""
+    head, body = [columns(line) for line in lines[:-6]], [columns(line) for line in lines[-6:]]
+    assert terminal < 19 or max(map(len, body)) <= terminal
+    places = [place for place, cell in enumerate(body[0]) if cell in marks[0]]
+    assert told.startswith(f"The first {len(places)} of 6") if len(places) < 6 else not told
+    for place, name in zip(places, NAMES, strict=False):
+        assert "".join(line[place] for line in head if place < len(line)).strip() == name
+    for name, row, line in zip(NAMES, marks, body, strict=True):
+        assert "".join(line).startswith(name)
+        assert [line[place] for place in places] == row[: len(places)]
+    assert len({len(line) for line in body}) == 1, "the counts end in one column"
+
+
+def test_a_table_is_aligned_whatever_takes_two_columns_or_none():
+    rows = [("token", "share"), ("猫猫", "3.1%"), ("e\u0301", "12.5%"), ("abc", "100.0%")]
+    lines = drawing.table(rows, " r").splitlines()
+    assert len({cell_len(line) for line in lines}) == 1
+
+
+def test_the_table_of_pairs_names_all_its_columns(inspect: Cli, subject: Subject):
+    lines = inspect("--view", "bigram", "--size", 8, "--text", TEXT).out.splitlines()
+    names = [drawing.label(row["text"]) for row in bigram.table(subject, None, 8)["rows"]]
+    head = lines.index("") + 1
+    assert lines[head].split() == names, "of characters, each name is one line high"
+    assert [line.split()[0] for line in lines[head + 1 : head + 9]] == names
+    assert "░ from 20%, ▒ from 40%, ▓ from 60%, █ from 80%" in lines[0]
+    shares = [line.index("%") for line in lines[head + 11 :]]
+    assert len(shares) >= 3 and len(set(shares)) == 1, "percentages stand below one another"
 
 
 @pytest.mark.parametrize(

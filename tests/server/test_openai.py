@@ -82,7 +82,7 @@ def test_history_system_parts_and_stops(client):
         ({"messages": [{"role": "robot", "content": "x"}]}, 400, "messages.0.role"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "image_url"),
         ({"temperature": 3}, 400, "temperature"),
-        ({"n": 2}, 400, "n: "),
+        ({"n": 2}, 400, "n must be 1 or less, not 2"),
         ({"max_tokens": 0}, 400, "max_tokens"),
         ({"seed": 10**30}, 400, "seed"),
         ({"stop": [""]}, 400, "stop"),

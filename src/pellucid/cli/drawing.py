@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
 
 from pellucid.cli.console import printable
 from pellucid.text.wording import plural, size
@@ -19,6 +22,7 @@ BAR = 30  # characters
 LABEL = 14
 WIDEST_GRID = 100
 STRONGEST = 3
+NO_TERMINAL = (10_000, 24)  # a file is as wide as need be
 
 
 def label(text: str) -> str:
@@ -36,15 +40,63 @@ def bar(share: float, width: int = BAR) -> str:
 def table(rows: Iterable[Sequence[str]], right: str = "") -> str:
     """Rows of cells in columns; `right` has an r for each column that is set to the right."""
     rows = [list(row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     sides = right.ljust(len(widths))
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if side == "r" else cell.ljust(width)
-            for cell, width, side in zip(row, widths, sides, strict=True)
+            padded(cell, width, side == "r") for cell, width, side in zip(row, widths, sides, strict=True)
         ).rstrip()
         for row in rows
     )
+
+
+def padded(text: str, width: int, right: bool = False) -> str:
+    """`text` in as many of a terminal's columns: 猫 takes two, an accent on the letter before it none."""
+    blanks = " " * max(0, width - cell_len(text))
+    return blanks + text if right else text + blanks
+
+
+def grid(
+    names: Sequence[str], cells: Sequence[Sequence[str]], ends: Sequence[str] | None = None
+) -> list[str]:
+    """Lines of a table of single characters; every column has its whole name above it, written downwards.
+
+    Args:
+        names: of the rows and of the columns.
+        cells: a row for each name; only as many columns are shown as fit the terminal, and what was left out is told.
+        ends: what stands behind each row, set to the right.
+    """
+    ends = ends or [""] * len(names)
+    letters = [_letters(name) for name in names]
+    pitch = max((cell_len(letter) for name in letters for letter in name), default=1)
+    side, behind = max(map(cell_len, names), default=0) + 2, max(map(cell_len, ends), default=0) + 2
+    room = max(1, (shutil.get_terminal_size(NO_TERMINAL).columns - side - behind) // pitch)
+    if len(names) * (pitch + 1) <= room * pitch:
+        pitch += 1
+    shown = letters[:room]
+    lines = []
+    for line in range(-max(map(len, shown), default=0), 0):
+        heads = (name[line] if len(name) >= -line else "" for name in shown)
+        lines.append((" " * side + "".join(padded(head, pitch) for head in heads)).rstrip())
+    for name, row, end in zip(names, cells, ends, strict=True):
+        drawn = "".join(padded(cell, pitch) for cell in row[: len(shown)])
+        lines.append((padded(name, side) + drawn + padded(end, behind, right=True)).rstrip())
+    if len(shown) < len(names):
+        lines.append(
+            f"The first {len(shown)} of {len(names)} columns: a wider terminal shows more, and --json all."
+        )
+    return lines
+
+
+def _letters(text: str) -> list[str]:
+    """What takes a place of its own in a terminal: letters with the accents that stand on them."""
+    letters: list[str] = []
+    for character in text:
+        if letters and cell_len(character) == 0:
+            letters[-1] += character
+        else:
+            letters.append(character)
+    return letters
 
 
 # ---------------------------------------------------------------------- the views
@@ -67,15 +119,20 @@ def tokens(answer: dict[str, Any]) -> str:
 def bigram(answer: dict[str, Any]) -> str:
     """The most frequent tokens against one another, shaded by their share of the row; then one row in full."""
     rows = answer["rows"]
+    fifths = ", ".join(f"{SHADES[n]} from {n / len(SHADES):.0%}" for n in range(1, len(SHADES)))
     lines = [
-        f"{answer['total']:,} pairs counted in the training split; a row's shade is its share of what follows."
+        f"{answer['total']:,} pairs counted in the training split. A row is a token with its count, a column "
+        f"what follows it; shaded is the share of the row: {fifths}.",
+        "",
     ]
-    width = max((len(label(row["text"])) for row in rows), default=0)
-    heads = [label(row["text"])[:1] for row in rows]
-    lines.append(" " * width + "  " + "".join(heads))
-    for row, counts in zip(rows, answer["counts"], strict=True):
-        cells = "".join(shade(count / max(1, row["count"])) for count in counts)
-        lines.append(f"{label(row['text']):<{width}}  {cells}  {row['count']:,}")
+    lines += grid(
+        [label(row["text"]) for row in rows],
+        [
+            [shade(count / max(1, row["count"])) for count in counts]
+            for row, counts in zip(rows, answer["counts"], strict=True)
+        ],
+        [f"{row['count']:,}" for row in rows],
+    )
     if row := answer["row"]:
         lines += [
             "",
@@ -127,27 +184,25 @@ def head(frame: Frame) -> str:
     visible, names = frame.arrays["visible"], [label(token["text"]) for token in frame.header["tokens"]]
     shared = f", key/value head {header['kv_head']}" if header["kv_heads"] < header["heads"] else ""
     lines = [f"Layer {header['layer']}, head {header['head']}{shared}. {_way(header)}", ""]
-    width = max(map(len, names))
     if len(names) <= WIDEST_GRID:
-        lines.append(" " * width + "  " + "".join(name[:1] for name in names))
-        lines += [
-            f"{name:<{width}}  {_grid_row(weights[row], visible[row])}" for row, name in enumerate(names)
-        ]
-        lines.append("")
+        lines += grid(names, [_grid_row(*row) for row in zip(weights, visible, strict=True)])
+        lines += ["", "The strongest keys of each query, by place, token and weight:"]
     rows = []
     for row, name in enumerate(names):
         keys = (-weights[row]).argsort(kind="stable")[:STRONGEST]
-        strongest = [f"{key} {names[key]} {weights[row, key]:.3f}" for key in keys if visible[row, key]]
-        rows.append((f"{row}", name, *strongest, *[""] * (STRONGEST - len(strongest))))
-    return "\n".join(
-        [*lines, table([("place", "query", "strongest keys: place, token, weight", "", ""), *rows], "r")]
-    )
+        strongest = [
+            cell
+            for key in keys
+            for cell in (f"{key}", names[key], f"{weights[row, key]:.3f}")
+            if visible[row, key]
+        ]
+        rows.append((f"{row}", name, *strongest, *[""] * (3 * STRONGEST - len(strongest))))
+    heading = ("place", "query", *["key", "token", "weight"] * STRONGEST)
+    return "\n".join([*lines, table([heading, *rows], "r " + "r r" * STRONGEST)])
 
 
-def _grid_row(weights: np.ndarray, visible: np.ndarray) -> str:
-    return "".join(
-        shade(weight) if seen else "╱" for weight, seen in zip(weights, visible, strict=True)
-    ).rstrip()
+def _grid_row(weights: np.ndarray, visible: np.ndarray) -> list[str]:
+    return [shade(weight) if seen else "╱" for weight, seen in zip(weights, visible, strict=True)]
 
 
 def _way(header: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from pellucid.errors import InputError
+from pellucid.server.complaints import complaint
 
 log = logging.getLogger("pellucid.server")
 
@@ -101,20 +102,6 @@ def shown(text: str) -> str:
     return whole if len(whole) <= MOST_SAID else whole[:MOST_SAID] + " …"
 
 
-def explain(error: Mapping[str, Any]) -> str:
-    """One of pydantic's errors as a sentence that names the field."""
-    place = ".".join(str(part) for part in error.get("loc", ()) if part not in ("body", "query", "path"))
-    kind, message = str(error.get("type", "")), str(error.get("msg", "is not as expected"))
-    if kind == "json_invalid":
-        return "the body is not valid JSON"
-    if kind == "missing":
-        return f"{place} is missing" if place else "the body is missing: send a JSON object"
-    if kind == "extra_forbidden":
-        return f"{place} is not a field that is known here"
-    message = message[:1].lower() + message[1:]
-    return f"{place}: {message}" if place else message
-
-
 def install(app: FastAPI) -> None:
     """Let `app` answer every exception in this module's shapes."""
 
@@ -123,13 +110,16 @@ def install(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        first = next(iter(error.errors()), {})
-        return error_response(request.url.path, 400, shown(explain(first)))
+        return error_response(request.url.path, 400, shown(complaint(error.errors(), error.body)))
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         path = request.url.path
-        known = {404: f"there is nothing at {path}", 405: f"{request.method} is not possible at {path}"}
+        known = {
+            400: "the body cannot be read: send one JSON object in UTF-8",  # what FastAPI says of it is its own
+            404: f"there is nothing at {path}",
+            405: f"{request.method} is not possible at {path}",
+        }
         message = known.get(error.status_code, str(error.detail))
         return error_response(path, error.status_code, shown(message), error.headers)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from pellucid.generation.options import LARGEST_SEED
+from pellucid.server.complaints import given
 from pellucid.server.limits import MAX_TOKENS, NAME, PROMPT_CHARACTERS
 
 
@@ -45,5 +46,5 @@ class OfRun(Body):
     def _known_step(cls, step: Any) -> Any:
         whole = isinstance(step, int) and not isinstance(step, bool) and 0 <= step <= 10**12
         if not whole and step not in ("best", "live"):
-            raise ValueError("a step is a whole number, best or live")
+            raise ValueError(f"a step is a whole number, 'best' or 'live', not {given(step)}")
         return step

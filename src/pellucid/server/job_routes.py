@@ -26,7 +26,7 @@ class From(BaseModel):
     @model_validator(mode="after")
     def one(self) -> From:
         if bool(self.corpus) == bool(self.upload):
-            raise ValueError("give a corpus or an upload")
+            raise ValueError(f"give a corpus or an upload, not {'both' if self.corpus else 'neither'}")
         return self
 
 
