@@ -36,7 +36,17 @@ _HOMES = {
     "resume": "pellucid.training.train",
     "train": "pellucid.training.train",
 }
-__all__ = ["InputError", "LoadedRun", "ModelConfig", "finetune", "import_model", "load", "read", "resume", "train"]
+__all__ = [
+    "InputError",
+    "LoadedRun",
+    "ModelConfig",
+    "finetune",
+    "import_model",
+    "load",
+    "read",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -88,10 +88,14 @@ def test_adapters_start_as_their_seed_says(build):
 # ---------------------------------------------------------------------- logits only where they are wanted
 
 
-@pytest.mark.parametrize("settings", [*TRANSFORMERS.values(), OTHERS["bigram"]], ids=[*TRANSFORMERS, "bigram"])
+@pytest.mark.parametrize(
+    "settings", [*TRANSFORMERS.values(), OTHERS["bigram"]], ids=[*TRANSFORMERS, "bigram"]
+)
 def test_wanted_positions_have_the_logits_they_have_among_all(settings):
     torch.manual_seed(0)
-    model = build_model(ModelConfig(vocab_size=19, context_length=16, n_layers=2, n_heads=2, d_model=24, **settings))
+    model = build_model(
+        ModelConfig(vocab_size=19, context_length=16, n_layers=2, n_heads=2, d_model=24, **settings)
+    )
     wanted = torch.rand(IDS.shape) < 0.4
     everything, some = model.eval()(IDS), model(IDS, wanted=wanted)
     torch.testing.assert_close(some, everything[wanted])

@@ -194,9 +194,9 @@ def _private(config: dict[str, Any]) -> list[str]:
     if not config.get("trained_on_private"):
         return []
     return [
-        "**Trained on private conversations.** It can say what was said in them, word for word, to whoever asks. What was",
-        "redacted is what could be told by its shape; nobody promises that this is all. Share the model, and any export",
-        "of it, only with those who may read the chats.",
+        "**Trained on private conversations.** It can say what was said in them, word for word, to whoever asks.",
+        "What was redacted is what could be told by its shape; nobody promises that this is all. Share the model,",
+        "and any export of it, only with those who may read the chats.",
         "",
     ]
 

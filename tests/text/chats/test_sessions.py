@@ -134,9 +134,7 @@ def test_every_message_is_in_one_session_in_order_of_time(drawn: list[tuple[int,
     assert flat == sorted(messages, key=lambda message: message.time or START)
     for session in found:
         times = [message.time for message in session if message.time]
-        assert all(
-            later - earlier <= timedelta(hours=1) for earlier, later in itertools.pairwise(times)
-        )
+        assert all(later - earlier <= timedelta(hours=1) for earlier, later in itertools.pairwise(times))
     for one, other in itertools.pairwise(found):
         assert one[-1].time and other[0].time and other[0].time - one[-1].time > timedelta(hours=1)
     distinct = {message.time: message for message in messages}  # one a time: no order among equals to keep
