@@ -19,7 +19,7 @@ RECIPE: dict[str, tuple[Any, str]] = {
     "epochs": (float, "times through the chats (4)"),
     "minutes": (float, "minutes of training, instead of --epochs"),
     "steps": (whole, "optimizer steps, instead of --epochs"),
-    "batch-size": (whole, "rows of conversations a step (8)"),
+    "batch-size": (whole, "rows of conversations a step (4)"),
     "accumulate": (whole, "parts a batch is computed in, to save memory"),
     "window": (whole, "tokens of a row; default what the longest conversation takes, up to 512"),
     "lr": (float, "peak learning rate (3e-4, with --lora 1e-3)"),

@@ -8,6 +8,7 @@ import time
 from pellucid.errors import InputError
 from pellucid.model.accounting import flops_per_token, n_params
 from pellucid.model.config import ModelConfig
+from pellucid.model.lora import adapted_layers
 from pellucid.training.auto import FORWARD_AND_BACKWARD, SHARE_OF_PEAK
 from pellucid.training.checkpoints import random_states, restore_random_states
 from pellucid.training.config import TrainConfig
@@ -17,8 +18,10 @@ from pellucid.training.machine import Machine, synchronize
 
 TIMED_STEPS = 3
 LONGEST_MEASURED_STEP = 20.0  # seconds
+LONG_STEP = 2.0  # seconds beside which warming up is little
 EVALUATION_SHARE = 0.05  # of a run's time
 LEAST_EVAL_TOKENS = 8192
+LEAST_REPLY_TOKENS = 2048  # of chats: what is fine-tuned is often large, and its runs are short
 ABILITIES = (  # bits per byte are not known before training; tokens a model will read are
     (1e5, "letters in plausible order, few words"),
     (6e5, "made-up words with the rhythm of the text"),
@@ -108,10 +111,14 @@ def check_memory(model: ModelConfig, config: TrainConfig, available: int, frozen
     raise InputError(message + "choose a smaller --batch-size and --context-length")
 
 
-def estimated_seconds(model: ModelConfig, config: TrainConfig, machine: Machine) -> float:
-    """Seconds a step may take here, from the machine's probe alone."""
-    tokens = config.batch_size * config.window_of(model.context_length)
-    return FORWARD_AND_BACKWARD * flops_per_token(model) * tokens / (SHARE_OF_PEAK * machine.flops)
+def estimated_seconds(
+    model: ModelConfig, config: TrainConfig, machine: Machine, frozen: bool = False
+) -> float:
+    """Seconds a step may take here, from the machine's probe alone; weights that are `frozen` need no gradients."""
+    length = config.window_of(model.context_length)
+    passes = FORWARD_AND_BACKWARD - frozen
+    flops = passes * flops_per_token(model, length) * config.batch_size * length
+    return flops / (SHARE_OF_PEAK * machine.flops)
 
 
 def seconds_per_step(trainer: Trainer) -> float:
@@ -119,28 +126,31 @@ def seconds_per_step(trainer: Trainer) -> float:
 
     Of a model so large that measuring would take minutes, the estimate.
     """
-    estimate = estimated_seconds(trainer.model.config, trainer.config, trainer.machine)
+    frozen = bool(adapted_layers(trainer.model))
+    estimate = estimated_seconds(trainer.model.config, trainer.config, trainer.machine, frozen)
     if estimate > LONGEST_MEASURED_STEP:
         return estimate
     random = random_states()
     trainer.model.train()
-    trainer.gradients(0)  # the first call also warms up
-    synchronize(trainer.machine.device)
-    laps = []
-    for _ in range(TIMED_STEPS):
-        started = time.perf_counter()
-        trainer.gradients(0)
-        synchronize(trainer.machine.device)
-        laps.append(time.perf_counter() - started)
+    seconds = _timed(trainer)
+    if seconds < LONG_STEP:  # the first one only warmed up
+        seconds = sorted(_timed(trainer) for _ in range(TIMED_STEPS))[TIMED_STEPS // 2]
     clear_gradients(trainer.model)
     restore_random_states(*random)
-    return sorted(laps)[TIMED_STEPS // 2]
+    return seconds
 
 
-def evaluation_tokens(planned_tokens: int, evaluations: int) -> int:
+def _timed(trainer: Trainer) -> float:
+    started = time.perf_counter()
+    trainer.gradients(0)
+    synchronize(trainer.machine.device)
+    return time.perf_counter() - started
+
+
+def evaluation_tokens(planned_tokens: int, evaluations: int, least: int = LEAST_EVAL_TOKENS) -> int:
     """Tokens of dev text an evaluation may score so that all together take a twentieth of the run's time.
 
     Reading a token costs a third of training on it, and the training sample is half as large as the dev text.
     """
     affordable = EVALUATION_SHARE * 3 * planned_tokens / evaluations / 1.5
-    return max(LEAST_EVAL_TOKENS, int(affordable))
+    return max(least, int(affordable))

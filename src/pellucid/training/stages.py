@@ -19,7 +19,13 @@ from pellucid.training import report
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData, absolute_sources
 from pellucid.training.files import write_atomically
-from pellucid.training.forecast import Forecast, evaluation_tokens, seconds_per_step
+from pellucid.training.forecast import (
+    LEAST_EVAL_TOKENS,
+    LEAST_REPLY_TOKENS,
+    Forecast,
+    evaluation_tokens,
+    seconds_per_step,
+)
 from pellucid.training.loop import EVALUATIONS, Trainer
 from pellucid.training.machine import Machine
 from pellucid.training.observer import Observer
@@ -39,7 +45,8 @@ def with_eval_tokens(config: TrainConfig, expected: Forecast, data: Data) -> Tra
     if config.eval_tokens:
         return config
     evaluations = 1 + (expected.steps // config.eval_every if config.eval_every else EVALUATIONS)
-    affordable = evaluation_tokens(expected.tokens, evaluations)
+    least = LEAST_REPLY_TOKENS if isinstance(data, ReplyData) else LEAST_EVAL_TOKENS
+    affordable = evaluation_tokens(expected.tokens, evaluations, least)
     return dataclasses.replace(config, eval_tokens=0 if affordable >= data.n_dev > 0 else affordable)
 
 
