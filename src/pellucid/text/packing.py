@@ -155,7 +155,7 @@ class Rows:
             documents count the conversations of a row, and padding, NO_DOCUMENT, sees only padding; positions begin at
             0 in each conversation.
         """
-        return self.join([self._row(number) for number in range(first, first + count)])
+        return self.join([self.row(number) for number in range(first, first + count)])
 
     def whole(self, rows_at_once: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         """Every conversation once, in batches like those of `batch`, for evaluation."""
@@ -187,7 +187,8 @@ class Rows:
         """What fills inputs, targets, documents and positions up."""
         return self.pad, IGNORE, NO_DOCUMENT, 0
 
-    def _row(self, number: int) -> list[int]:
+    def row(self, number: int) -> list[int]:
+        """The places in `examples` of what row `number` of the endless sequence holds."""
         epoch, place = divmod(number, self.per_epoch)
         if epoch != self._epoch:
             self._start_epoch(epoch)
