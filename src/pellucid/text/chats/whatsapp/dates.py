@@ -190,7 +190,7 @@ def _by_time(
             best, today, numbers, (why + f"time would go back {plural(steps[others[0]], 'time')}",)
         )
     left = {name: dates for name, dates in left.items() if steps[name] <= FEWER * steps[best]}
-    usual = _usual_order(frames[0], numbers, list(left))
+    usual = _usual_order(frames[0], list(left))
     if usual is not None:
         return _decided(
             usual, today, numbers, (f"dates are read as {WORDS[usual]}, as their signs are used",)
@@ -221,18 +221,21 @@ def _without_stray_years(
 ) -> dict[str, list[datetime.date | None]]:
     """The readings without that of a year of two digits in the first place, or without the others.
 
-    That is rare: only some locales write so, and read so by mistake the days of a month lie a year apart.
+    That is rare: it counts where the halves of the day are Chinese or Japanese, where time tells, or where no
+    other order is possible. Read so by mistake, the days of a month lie a year apart.
     """
     others = {name: dates for name, dates in read.items() if name != "ymd"}
     if not others or "ymd" not in read:
         return read
+    if _is_korean(frame):
+        return {"ymd": read["ymd"]}
     apart, least = _usual_gap(read["ymd"]), min(_usual_gap(dates) for dates in others.values())
     if apart > YEAR_APART and least < NEAR:
         return others
     if least > YEAR_APART and apart < NEAR:
         return {"ymd": read["ymd"]}
     is_best = steps["ymd"] < min(steps[name] for name in others)
-    return read if is_best or _may_begin_with_year(frame) else others
+    return read if is_best or frame.shape.halves == "asian" else others
 
 
 def _usual_gap(dates: Sequence[datetime.date | None]) -> float:
@@ -242,16 +245,10 @@ def _usual_gap(dates: Sequence[datetime.date | None]) -> float:
     return gaps[len(gaps) // 2] if len(gaps) >= 3 else NEAR
 
 
-def _may_begin_with_year(frame: Frame) -> bool:
-    """Whether some locale writes 18/6/13 in such a frame: Basque, Japanese, Chinese and Korean without a comma."""
-    shape = frame.shape
-    return shape.halves == "asian" or (
-        not shape.comma
-        and not shape.halves
-        and not shape.words
-        and shape.of_time == ":"
-        and shape.separators != ".."
-    )
+def _is_korean(frame: Frame) -> bool:
+    """Whether a year of two digits stands first for certain: `18년 6월 3일` and `18. 6. 3.` are Korean."""
+    separators = frame.shape.separators
+    return separators[0] in ASIAN or separators == ". . ."
 
 
 def _steps_back(dates: Sequence[datetime.date | None]) -> int:
@@ -264,17 +261,13 @@ def _steps_back(dates: Sequence[datetime.date | None]) -> int:
     return steps
 
 
-def _usual_order(frame: Frame, numbers: Sequence[tuple[str, str, str]], names: Sequence[str]) -> str | None:
+def _usual_order(frame: Frame, names: Sequence[str]) -> str | None:
     """The order in which the locales with such separators, digits or words write dates, if there is only one.
 
     No locale writes the month first with points, or with letters between (CLDR, short date patterns).
     """
-    shape = frame.shape
-    if "ymd" in names and (shape.separators[0] in ASIAN or shape.halves == "asian"):
-        return "ymd"
-    spaced_two_digits = " " in shape.separators and len(numbers[0][2]) <= 2  # Slovenian, or Korean
-    points = shape.separators.replace(" ", "") == ".." and not spaced_two_digits
-    return "dmy" if "dmy" in names and (points or shape.words in DAY_FIRST) else None
+    points = set(frame.shape.separators) <= {".", " "}
+    return "dmy" if "dmy" in names and (points or frame.shape.words in DAY_FIRST) else None
 
 
 def _decided(
