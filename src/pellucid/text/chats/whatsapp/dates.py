@@ -18,6 +18,7 @@ MOST_IMPOSSIBLE = 0.02  # of the dates, in the order that is taken: lines of a m
 LATEST_YEAR = 2100
 STEP_BACK = 1  # days: messages arrive late, and a step further back in time tells of a wrong order
 NEAR, YEAR_APART = 60, 300  # days
+FEW_DATES = 4  # distinct ones: fewer do not tell a year in the first place for certain
 FEWER = 4  # times fewer steps back than in the other orders, if there are any in the best
 ASIAN = "년年"
 DAY_FIRST = ("klo", "kl", "г", "à", "um", "um uhr")  # words of locales that write the day first
@@ -230,19 +231,17 @@ def _without_stray_years(
     if _is_korean(frame):
         return {"ymd": read["ymd"]}
     apart, least = _usual_gap(read["ymd"]), min(_usual_gap(dates) for dates in others.values())
-    if apart > YEAR_APART and least < NEAR:
-        return others
     if least > YEAR_APART and apart < NEAR:
-        return {"ymd": read["ymd"]}
-    is_best = steps["ymd"] < min(steps[name] for name in others)
+        return read if len(set(read["ymd"])) < FEW_DATES else {"ymd": read["ymd"]}
+    is_best = steps["ymd"] < min(steps[name] for name in others) and apart < YEAR_APART
     return read if is_best or frame.shape.halves == "asian" else others
 
 
 def _usual_gap(dates: Sequence[datetime.date | None]) -> float:
-    """The median of the days between one date and the next, 60 (neither near nor apart) of fewer than four dates."""
+    """The median of the days between one date and the next; between near and apart if there is one date only."""
     days = list(dict.fromkeys(date.toordinal() for date in dates if date))
     gaps = sorted(abs(later - earlier) for earlier, later in itertools.pairwise(days))
-    return gaps[len(gaps) // 2] if len(gaps) >= 3 else NEAR
+    return gaps[len(gaps) // 2] if gaps else NEAR
 
 
 def _is_korean(frame: Frame) -> bool:

@@ -80,6 +80,8 @@ def _strangers(entries: Sequence[Entry]) -> set[int]:
             else _is_far(entries, run, index)
             for index in run
         )
+        if len(run) == 1:  # one line of someone who says nothing else may have come late
+            is_strange = is_strange and _is_far(entries, run, run[0])
         if is_strange and before.author is not None and not before.is_notice:
             found.update(run)
     return found
