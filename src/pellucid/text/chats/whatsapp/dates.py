@@ -21,6 +21,7 @@ NEAR, YEAR_APART = 60, 300  # days
 FEW_DATES = 4  # distinct ones: fewer do not tell a year in the first place for certain
 FEWER = 4  # times fewer steps back than in the other orders, if there are any in the best
 ASIAN = "년年"
+KOREAN = ". . ."  # of 18. 6. 3.; Croats of Bosnia write so, too
 DAY_FIRST = ("klo", "kl", "г", "à", "um", "um uhr")  # words of locales that write the day first
 
 
@@ -174,15 +175,14 @@ def _by_time(
 ) -> Dates:
     """Decides between orders in which all the dates exist."""
     steps = {name: _steps_back(dates) for name, dates in read.items()}
-    read = _without_stray_years(read, steps, frames[0])
+    possible, read = read, _without_stray_years(read, steps, frames[0])
     if len({tuple(dates) for dates in read.values()}) == 1:  # 1/1/18, 2/2/18: any order is right
-        return _decided(next(iter(read)), today, numbers, ())
+        only = next(iter(read))
+        return _decided(only, today, numbers, _note_rare(only, possible, numbers))
     latest = today + datetime.timedelta(days=2)
     past = {name: dates for name, dates in read.items() if not any(date and date > latest for date in dates)}
     left = past or read
     best, *others = sorted(left, key=lambda name: steps[name])
-    if len(left) == 1 and len(read) == 1:
-        return _decided(next(iter(left)), today, numbers, ())
     why = f"dates are read as {WORDS[best]}: in another order "
     if not others:
         return _decided(best, today, numbers, (why + "some lie in the future",))
@@ -197,6 +197,21 @@ def _by_time(
             usual, today, numbers, (f"dates are read as {WORDS[usual]}, as their signs are used",)
         )
     raise InputError(_question(left, numbers, lines, source))
+
+
+def _note_rare(
+    best: str,
+    possible: dict[str, list[datetime.date | None]],
+    numbers: Sequence[tuple[str, str, str]],
+) -> tuple[str, ...]:
+    """What few dates leave possible although hardly any locale writes so: said, not asked."""
+    rare = possible.get("ymd", [None])
+    if None in rare or rare == possible[best]:
+        return ()
+    return (
+        f"dates are read as {WORDS[best]}; if {_shown(numbers[0])} is {_spelt(rare[0])}, "
+        "give --date-order ymd",
+    )
 
 
 def _question(
@@ -228,13 +243,17 @@ def _without_stray_years(
     others = {name: dates for name, dates in read.items() if name != "ymd"}
     if not others or "ymd" not in read:
         return read
-    if _is_korean(frame):
+    if frame.shape.separators[0] in ASIAN or (frame.shape.separators == KOREAN and _is_asian(frame)):
         return {"ymd": read["ymd"]}
     apart, least = _usual_gap(read["ymd"]), min(_usual_gap(dates) for dates in others.values())
     if least > YEAR_APART and apart < NEAR:
         return read if len(set(read["ymd"])) < FEW_DATES else {"ymd": read["ymd"]}
     is_best = steps["ymd"] < min(steps[name] for name in others) and apart < YEAR_APART
-    return read if is_best or frame.shape.halves == "asian" else others
+    return read if is_best or _is_asian(frame) or frame.shape.separators == KOREAN else others
+
+
+def _is_asian(frame: Frame) -> bool:
+    return frame.shape.halves == "asian"
 
 
 def _usual_gap(dates: Sequence[datetime.date | None]) -> float:
@@ -242,12 +261,6 @@ def _usual_gap(dates: Sequence[datetime.date | None]) -> float:
     days = list(dict.fromkeys(date.toordinal() for date in dates if date))
     gaps = sorted(abs(later - earlier) for earlier, later in itertools.pairwise(days))
     return gaps[len(gaps) // 2] if gaps else NEAR
-
-
-def _is_korean(frame: Frame) -> bool:
-    """Whether a year of two digits stands first for certain: `18년 6월 3일` and `18. 6. 3.` are Korean."""
-    separators = frame.shape.separators
-    return separators[0] in ASIAN or separators == ". . ."
 
 
 def _steps_back(dates: Sequence[datetime.date | None]) -> int:
@@ -265,7 +278,7 @@ def _usual_order(frame: Frame, names: Sequence[str]) -> str | None:
 
     No locale writes the month first with points, or with letters between (CLDR, short date patterns).
     """
-    points = set(frame.shape.separators) <= {".", " "}
+    points = set(frame.shape.separators) <= {".", " "} and "ymd" not in names
     return "dmy" if "dmy" in names and (points or frame.shape.words in DAY_FIRST) else None
 
 
