@@ -60,7 +60,7 @@ def test_signs_of_the_east_leave_it_open():
 @pytest.mark.parametrize(("before", "behind"), [("", " -"), ("[", "]")])
 def test_unknown_words_are_never_read_as_morning(words: tuple[str, ...], before: str, behind: str):
     rows = [f"{before}13/6/18, {n}:25 {word}{behind} {'AB'[n % 2]}: {n}" for n, word in enumerate(words, 3)]
-    with pytest.raises(InputError, match="'[xz]qm'.*clock of 24 hours"):
+    with pytest.raises(InputError, match=r"'[xz]qm'.*clock of 24 hours"):
         parse("\n".join(rows), "a chat")
 
 

@@ -17,6 +17,7 @@ ZEROS = (
     *(0x0F20, 0x19D0, 0xA9D0, 0xABF0, 0x11136, 0x1E140, 0x1E950),
 )
 SPACES = "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+EACH_SPACE = re.compile(f"[{SPACES}]")
 PLAIN_SPACES = str.maketrans(dict.fromkeys(SPACES, " "))
 PLAIN = (
     {zero + digit: str(digit) for zero in ZEROS for digit in range(10)}
@@ -41,7 +42,7 @@ def plain(text: str) -> str:
 
 def plain_spaces(text: str) -> str:
     """`text` with every kind of space as U+0020."""
-    return text.translate(PLAIN_SPACES)
+    return text if text.isascii() and "\t" not in text else EACH_SPACE.sub(" ", text)
 
 
 def raw_offset(line: str, offset: int) -> int:
