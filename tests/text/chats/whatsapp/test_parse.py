@@ -139,10 +139,6 @@ def test_a_year_of_two_digits_that_may_stand_first():
     assert [time.day for _, time, _ in read(by_day)] == list(days)
     by_year = "\n".join(f"[18/06/{day} 21:25:00] a: m" for day in days)
     assert read(by_year)[0] == ("a", at(2018, 6, 14, 21, 25), "m")
-    with pytest.raises(
-        InputError, match=r"13 June 2018 .*--date-order dmy.* or 18 June 2013 .*--date-order ymd"
-    ):
-        parse("[13/06/18 21:25:00] a: m", "a chat")
 
 
 def test_dates_that_are_the_same_in_any_order():
@@ -303,8 +299,8 @@ def test_a_piece_of_a_chat_in_another_layout_stays_in_its_message():
         "ok",
         "ok",
     ]
-    assert "2 lines inside messages look like the beginning of a message" in parsed.notes[0]
-    assert "line 2: [9:20, 13/6/2018] Eve: hi" in parsed.notes[0]
+    assert "2 lines inside messages look like the beginning of a message" in parsed.notes[-1]
+    assert "line 2: [9:20, 13/6/2018] Eve: hi" in parsed.notes[-1]
 
 
 def test_a_piece_of_the_same_chat_stays_in_its_message():
@@ -347,8 +343,28 @@ def test_line_ends_tell_lines_of_a_message_from_messages():
 
 def test_times_that_an_editor_changed_are_read_with_a_note():
     rows = [
-        f"13/6/18 {n}:25 {'PM' if n % 3 else ''}".rstrip() + f" - {'AB'[n % 2]}: {n}" for n in range(1, 10)
+        f"13/6/2018 {n}:25 {'PM' if n % 3 else ''}".rstrip() + f" - {'AB'[n % 2]}: {n}" for n in range(1, 10)
     ]
     parsed = parse("\n".join(rows), "a chat", source="x.txt")
     assert [m.text for m in parsed.messages] == [str(n) for n in range(1, 10)]
     assert parsed.notes == ("x.txt: lines begin in 2 forms, as of several files: check the times",)
+
+
+def test_a_line_of_someone_new_may_come_late():
+    text = "13/6/18, 9:25 - A: a\n13/6/18, 7:20 - C: only once\n13/6/18, 9:26 - B: c\n13/6/18, 9:27 - A: d"
+    assert [m[0] for m in read(text)] == ["A", "C", "B", "A"]
+    autumn = "[27/10/24, 02:59:58] A: a\n[27/10/24, 01:59:00] C: only once\n[27/10/24, 03:10:00] A: c"
+    assert [m[0] for m in read(autumn)] == ["A", "C", "A"]
+
+
+def test_an_agenda_on_ios_stays_in_its_message():
+    text = (
+        "[13/06/2018, 21:25:00] A: plan\n[14/06/2018, 10:00:00] dentist\n[15/06/2018, 11:00:00] car\n"
+        "[13/06/2018, 21:26:00] B: ok\n[13/06/2018, 21:27:00] A: ok"
+    )
+    assert [(m[0], m[2].count("\n")) for m in read(text)] == [("A", 2), ("B", 0), ("A", 0)]
+
+
+def test_a_chat_is_called_after_a_name_that_has_no_colon():
+    text = "13/6/18, 9:25 - Anna: PS: x\n13/6/18, 9:26 - Anna: PS: y"
+    assert {m.author for m in parse(text, "Anna").messages} == {"Anna"}

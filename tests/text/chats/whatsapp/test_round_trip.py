@@ -53,9 +53,11 @@ def conversations(draw: st.DrawFn) -> list[Line]:
 
 
 def read(text: str, order: str):
-    """What is read; an order that is asked for is given."""
+    """What is read; an order that is asked for, or told in a note to be possible, is given."""
     try:
-        return parse(text, "a chat")
+        parsed = parse(text, "a chat")
+        told = any(f"give --date-order {order}" in note for note in parsed.notes)
+        return parse(text, "a chat", date_order=order) if told else parsed
     except InputError as error:
         assert f"--date-order {order}" in str(error)
         assert str(error).count("--date-order") > 1

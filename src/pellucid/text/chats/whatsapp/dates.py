@@ -18,8 +18,10 @@ MOST_IMPOSSIBLE = 0.02  # of the dates, in the order that is taken: lines of a m
 LATEST_YEAR = 2100
 STEP_BACK = 1  # days: messages arrive late, and a step further back in time tells of a wrong order
 NEAR, YEAR_APART = 60, 300  # days
+FEW_DATES = 4  # distinct ones: fewer do not tell a year in the first place for certain
 FEWER = 4  # times fewer steps back than in the other orders, if there are any in the best
 ASIAN = "년年"
+KOREAN = ". . ."  # of 18. 6. 3.; Croats of Bosnia write so, too
 DAY_FIRST = ("klo", "kl", "г", "à", "um", "um uhr")  # words of locales that write the day first
 
 
@@ -173,15 +175,14 @@ def _by_time(
 ) -> Dates:
     """Decides between orders in which all the dates exist."""
     steps = {name: _steps_back(dates) for name, dates in read.items()}
-    read = _without_stray_years(read, steps, frames[0])
+    possible, read = read, _without_stray_years(read, steps, frames[0])
     if len({tuple(dates) for dates in read.values()}) == 1:  # 1/1/18, 2/2/18: any order is right
-        return _decided(next(iter(read)), today, numbers, ())
+        only = next(iter(read))
+        return _decided(only, today, numbers, _note_rare(only, possible, numbers))
     latest = today + datetime.timedelta(days=2)
     past = {name: dates for name, dates in read.items() if not any(date and date > latest for date in dates)}
     left = past or read
     best, *others = sorted(left, key=lambda name: steps[name])
-    if len(left) == 1 and len(read) == 1:
-        return _decided(next(iter(left)), today, numbers, ())
     why = f"dates are read as {WORDS[best]}: in another order "
     if not others:
         return _decided(best, today, numbers, (why + "some lie in the future",))
@@ -190,12 +191,27 @@ def _by_time(
             best, today, numbers, (why + f"time would go back {plural(steps[others[0]], 'time')}",)
         )
     left = {name: dates for name, dates in left.items() if steps[name] <= FEWER * steps[best]}
-    usual = _usual_order(frames[0], numbers, list(left))
+    usual = _usual_order(frames[0], list(left))
     if usual is not None:
         return _decided(
             usual, today, numbers, (f"dates are read as {WORDS[usual]}, as their signs are used",)
         )
     raise InputError(_question(left, numbers, lines, source))
+
+
+def _note_rare(
+    best: str,
+    possible: dict[str, list[datetime.date | None]],
+    numbers: Sequence[tuple[str, str, str]],
+) -> tuple[str, ...]:
+    """What few dates leave possible although hardly any locale writes so: said, not asked."""
+    rare = possible.get("ymd", [None])
+    if None in rare or rare == possible[best]:
+        return ()
+    return (
+        f"dates are read as {WORDS[best]}; if {_shown(numbers[0])} is {_spelt(rare[0])}, "
+        "give --date-order ymd",
+    )
 
 
 def _question(
@@ -221,37 +237,30 @@ def _without_stray_years(
 ) -> dict[str, list[datetime.date | None]]:
     """The readings without that of a year of two digits in the first place, or without the others.
 
-    That is rare: only some locales write so, and read so by mistake the days of a month lie a year apart.
+    That is rare: it counts where the halves of the day are Chinese or Japanese, where time tells, or where no
+    other order is possible. Read so by mistake, the days of a month lie a year apart.
     """
     others = {name: dates for name, dates in read.items() if name != "ymd"}
     if not others or "ymd" not in read:
         return read
-    apart, least = _usual_gap(read["ymd"]), min(_usual_gap(dates) for dates in others.values())
-    if apart > YEAR_APART and least < NEAR:
-        return others
-    if least > YEAR_APART and apart < NEAR:
+    if frame.shape.separators[0] in ASIAN or (frame.shape.separators == KOREAN and _is_asian(frame)):
         return {"ymd": read["ymd"]}
-    is_best = steps["ymd"] < min(steps[name] for name in others)
-    return read if is_best or _may_begin_with_year(frame) else others
+    apart, least = _usual_gap(read["ymd"]), min(_usual_gap(dates) for dates in others.values())
+    if least > YEAR_APART and apart < NEAR:
+        return read if len(set(read["ymd"])) < FEW_DATES else {"ymd": read["ymd"]}
+    is_best = steps["ymd"] < min(steps[name] for name in others) and apart < YEAR_APART
+    return read if is_best or _is_asian(frame) or frame.shape.separators == KOREAN else others
+
+
+def _is_asian(frame: Frame) -> bool:
+    return frame.shape.halves == "asian"
 
 
 def _usual_gap(dates: Sequence[datetime.date | None]) -> float:
-    """The median of the days between one date and the next, 60 (neither near nor apart) of fewer than four dates."""
+    """The median of the days between one date and the next; between near and apart if there is one date only."""
     days = list(dict.fromkeys(date.toordinal() for date in dates if date))
     gaps = sorted(abs(later - earlier) for earlier, later in itertools.pairwise(days))
-    return gaps[len(gaps) // 2] if len(gaps) >= 3 else NEAR
-
-
-def _may_begin_with_year(frame: Frame) -> bool:
-    """Whether some locale writes 18/6/13 in such a frame: Basque, Japanese, Chinese and Korean without a comma."""
-    shape = frame.shape
-    return shape.halves == "asian" or (
-        not shape.comma
-        and not shape.halves
-        and not shape.words
-        and shape.of_time == ":"
-        and shape.separators != ".."
-    )
+    return gaps[len(gaps) // 2] if gaps else NEAR
 
 
 def _steps_back(dates: Sequence[datetime.date | None]) -> int:
@@ -264,17 +273,13 @@ def _steps_back(dates: Sequence[datetime.date | None]) -> int:
     return steps
 
 
-def _usual_order(frame: Frame, numbers: Sequence[tuple[str, str, str]], names: Sequence[str]) -> str | None:
+def _usual_order(frame: Frame, names: Sequence[str]) -> str | None:
     """The order in which the locales with such separators, digits or words write dates, if there is only one.
 
     No locale writes the month first with points, or with letters between (CLDR, short date patterns).
     """
-    shape = frame.shape
-    if "ymd" in names and (shape.separators[0] in ASIAN or shape.halves == "asian"):
-        return "ymd"
-    spaced_two_digits = " " in shape.separators and len(numbers[0][2]) <= 2  # Slovenian, or Korean
-    points = shape.separators.replace(" ", "") == ".." and not spaced_two_digits
-    return "dmy" if "dmy" in names and (points or shape.words in DAY_FIRST) else None
+    points = set(frame.shape.separators) <= {".", " "} and "ymd" not in names
+    return "dmy" if "dmy" in names and (points or frame.shape.words in DAY_FIRST) else None
 
 
 def _decided(

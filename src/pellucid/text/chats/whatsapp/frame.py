@@ -100,7 +100,7 @@ def _frame(match: re.Match[str]) -> Frame | None:
     shape = Shape(
         bracket=match[0][0] == "[",
         time_first=match.start("h") < match.start("a" if named is None else "d1" if found["d1"] else "d2"),
-        separators="name" if named else f"{found['s1']}{found['s2']}",
+        separators="name" if named else _separators(found),
         year=-1
         if named
         else next((place for place, part in enumerate(date) if len(part) > 2 or not part.isdigit()), -1),
@@ -112,6 +112,12 @@ def _frame(match: re.Match[str]) -> Frame | None:
         halves="" if period is None else "asian" if ASIAN.search(words) else "words",
     )
     return Frame(date, named, (hour_of_day(hour, period), minute, second), period, shape, match.end())
+
+
+def _separators(found: dict[str, str | None]) -> str:
+    """The two of a date; and the point behind the date, where points and spaces separate: `18. 6. 3.`."""
+    separators, between = f"{found['s1']}{found['s2']}", found["between"] or ""
+    return f"{separators}." if separators == ". . " and between.startswith(".") else separators
 
 
 def _named(found: dict[str, str | None]) -> tuple[int, int, int | None] | None:

@@ -13,9 +13,11 @@ MOST_HEAD = 240  # characters of a line in which its date, time and author are l
 # The digit zero of the scripts that have digits of their own; one to nine follow it.
 ZEROS = (
     *(0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66),
-    *(0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x1C50, 0xAA50, 0xFF10),
+    *(0x0DE6, 0x0E50, 0x0ED0, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x1C50, 0xAA50, 0xFF10),
+    *(0x0F20, 0x19D0, 0xA9D0, 0xABF0, 0x11136, 0x1E140, 0x1E950),
 )
 SPACES = "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+EACH_SPACE = re.compile(f"[{SPACES}]")
 PLAIN_SPACES = str.maketrans(dict.fromkeys(SPACES, " "))
 PLAIN = (
     {zero + digit: str(digit) for zero in ZEROS for digit in range(10)}
@@ -40,7 +42,7 @@ def plain(text: str) -> str:
 
 def plain_spaces(text: str) -> str:
     """`text` with every kind of space as U+0020."""
-    return text.translate(PLAIN_SPACES)
+    return text if text.isascii() and "\t" not in text else EACH_SPACE.sub(" ", text)
 
 
 def raw_offset(line: str, offset: int) -> int:

@@ -90,6 +90,10 @@ def _longer_names(found: Sequence[list[str]], first: Counter[str], conversation:
     for (short, long), count in second.items():
         before = first[short] or sum(number for (_, name), number in second.items() if name == short)
         is_name = EXTENSION.match(long[len(short) + 2 :]) is not None and not long[len(short) + 2 :].islower()
-        if is_name and (long == conversation or (count >= FEWEST_ALIKE and count == before)):
+        if (
+            is_name
+            and short != conversation
+            and (long == conversation or (count >= FEWEST_ALIKE and count == before))
+        ):
             longer[short] = long
     return longer

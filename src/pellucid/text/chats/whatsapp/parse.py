@@ -12,7 +12,7 @@ from pellucid.text.chats.record import Message, Unparsed
 from pellucid.text.chats.whatsapp.dates import ORDERS, decide
 from pellucid.text.chats.whatsapp.frame import Frame, Shape, read_frame
 from pellucid.text.chats.whatsapp.kinds import Body, is_known_notice, kinds_of, split_edited, split_forwarded
-from pellucid.text.chats.whatsapp.marks import MOST_HEAD, plain, raw_offset, without_marks
+from pellucid.text.chats.whatsapp.marks import MOST_HEAD, is_own_word, plain, raw_offset, without_marks
 from pellucid.text.chats.whatsapp.names import Names, candidates
 from pellucid.text.chats.whatsapp.periods import FILLERS
 from pellucid.text.chats.whatsapp.quotes import Entry, quoted
@@ -147,26 +147,28 @@ def _chosen(framed: Sequence[_Line], source: str) -> tuple[list[_Line], list[str
     names = {
         candidates(line.text)[0] for line in framed if line.frame.shape == shape and candidates(line.text)
     }
-    alike = {
+    kin = {
         other
         for other, count in counts.items()
         if other != shape and _kin(other) == _kin(shape) and count > RARE * counts[shape]
     }
-    alike = {other for other in alike if _of(names, [line for line in framed if line.frame.shape == other])}
-    unknown = sorted({other.words for other in (shape, *alike)} - FILLERS)
-    hours = [line.frame.time[0] for line in framed if line.frame.shape in (shape, *alike)]
-    if (
-        len({other.words for other in (shape, *alike)}) > 1
-        and unknown
-        and all(0 < hour <= 12 for hour in hours)
-    ):
+    _refuse_unknown_halves(framed, shape, kin, source)
+    alike = {other for other in kin if _of(names, [line for line in framed if line.frame.shape == other])}
+    notes = [f"lines begin in {len(alike) + 1} forms, as of several files: check the times"] if alike else []
+    return [line for line in framed if line.frame.shape == shape or line.frame.shape in alike], notes
+
+
+def _refuse_unknown_halves(framed: Sequence[_Line], shape: Shape, kin: set[Shape], source: str) -> None:
+    """Raises InputError where words beside the times may name halves of the day: no hour is above twelve, or 0."""
+    shapes = {shape, *kin} if shape.halves or shape.words not in FILLERS else {shape}
+    unknown = sorted({other.words for other in shapes} - FILLERS)
+    hours = [line.frame.time[0] for line in framed if line.frame.shape in shapes and not line.frame.period]
+    if unknown and all(0 < hour <= 12 for hour in hours):
         raise InputError(
             f"{source} has words beside its times that are not known to mean morning or afternoon, "
             f"{' and '.join(repr(word) for word in unknown)}: set the telephone to a clock of 24 hours, "
             "and export the chat again"
         )
-    notes = [f"lines begin in {len(alike) + 1} forms, as of several files: check the times"] if alike else []
-    return [line for line in framed if line.frame.shape == shape or line.frame.shape in alike], notes
 
 
 def _kin(shape: Shape) -> Shape:
@@ -232,6 +234,7 @@ def _entries(lines: Sequence[_Line], rows: Sequence[str]) -> list[Entry]:
         Entry(
             line.time,
             line.author,
+            is_bare=line.author is None and line.frame.shape.bracket and not _is_marked(line, rows),
             quotes=(frame := read_frame(plain(line.head[line.body_at :][:MOST_HEAD]))) is not None
             and frame.shape == line.frame.shape,
             is_notice=is_known_notice(line.head[line.body_at :]) if _may_be_notice(line, rows) else False,
@@ -239,6 +242,10 @@ def _entries(lines: Sequence[_Line], rows: Sequence[str]) -> list[Entry]:
         )
         for line in lines
     ]
+
+
+def _is_marked(line: _Line, rows: Sequence[str]) -> bool:
+    return is_own_word(rows[line.index][raw_offset(rows[line.index][:MOST_RAW], line.body_at) :][:MOST_HEAD])
 
 
 def _may_be_notice(line: _Line, rows: Sequence[str]) -> bool:

@@ -18,6 +18,10 @@ WORDS: dict[Period, str] = {
         לפנהצ לפנותבוקר בוקר בבוקר ص صباحًا صباحا فجرا فجرًا قظ قبلازظهر صبح قبلدوپہر غم
         पूर्वाह्न सुबह सवेरे मपू পূর্বাহ্ণ পূর্বাহ্ন সকাল ভোর ਪੂਦੁ પૂર્વાહ્ન முற்பகல் காலை అమ ఉదయం ಪೂರ್ವಾಹ್ನ ಬೆಳಗ್ಗೆ
         രാവിലെ පෙව ก่อนเที่ยง ເຊົ້າ ກ່ອນທ່ຽງ ព្រឹក នံနက် နံနက် pagi pg sa sáng asubuhi ጥዋት subaxnimo gh
+        претпл mat safiya bn таңкы priekšpusdienā prp то صبحمنجهند апн
+        moies pd goöň isuk subh safe sf rn yb atm ам пријеподне преподне ib ut эи
+        भोर सवेर ቅቀ ጽባሕ ማለዶ بن چب àárọ̀ ụtụtụ nụtụtụ
+        dopołdnja פֿאַרמיטאָג নুমাং
         上午 凌晨 清晨 早上 早晨 上晝 午前 오전 새벽 아침 午夜
     """,
     "noon": "noon 中午 正午 정오 mittags mediodía delmediodía meiodia दोपहर দুপুর siang mchana tengahhari",
@@ -30,6 +34,9 @@ WORDS: dict[Period, str] = {
         अपराह्न शाम मउ অপরাহ্ণ অপরাহ্ন বিকাল সন্ধ্যা ਬਾਦੁ અપરાહ્ન பிற்பகல் மாலை సాయంత్రం ಅಪರಾಹ್ನ ಸಂಜೆ
         വൈകുന്നേരം  หลังเที่ยง පව ແລງ ຫຼັງທ່ຽງ ល្ងាច ညနေ sore petang ptg ch chiều tối alasiri jioni
         ከሰዓት galabnimo gn
+        popodne послијеподне popołdnju попл pn gd түштөнкийинки pēcpusdienā شاممنجهند منجهندشام апд
+        nomëttes md gm gosoň wengi yamma ym in yh ptm пм поподне eb uk эк wótp wótpołdnja सांझ सञ
+        ድቀ ምሴት ቃማ دن چك ọ̀sán abalị nabalị נאָכמיטאָג
         下午 下晝 傍晚 午後 夕方 오후 저녁
     """,
     "night": """
@@ -45,7 +52,7 @@ UNSPACED = tuple(
 FILLERS = frozenset(
     ("", "um", "uhr", "um uhr", "klo", "kl", "à", "at", "г", "ч", "г ч", "o", "v", "om", "be", "las", "น")
 )
-PUNCTUATION = re.compile(r"[.,'\"`´’‘״׳\u200c·]+")
+PUNCTUATION = re.compile(r"[.,'\"`´’‘״׳ʼꞌ\u200c\u070f·()]+")
 
 
 @functools.lru_cache(maxsize=4096)

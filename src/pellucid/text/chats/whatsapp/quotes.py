@@ -22,6 +22,7 @@ class Entry:
     """A line that begins with the frame of its file.
 
     Attributes:
+        is_bare: whether it has neither author nor mark in a chat of iOS, whose notices have one of the two.
         quotes: whether its text begins with a frame of its own, as text that was pasted does.
         is_notice: of WhatsApp itself, in words that are known.
         after_return: whether the line above ended with CR LF, None where line ends do not tell messages apart.
@@ -29,6 +30,7 @@ class Entry:
 
     time: datetime.datetime | None
     author: str | None
+    is_bare: bool = False
     quotes: bool = False
     is_notice: bool = False
     after_return: bool | None = None
@@ -77,9 +79,11 @@ def _strangers(entries: Sequence[Entry]) -> set[int]:
         is_strange = all(
             entries[index].author not in people and _is_older(entries, run, index)
             if entries[index].author is not None
-            else _is_far(entries, run, index)
+            else entries[index].is_bare or _is_far(entries, run, index)
             for index in run
         )
+        if len(run) == 1:  # one line of someone who says nothing else may have come late
+            is_strange = is_strange and _is_far(entries, run, run[0])
         if is_strange and before.author is not None and not before.is_notice:
             found.update(run)
     return found
