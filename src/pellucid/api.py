@@ -20,6 +20,7 @@ from pellucid.training.checkpoints import problem
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.machine import attention_core, choose_device
 from pellucid.training.run_folder import RunFolder, find_run
+from pellucid.model.uninitialised import Uninitialised
 from pellucid.training.weights import load_stored_weights, load_weights
 
 
@@ -85,7 +86,8 @@ def load(run: str | Path | None = None, device: str = "auto", step: int | str = 
     stored = folder.config()
     config = ModelConfig.from_dict(stored["model"])
     device = choose_device(device)
-    model = build_model(config, attention_core(device, config.context_length))
+    with Uninitialised():
+        model = build_model(config, attention_core(device, config.context_length))
     of_step = _load_step(folder, model, step)
     kind = step if isinstance(step, str) else "checkpoint"
     tokenizer = load_tokenizer(folder.tokenizer_path)

@@ -94,6 +94,11 @@ def _write(run: RunFolder, model: Source, tokenizer: Tokenizer, source: str, adv
     run.write_config(_config(model, tokenizer, source))  # last: with it the folder is a run
 
 
+def _one_line(text: str) -> str:
+    """What a file says of itself, for a line of Markdown: short and harmless."""
+    return re.sub(r"[^\w .,:+()/-]+", " ", text, flags=re.ASCII)[:100].strip()
+
+
 def _config(model: Source, tokenizer: Tokenizer, source: str) -> dict[str, Any]:
     """config.json; its text is not known, and no training has begun."""
     record = text_record(
@@ -130,14 +135,14 @@ def _card(run: RunFolder, model: Source) -> str:
         [
             f"# {run.name}",
             "",
-            f"*{model.name}*, imported by Pellucid {pellucid.__version__}: the same weights, the same tokens.",
+            f"*{_one_line(model.name)}*, imported by Pellucid {pellucid.__version__}: the same weights, the same tokens.",
             "",
             "| | |",
             "|---|---|",
             f"| family | {model.family}, from {model.format} |",
             f"| model | {n_params(config):,} parameters, {config.vocab_size:,} tokens |",
             f"| shape | {shape} |",
-            f"| licence | {model.licence or 'not said: look where it came from'} |",
+            f"| licence | {_one_line(model.licence or 'not said: look where it came from')} |",
             "",
             "## Use",
             "",
