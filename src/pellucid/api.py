@@ -12,6 +12,7 @@ from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
+from pellucid.model.uninitialised import Uninitialised
 from pellucid.text.template import Template
 from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
 from pellucid.training.average import averaged
@@ -20,7 +21,6 @@ from pellucid.training.checkpoints import problem
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.machine import attention_core, choose_device
 from pellucid.training.run_folder import RunFolder, find_run
-from pellucid.model.uninitialised import Uninitialised
 from pellucid.training.weights import load_stored_weights, load_weights
 
 
