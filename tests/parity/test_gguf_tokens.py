@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from published import SIZES, TEXT, byte_level, randomise
 from pellucid.errors import InputError
 from pellucid.interop.gguf_models import read_gguf_model
 from pellucid.interop.named import named_file
-from pellucid.text.tokenizers.patterns import PRE_TOKENIZERS
+from pellucid.text.tokenizers.patterns import NORMALIZERS, PRE_TOKENIZERS
 from pellucid.text.tokenizers.tokenizer import Tokenizer, parse_tokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -66,6 +67,8 @@ def test_each_way_of_cutting_words(pre: str, tmp_path: Path):
     ours = ours_of(path)
     server, ids = llama_cpp(path)
     for text in TEXTS:
+        if pre in NORMALIZERS:  # llama.cpp leaves out what Qwen's own tokenizer does first; ours does it
+            text = unicodedata.normalize("NFC", text)
         assert ours.encode(text).tolist() == ids(text), text
     del server
 

@@ -10,8 +10,8 @@ from typing import Any
 from pellucid.errors import InputError
 from pellucid.interop.chat_templates import CHATML_MARKS, template_kind
 from pellucid.interop.families import describe
-from pellucid.interop.opening import read_whole
 from pellucid.interop.mapping import GPT2_NAMES, LLAMA_NAMES, Layout, check_plan, plan, transposed
+from pellucid.interop.opening import read_whole
 from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.source import Source
 from pellucid.interop.tensors import Entry, TensorFiles, shown

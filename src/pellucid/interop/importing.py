@@ -96,7 +96,7 @@ def _write(run: RunFolder, model: Source, tokenizer: Tokenizer, source: str, adv
 
 def _one_line(text: str) -> str:
     """What a file says of itself, for a line of Markdown: short and harmless."""
-    return re.sub(r"[^\w .,:+()/-]+", " ", text, flags=re.ASCII)[:100].strip()
+    return " ".join(re.sub(r"[^\w.,:+()/-]", " ", text).split())[:100]
 
 
 def _config(model: Source, tokenizer: Tokenizer, source: str) -> dict[str, Any]:

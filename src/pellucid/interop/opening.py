@@ -24,12 +24,11 @@ def opened(path: Path) -> tuple[BinaryIO, int]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{path} cannot be read ({reason}): check the path and its permissions") from None
-    file = os.fdopen(handle, "rb")
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
-        file.close()
+        os.close(handle)
         raise InputError(f"{path} is no file: give the folder of a Hugging Face model, or a .gguf file")
-    return file, found.st_size
+    return os.fdopen(handle, "rb"), found.st_size
 
 
 def read_whole(path: Path, limit: int) -> bytes:
