@@ -291,7 +291,7 @@ def test_what_is_no_model(tmp_path: Path, llama: Path):
 def test_a_disk_without_room(llama: Path, monkeypatch: pytest.MonkeyPatch):
     usage = shutil.disk_usage(".")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-    with pytest.raises(InputError, match="model takes .* kB, and 1 kB are free in imported: make room"):
+    with pytest.raises(InputError, match=r"model takes .* kB, and 1 kB are free in imported: make room"):
         import_model(llama, "imported")
     assert not Path("imported").exists()
 

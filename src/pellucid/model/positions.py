@@ -80,7 +80,9 @@ class RotaryPositions(NoPositions):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
         half = config.head_dim // 2
-        frequencies = config.rope_base ** (-torch.arange(half, dtype=torch.float32) / half)  # (D/2,)
+        # one over the power, not the power of the negative: rounded as in the models whose weights are imported,
+        # which at the end of a long context is as much as all other rounding together
+        frequencies = 1.0 / config.rope_base ** (torch.arange(half, dtype=torch.float32) / half)  # (D/2,)
         times = torch.arange(config.context_length, dtype=torch.float32)
         angles = times[:, None] * frequencies  # (context, D/2)
         self.register_buffer("cos", angles.cos(), persistent=False)
