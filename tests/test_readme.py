@@ -119,3 +119,15 @@ def test_the_presets_in_help_and_readme_are_those_there_are(cli: Callable[..., o
     for name in presets.names():
         assert name in helped
         assert name == "auto" or f"--preset {name}" in README
+
+
+def test_what_is_imported_is_what_the_readme_and_the_help_say():
+    from pellucid.interop.blocks import BLOCKS, PLAIN
+    from pellucid.interop.families import FAMILIES
+    from pellucid.interop.named import MODELS
+
+    section = README.split("## A published model")[1].split("\n## ")[0]
+    helped = importlib.import_module("pellucid.cli.import").parser().format_help()
+    for name in (*FAMILIES, *MODELS, *PLAIN, *BLOCKS):
+        assert re.search(rf"\b{name}\b", section), name
+        assert re.search(rf"\b{name}\b", helped), name

@@ -12,6 +12,7 @@ from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
+from pellucid.model.uninitialised import Uninitialised
 from pellucid.text.template import Template
 from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
 from pellucid.training.average import averaged
@@ -85,7 +86,8 @@ def load(run: str | Path | None = None, device: str = "auto", step: int | str = 
     stored = folder.config()
     config = ModelConfig.from_dict(stored["model"])
     device = choose_device(device)
-    model = build_model(config, attention_core(device, config.context_length))
+    with Uninitialised():
+        model = build_model(config, attention_core(device, config.context_length))
     of_step = _load_step(folder, model, step)
     kind = step if isinstance(step, str) else "checkpoint"
     tokenizer = load_tokenizer(folder.tokenizer_path)

@@ -86,3 +86,40 @@ def test_an_out_that_is_taken(imported: str, cli: Cli, here: Path):
     assert result.code == 2
     assert not (here / "Tiny-Llama" / "README.md").exists()
     assert cli("import", "Tiny-Llama", "--out", f"runs/{imported}").code == 2
+
+
+def conversations(path: Path, n: int = 24) -> Path:
+    """JSON lines of one question and its answer each."""
+    pairs = [(f"Where is cow {i}?", f"The cow {i} is in the barn.") for i in range(n)]
+    rows = [
+        {"messages": [{"role": "user", "content": one}, {"role": "assistant", "content": other}]}
+        for one, other in pairs
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("how", [[], ["--lora", "--rank", "2"]], ids=["full", "lora"])
+def test_it_is_fine_tuned_and_resumed_to_the_same_bits(how: list[str], imported: str, cli: Cli, here: Path):
+    """A run whose last checkpoints are gone goes on from an earlier one, as after a kill."""
+    import shutil
+
+    chat = str(conversations(here / "chat.jsonl"))
+    recipe = ["--steps", "6", "--checkpoint-every", "2", "--batch-size", "4", "--device", "cpu"]
+    recipe += ["--precision", "float32", "--anyway", *how]
+    done = cli("finetune", imported, chat, "--out", "straight", *recipe)
+    assert done.code == 0, done.err
+    config = json.loads((here / "straight" / "config.json").read_text())
+    assert config["template"] == "chatml"
+    shutil.copytree(here / "straight", here / "cut")
+    kept = sorted((here / "cut" / "checkpoints").glob("step-*"))
+    assert len(kept) > 1
+    for later in kept[1:]:
+        shutil.rmtree(later)
+    (here / "cut" / "model.safetensors").unlink()
+    done = cli("finetune", "--resume", "--out", "cut")
+    assert done.code == 0, done.err
+    for name in ("model.safetensors", f"checkpoints/{kept[-1].name}/model.safetensors"):
+        assert (here / "cut" / name).read_bytes() == (here / "straight" / name).read_bytes(), name
+    said = cli("sample", "cut", "--prompt", "Where", "--max-tokens", "3", "--ignore-eos")
+    assert said.code == 0, said.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import struct
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from published import SIZES, byte_level, randomise
+from published import SIZES, byte_level, llama_folder, randomise
 
 from pellucid.errors import InputError
 from pellucid.interop.gguf import read_gguf
@@ -83,6 +84,7 @@ HEADERS: dict[str, bytes] = {
     "five dimensions": gguf_bytes((), (tensor("t", (1,) * 5),)),
     "a dimension of nothing": gguf_bytes((), (tensor("t", (0, 4)),)),
     "a long name": gguf_bytes((), (tensor("t" * 600),)),
+    "a text without end": gguf_bytes((key("a", 8, struct.pack("<Q", 17 << 20) + bytes(17 << 20)),)),
     "half a block": gguf_bytes((), (tensor("t", (16,), 3),)),
     "a quantisation that is not read": gguf_bytes((), (tensor("t", (256,), 14),)),
     "a type of no name": gguf_bytes((), (tensor("t", (256,), 200),)),
@@ -161,6 +163,8 @@ SAFETENSORS: dict[str, bytes] = {
     "no JSON": safetensors_bytes(b"{{{{"),
     "a list": safetensors_bytes([1]),
     "deep": safetensors_bytes(b"[" * 200_000),
+    "a long header": safetensors_bytes(b" " * (17 << 20)),
+    "a side of nothing": safetensors_bytes({"t": {"dtype": "F32", "shape": [0], "data_offsets": [0, 4]}}, 4),
     "no UTF-8": safetensors_bytes(b'{"\xff": 1}'),
     "a name twice": safetensors_bytes(b'{"a": {}, "a": {}}'),
     "no entry": safetensors_bytes({"t": 1}),
@@ -203,6 +207,64 @@ def test_a_safetensors_file_cut_off_anywhere(tmp_path: Path):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError):
             safetensors_entries(path)
+
+
+# ---------------------------------------------------------------------- places that are no files
+
+
+def test_a_folder_of_links_is_a_folder(tmp_path: Path):
+    """The cache of the hub is made of links to files of other names."""
+    whole, linked = llama_folder(tmp_path / "blobs"), tmp_path / "snapshot"
+    linked.mkdir()
+    for path in whole.iterdir():
+        (linked / path.name).symlink_to(path)
+    assert import_model(linked).config()["imported"]["family"] == "llama"
+
+
+FILES = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+    "chat_template.jinja",
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kind", ["pipe", "device", "nowhere", "folder"])
+def test_what_is_no_file_is_not_waited_for(name: str, kind: str, tmp_path: Path):
+    """Nothing is read from a pipe, or from a device that never ends: refused, or passed over where none is needed."""
+    folder = llama_folder(tmp_path / "model")
+    (folder / name).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    elif kind == "folder":
+        (folder / name).mkdir()
+    else:
+        (folder / name).symlink_to("/dev/zero" if kind == "device" else tmp_path / "nowhere")
+    if name in FILES[:3]:
+        with pytest.raises(InputError, match=name):
+            import_model(folder, "imported")
+        assert not Path("imported").exists()
+    else:
+        import_model(folder, "imported")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_a_source_that_is_no_file(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.gguf")
+    for source in (tmp_path / "pipe.gguf", Path("/dev/zero")):
+        with pytest.raises(InputError, match="is no file"):
+            import_model(source, "imported")
+    assert not Path("imported").exists()
+
+
+def test_what_a_file_says_of_itself_stays_in_its_line(tmp_path: Path):
+    folder = llama_folder(tmp_path / "a|b <img src=x>")
+    card = import_model(folder, "imported").card_path.read_text(encoding="utf-8")
+    assert "<img" not in card and "*a b img src x*, imported" in card
 
 
 def test_a_tensor_in_a_type_that_is_not_read(tmp_path: Path):

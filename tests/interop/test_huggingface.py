@@ -79,6 +79,13 @@ def test_gpt2(changes: dict[str, Any], save: Save):
     assert_same_logits(load(run.path, "cpu").model, theirs, 320)
 
 
+def test_settings_of_old_files_that_compute_nothing(save: Save, edit: Edit):
+    folder = save(randomise(transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2))))
+    old = {"n_special": 0, "predict_special_tokens": True, "output_past": True, "_num_labels": 1}
+    edit(folder / "config.json", lambda values: values.update(old))
+    import_model(folder, "imported")
+
+
 def test_gpt2_without_a_prefix(save: Save):
     """As its first files are: the names of the model without its head."""
     theirs = randomise(transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2)))
@@ -124,8 +131,8 @@ def test_the_run(llama: Path):
     assert loaded.tokenizer.vocab_size == loaded.model.config.vocab_size == 320  # of which 300 are tokens
     assert loaded.tokenizer.special_id("<|im_start|>") == 1
     assert loaded.generate("It was", max_tokens=5, seed=1, ignore_eos=True)
-    first = loaded.tokenizer.token_bytes(int(loaded.tokenizer.encode(TEXT)[0]))  # nothing is before it
-    assert loaded.score(TEXT).n_bytes == len(TEXT.encode()) - len(first)
+    first = loaded.tokenizer.token_bytes(int(loaded.tokenizer.encode(TEXT)[0]))
+    assert loaded.score(TEXT).n_bytes == len(TEXT.encode()) - len(first)  # which nothing predicts
     assert import_model(llama).path == Path("runs/model-2")
 
 
@@ -165,6 +172,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "part of a head rotated": ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5"),
     "an activation": ({"hidden_act": "gelu"}, "hidden_act = 'gelu'"),
+    "interleaved pairs": ({"rope_interleaved": True}, "rope_interleaved"),
+    "heads of an odd size": ({"head_dim": 13}, "head_dim"),
     "an unknown setting": ({"logit_scale": 0.5}, "logit_scale = 0.5"),
     "a softcap": ({"attn_logit_softcapping": 50.0}, "attn_logit_softcapping"),
     "quantised weights": ({"quantization_config": {"bits": 4}}, "quantization_config"),
@@ -277,6 +286,14 @@ def test_what_is_no_model(tmp_path: Path, llama: Path):
     with pytest.raises(InputError, match="holds a run already"):
         import_model(llama, "imported")
     assert load(run.path, "cpu").tokenizer.kind == "imported"  # as it was
+
+
+def test_a_disk_without_room(llama: Path, monkeypatch: pytest.MonkeyPatch):
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(InputError, match=r"model takes .* kB, and 1 kB are free in imported: make room"):
+        import_model(llama, "imported")
+    assert not Path("imported").exists()
 
 
 def test_numbers_that_are_not_finite(save: Save):

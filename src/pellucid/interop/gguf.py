@@ -15,6 +15,7 @@ from typing import Any
 
 from pellucid.errors import InputError
 from pellucid.interop.blocks import BLOCK, BLOCKS
+from pellucid.interop.opening import opened
 from pellucid.interop.tensors import MOST_NAME, MOST_TENSORS, MOST_VALUES, Entry, TensorFiles, n_values, shown
 
 MAGIC = b"GGUF"
@@ -23,6 +24,8 @@ MOST_KEYS = 1 << 16
 MOST_ITEMS = (
     1 << 22
 )  # in all arrays together: the largest vocabularies have 262,144 tokens and as many merges
+MOST_TEXT = 1 << 24  # bytes of one text, such as a chat template
+MOST_HEADER = 1 << 28  # bytes; that of the largest vocabularies takes 20 million
 MOST_DIMENSIONS = 4
 MOST_ALIGNMENT = 1 << 16
 
@@ -92,8 +95,9 @@ def read_gguf(path: Path) -> Gguf:
     Raises:
         InputError: it is no GGUF file, of another version, cut off or damaged, or quantised in a way not known here.
     """
-    with path.open("rb") as file:
-        if path.stat().st_size < 24:
+    file, size = opened(path)
+    with file:
+        if size < 24:
             raise InputError(f"{path} is too short to be a GGUF file: take a whole copy of it")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _Header(path, data).read()
@@ -145,6 +149,8 @@ class _Header:
 
     def string(self) -> str:
         length = self.number("<Q")
+        if length > MOST_TEXT:
+            raise self.damaged(f"it has a text of {length:,} bytes")
         self._need(length)
         text = self.data[self.place : self.place + length]
         self.place += length
@@ -198,6 +204,8 @@ class _Header:
     def _need(self, n_bytes: int) -> None:
         if n_bytes > len(self.data) - self.place:
             raise self.damaged("it ends within its header")
+        if self.place + n_bytes > MOST_HEADER:
+            raise self.damaged(f"its header is longer than {MOST_HEADER >> 20} MiB")
 
     def damaged(self, reason: str) -> InputError:
         return InputError(f"{self.path} is cut off or damaged ({reason}): take a whole copy of it")

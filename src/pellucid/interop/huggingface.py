@@ -11,6 +11,7 @@ from pellucid.errors import InputError
 from pellucid.interop.chat_templates import CHATML_MARKS, template_kind
 from pellucid.interop.families import describe
 from pellucid.interop.mapping import GPT2_NAMES, LLAMA_NAMES, Layout, check_plan, plan, transposed
+from pellucid.interop.opening import read_whole
 from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.source import Source
 from pellucid.interop.tensors import Entry, TensorFiles, shown
@@ -204,8 +205,8 @@ def _name(token: Any) -> str | None:
 
 def _chat_template(folder: Path, said: dict[str, Any]) -> Any:
     path = folder / "chat_template.jinja"
-    if path.is_file() and path.stat().st_size < MOST_CONFIG:
-        return path.read_text(encoding="utf-8", errors="replace")
+    if path.is_file():
+        return read_whole(path, MOST_CONFIG).decode("utf-8", "replace")
     template = said.get("chat_template")
     if isinstance(template, list):  # several, by name
         named = [one for one in template if isinstance(one, dict) and one.get("name") == "default"]
@@ -214,15 +215,10 @@ def _chat_template(folder: Path, said: dict[str, Any]) -> Any:
 
 
 def read_json(path: Path, limit: int = MOST_CONFIG) -> dict[str, Any]:
-    """Raises: InputError when the file is missing, too large, or not a JSON object."""
+    """Raises: InputError when the file is missing, no file, too large, or not a JSON object."""
+    data = read_whole(path, limit)
     try:
-        if path.stat().st_size > limit:
-            raise InputError(f"{path} is larger than {limit >> 20} MiB: it is not a file of a model")
-        value = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: is this the folder of a model?") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions") from None
+        value = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise InputError(
             f"{path} is damaged (it is not valid JSON): take a whole copy of the model"

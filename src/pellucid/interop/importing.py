@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pellucid
 from pellucid.errors import InputError
 from pellucid.interop.gguf_models import read_gguf_model
 from pellucid.interop.huggingface import PICKLES, pickle_refused, read_folder
+from pellucid.interop.mapping import n_bytes
 from pellucid.interop.named import MODELS, list_of_models, named_file
 from pellucid.interop.source import Source
 from pellucid.interop.writing import write_model
@@ -19,10 +21,12 @@ from pellucid.model.accounting import n_params
 from pellucid.text.documents import Progress
 from pellucid.text.files import expand_home
 from pellucid.text.tokenizers.tokenizer import Tokenizer, parse_tokenizer
+from pellucid.text.wording import size
 from pellucid.training.data import text_record
 from pellucid.training.files import write_atomically
 from pellucid.training.run_folder import RunFolder, create_run
 
+ROOM = "make room there, or give --out on another disk"
 Advanced = Callable[[str, int, int], object]
 
 
@@ -53,7 +57,10 @@ def import_model(
         tokenizer = parse_tokenizer(model.tokenizer.encode(), "its tokenizer")
         run = create_run(out, _run_name(model.name))
         try:
+            _check_room(run, model)
             _write(run, model, tokenizer, str(source), advanced or (lambda what, done, total: None))
+        except OSError as error:
+            raise InputError(f"{run.path} cannot be written ({error.strerror or error}): {ROOM}") from None
         finally:
             run.discard_if_not_begun()
             run.unlock()
@@ -77,6 +84,16 @@ def _read(path: Path) -> Source:
     return read_gguf_model(path)
 
 
+def _check_room(run: RunFolder, model: Source) -> None:
+    """Raises: InputError where the disk has no room for the weights."""
+    needed = sum(n_bytes(parts, model.files) for parts in model.plan.values())
+    free = shutil.disk_usage(run.path).free
+    if needed > free:
+        raise InputError(
+            f"{model.name} takes {size(needed)}, and {size(free)} are free in {run.path}: {ROOM}"
+        )
+
+
 def _run_name(name: str) -> str:
     """A folder's name made of a model's."""
     plain = re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")
@@ -92,6 +109,11 @@ def _write(run: RunFolder, model: Source, tokenizer: Tokenizer, source: str, adv
     write_atomically(run.model_path, lambda path: write_model(path, model.plan, model.files, told))
     run.card_path.write_text(_card(run, model), encoding="utf-8")
     run.write_config(_config(model, tokenizer, source))  # last: with it the folder is a run
+
+
+def _one_line(text: str) -> str:
+    """What a file says of itself, for a line of Markdown: short and harmless."""
+    return " ".join(re.sub(r"[^\w.,:+()/-]", " ", text).split())[:100]
 
 
 def _config(model: Source, tokenizer: Tokenizer, source: str) -> dict[str, Any]:
@@ -130,14 +152,15 @@ def _card(run: RunFolder, model: Source) -> str:
         [
             f"# {run.name}",
             "",
-            f"*{model.name}*, imported by Pellucid {pellucid.__version__}: the same weights, the same tokens.",
+            f"*{_one_line(model.name)}*, imported by Pellucid {pellucid.__version__}: "
+            "the same weights, the same tokens.",
             "",
             "| | |",
             "|---|---|",
             f"| family | {model.family}, from {model.format} |",
             f"| model | {n_params(config):,} parameters, {config.vocab_size:,} tokens |",
             f"| shape | {shape} |",
-            f"| licence | {model.licence or 'not said: look where it came from'} |",
+            f"| licence | {_one_line(model.licence or 'not said: look where it came from')} |",
             "",
             "## Use",
             "",

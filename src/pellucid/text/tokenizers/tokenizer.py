@@ -21,13 +21,11 @@ CHAT_MARKERS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 RESERVED = (END_OF_TEXT, PAD, UNKNOWN, *CHAT_MARKERS)
 
 KINDS = {"char": "characters", "bpe": "byte-level BPE", "wordpiece": "byte-level WordPiece"}
-ABOUT = KINDS | {"imported": "byte-pair encoding of an imported model"}  # not made, only taken over
+ABOUT = {**KINDS, "imported": "byte-pair encoding of an imported model"}  # not made here, only taken over
 FILE_NAME = "tokenizer.json"
 MOST_FILE_BYTES = 64 << 20  # the largest published tokenizer.json, with 262,000 entries, has 33 MB
 
-MOST_CHARACTERS = (
-    2_000_000  # with more text than this, pieces of words have enough examples to be learned from
-)
+MOST_CHARACTERS = 2_000_000  # with more, pieces of words have enough examples to be learned from
 MOST_ALPHABET = 256
 WIDE = 0x2E80  # from here on: CJK, kana, Hangul and emoji, of which each character is nearly a word
 MOST_WIDE = 0.01
