@@ -81,7 +81,9 @@ def _pieces(material: Material, part: np.ndarray | Sequence[Example], seed: int)
     return reply_pieces(part, silent, context, draw)
 
 
-def text_pieces(tokens: np.ndarray, silent: np.ndarray, length: int, draw: np.random.Generator) -> list[Piece]:
+def text_pieces(
+    tokens: np.ndarray, silent: np.ndarray, length: int, draw: np.random.Generator
+) -> list[Piece]:
     """Stretches of 2 × `length` tokens within a document, from all over the text; shorter where it is small."""
     length = min(length, max(LEAST, len(tokens) // PREFIXES // 2))
     n_starts = len(tokens) - 2 * length + 1
