@@ -21,8 +21,8 @@ def parser() -> argparse.ArgumentParser:
         "audit",
         "Measure what a model has memorised of its training text, in four ways, each beside text that was held out. "
         "gap: how much better it predicts its own text. extraction: how many passages it goes on with by heart. "
-        "verbatim: how much of what it writes freely is copied. canaries: random codes are planted once, 4 and 16 times "
-        "in a copy of the text, a copy of the model is trained on that, and the codes are looked for in it. The run "
+        "verbatim: how much of what it writes freely is copied. canaries: random codes are planted once, 4 and 16 "
+        "times in a copy of the text, a copy of the model is trained on that, and the codes are looked for in it. The run "
         "itself is not changed; the page is kept in it as AUDIT.md and audit.json.",
         "pellucid audit book-1 --only extraction --only gap",
     )
@@ -38,15 +38,15 @@ def parser() -> argparse.ArgumentParser:
         "--minutes",
         type=float,
         metavar="X",
-        help="how long the copy with canaries is trained at most, on a part of the text where all would take longer (5)",
+        help="longest training of the copy with canaries; on a part of the text where all would take longer (5)",
     )
     made.add_argument(
         "--text",
         action="append",
         default=[],
         metavar="TEXT",
-        help="the text it learned from, if that is no longer where it was; of an imported model, a text it may have read; "
-        "may be given again",
+        help="the text it learned from, if that is no longer where it was; of an imported model, a text it may have "
+        "read; may be given again",
     )
     made.add_argument(
         "--seed",

@@ -97,10 +97,7 @@ def trained_copy(
 
         whole = trainer(plant(data, wording, canaries, 1.0, draw), 1)
         budget = _budget(material, data, whole, minutes)
-        if budget.share < 1:
-            text = plant(data, wording, canaries, budget.share, draw)
-        else:
-            text = whole.data
+        text = plant(data, wording, canaries, budget.share, draw) if budget.share < 1 else whole.data
         note(_forecast(budget, minutes))
         del whole
         copy = trainer(text, budget.steps)

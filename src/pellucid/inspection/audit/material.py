@@ -83,8 +83,8 @@ def find_material(run: LoadedRun, sources: Sources | None, note: Callable[[str],
 def _named_text(run: LoadedRun, sources: Sources | None) -> TrainingData:
     if sources is None:
         raise InputError(
-            f"{run.folder.name} was imported, and the text it learned from is not known, so there is nothing to compare "
-            "with: name a text that it may have read with --text, or audit what you trained from it"
+            f"{run.folder.name} was imported, and the text it learned from is not known, so there is nothing to "
+            "compare with: name a text that it may have read with --text, or audit what you trained from it"
         )
     corpus = read(sources)
     tokens = run.tokenizer.encode_documents([document.text for document in corpus.documents])

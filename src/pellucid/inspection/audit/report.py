@@ -203,8 +203,8 @@ def _canaries(found: Canaries) -> list[str]:
     budget = found.budget
     part = "all of its text" if budget.share == 1 else f"{budget.share:.1%} of its text, as time allowed"
     return [
-        f"in a copy trained on {part} ({plural(budget.steps, 'step')}, {budget.epochs:.1f} times through) with codes as "
-        f"“{found.wording}”",
+        f"in a copy trained on {part} ({plural(budget.steps, 'step')}, {budget.epochs:.1f} times through) with codes "
+        f"as “{found.wording}”",
         *(_exposed(each, found) for each in reversed(found.planted)),
         f"never planted ({len(found.unseen.bits)} codes): median {found.unseen.median:.1f} bits, where chance gives 1",
         f"bits are log₂ of how many of {found.candidates:,} codes a guesser is spared; {found.ceiling:g} is the most",
