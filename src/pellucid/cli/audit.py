@@ -22,8 +22,8 @@ def parser() -> argparse.ArgumentParser:
         "Measure what a model has memorised of its training text, in four ways, each beside text that was held out. "
         "gap: how much better it predicts its own text. extraction: how many passages it goes on with by heart. "
         "verbatim: how much of what it writes freely is copied. canaries: random codes are planted once, 4 and 16 "
-        "times in a copy of the text, a copy of the model is trained on that, and the codes are looked for in it. The run "
-        "itself is not changed; the page is kept in it as AUDIT.md and audit.json.",
+        "times in a copy of the text, a copy of the model is trained on that, and the codes are looked for in it. The "
+        "run itself is not changed; the page is kept in it as AUDIT.md and audit.json.",
         "pellucid audit book-1 --only extraction --only gap",
     )
     add_run(made)
