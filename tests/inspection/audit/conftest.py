@@ -21,28 +21,10 @@ TRAINING = {
     "device": "cpu",
     "precision": "float32",
 }
-WORDS = [
-    "red",
-    "blue",
-    "green",
-    "gold",
-    "old",
-    "new",
-    "tall",
-    "small",
-    "quick",
-    "calm",
-    "cat",
-    "dog",
-    "owl",
-    "bee",
-    "pig",
-    "cow",
-    "hen",
-    "fox",
-    "elk",
-    "ant",
-]
+WORDS = (
+    *("red", "blue", "green", "gold", "old", "new", "tall", "small", "quick", "calm"),
+    *("cat", "dog", "owl", "bee", "pig", "cow", "hen", "fox", "elk", "ant"),
+)
 
 
 def secrets(n: int, seed: int = 0) -> list[str]:
