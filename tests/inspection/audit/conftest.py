@@ -17,6 +17,7 @@ TRAINING = {
     "context_length": 64,
     "batch_size": 16,
     "lr": 8e-3,
+    "dev_fraction": 0.0,  # the last weights are the run's own, however much was learned by heart
     "sample_tokens": 0,
     "device": "cpu",
     "precision": "float32",

@@ -28,7 +28,7 @@ def contents(folder: Path) -> dict[str, str]:
 def test_canaries_planted_often_are_found_and_unseen_ones_are_not(by_heart: Path):
     before = contents(by_heart)
     said: list[str] = []
-    found = pellucid.audit(by_heart, only=["canaries"], device="cpu", note=said.append).canaries
+    found = pellucid.audit(by_heart, only=["canaries"], minutes=1000, device="cpu", note=said.append).canaries
     assert found is not None
     once, four, sixteen = found.planted
     assert (once.times, four.times, sixteen.times) == (1, 4, 16)
@@ -38,7 +38,7 @@ def test_canaries_planted_often_are_found_and_unseen_ones_are_not(by_heart: Path
     assert len(found.unseen.bits) == UNSEEN >= 50
     assert 0.4 < found.unseen.median < 1.9  # a rank as good as any has a median of 1 bit
     assert found.budget.share == 1
-    assert any("about" in note and "150 steps" not in note and "steps" in note for note in said)
+    assert any("trained on all of the text" in note for note in said)
     after = contents(by_heart)
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {"audit.json", "AUDIT.md"}
@@ -68,9 +68,8 @@ def test_what_was_learned_by_heart_is_told_from_what_was_held_out(by_heart: Path
     assert held_out is not None
     assert found.extraction.train.share > held_out.share + 0.2
     assert found.verbatim.excess > 0.1
-    training = "\n".join(
-        (Path(pellucid.load(by_heart).folder.config()["data"]["sources"][0])).read_text().split("\n")
-    )
+    (source,) = pellucid.load(by_heart).folder.config()["data"]["sources"]
+    training = Path(source).read_text(encoding="utf-8")
     assert found.verbatim.written.longest in training
     assert len(found.verbatim.written.longest) > 20
     assert {what for what, *_ in heard} >= {"Continuing prefixes", "Writing freely"}

@@ -60,12 +60,13 @@ def measure_extraction(material: Material, seed: int, progress: Progress) -> Ext
     Raises:
         InputError: no stretch of the training text is long enough.
     """
-    train = _pieces(material, material.data.train, seed)
+    length = _length(material)
+    train = _pieces(material, material.data.train, length, seed)
     if not train:
         raise InputError(
             f"the training text has no stretch of {2 * LEAST} tokens that the model could continue"
         )
-    held_out = _pieces(material, material.held_out, seed)
+    held_out = _pieces(material, material.held_out, length, seed)
     total = len(train) + len(held_out)
     of_train = _continue(material, train, 0, total, progress)
     return Extraction(
@@ -73,29 +74,36 @@ def measure_extraction(material: Material, seed: int, progress: Progress) -> Ext
     )
 
 
-def _pieces(material: Material, part: np.ndarray | Sequence[Example], seed: int) -> list[Piece]:
+def _length(material: Material) -> int:
+    """Tokens given, and asked for, of a text: the same of both parts, and fewer where one is small."""
+    n_held_out = len(material.held_out)
+    n_tokens = min(len(material.data.train), n_held_out if n_held_out >= 4 * LEAST else LENGTH * 4)
+    return max(LEAST, min(LENGTH, material.run.model.config.context_length // 2, n_tokens // 4))
+
+
+def _pieces(material: Material, part: np.ndarray | Sequence[Example], length: int, seed: int) -> list[Piece]:
     draw = np.random.default_rng(seed)
     silent, context = unwritable(material.tokenizer), material.run.model.config.context_length
     if isinstance(part, np.ndarray):
-        return text_pieces(part, silent, min(LENGTH, context // 2), draw)
+        return text_pieces(part, silent, length, draw)
     return reply_pieces(part, silent, context, draw)
 
 
 def text_pieces(
     tokens: np.ndarray, silent: np.ndarray, length: int, draw: np.random.Generator
 ) -> list[Piece]:
-    """Stretches of 2 × `length` tokens within a document, from all over the text; shorter where it is small."""
-    length = min(length, max(LEAST, len(tokens) // PREFIXES // 2))
+    """Stretches of 2 × `length` tokens within a document, from all over the text; fewer where it is small."""
     n_starts = len(tokens) - 2 * length + 1
-    if n_starts < 1 or length < LEAST:
+    if n_starts < 1:
         return []
+    most = min(PREFIXES, -(-n_starts // LEAST))
     starts = np.unique(draw.integers(0, n_starts, 20 * PREFIXES))
     pieces = []
     for start in draw.permutation(starts).tolist():
         ids = np.asarray(tokens[start : start + 2 * length])
         if not silent[ids].any():
             pieces.append(Piece(tuple(ids[:length].tolist()), tuple(ids[length:].tolist())))
-        if len(pieces) == PREFIXES:
+        if len(pieces) == most:
             break
     return pieces
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ class Material:
     @property
     def held_out(self) -> Any:
         """The validation part, or dev where there is none; the same kind of thing as `data.train`."""
-        return self.data.validation if len(self.data.validation) > 2 else self.data.dev
+        least = 1 if isinstance(self.data, ReplyData) else 3  # examples, or tokens with a target among them
+        return self.data.validation if len(self.data.validation) >= least else self.data.dev
 
     def require_own(self) -> None:
         """Raises: InputError when the training of the model is not known."""
@@ -74,8 +76,9 @@ def find_material(run: LoadedRun, sources: Sources | None, note: Callable[[str],
     try:
         data = known_data(run.folder, without_mix, sources, listener)
     except InputError as error:
+        why = re.split("[:;] ", str(error))[0]  # what to do about it is another thing here
         raise InputError(
-            f"the text {run.folder.name} learned from is needed, to compare with ({error}): say with --text where it is"
+            f"the text {run.folder.name} learned from is needed, to compare with ({why}): say with --text where it is"
         ) from None
     return Material(run, stored, data)
 
