@@ -33,10 +33,11 @@ def test_the_page_names_each_part_and_the_last_line_is_json(cli: Any, farm_run: 
     assert f"{found['gap']['held_out']:.3f} on text held out" in shown
 
 
-def test_a_run_whose_context_holds_no_canary_says_so(cli: Any, farm_run: Path):
-    """16 tokens, and the canaries of this text take as many."""
-    result = cli("audit", "farm-1", "--only", "canaries", "--device", "cpu", "--minutes", "0.01")
-    assert (result.code, "16 tokens" in result.err) in ((0, False), (2, True))
+def test_a_run_whose_context_holds_no_canary_says_so(cli: Any, here: Path, train_tiny: Any):
+    train_tiny(here / "runs" / "short-1", context_length=8)
+    result = cli("audit", "short-1", "--only", "canaries", "--device", "cpu")
+    assert result.code == 2
+    assert "no canary can be planted: it has to fit into 8 tokens" in result.err
 
 
 @pytest.mark.parametrize(
