@@ -40,14 +40,14 @@ def _by_heart(tmp_path_factory: pytest.TempPathFactory, quick_probe: object) -> 
 
     folder = tmp_path_factory.mktemp("by-heart")
     text = folder / "secrets.txt"
-    text.write_text("\n".join(secrets(80)) + "\n", encoding="utf-8")
+    text.write_text("\n".join(secrets(30)) + "\n", encoding="utf-8")
     train(text, out=folder / "run", steps=150, tokenizer="char", **TRAINING)
     return folder / "run"
 
 
 @pytest.fixture
 def by_heart(_by_heart: Path, tmp_path: Path) -> Path:
-    """A run that has read 2,500 characters fifty times."""
+    """A run that has read 900 characters more than a hundred times."""
     return Path(shutil.copytree(_by_heart, tmp_path / "runs" / "secrets-1"))
 
 

@@ -63,11 +63,11 @@ def test_what_was_learned_by_heart_is_told_from_what_was_held_out(by_heart: Path
     assert found.gap is not None
     assert found.extraction is not None
     assert found.verbatim is not None
-    assert found.gap.train < 0.6 * found.gap.held_out
+    assert found.gap.train < 0.7 * found.gap.held_out
     held_out = found.extraction.held_out
     assert held_out is not None
-    assert found.extraction.train.share > held_out.share + 0.2
-    assert found.verbatim.excess > 0.1
+    assert found.extraction.train.share > held_out.share + 0.1
+    assert found.verbatim.excess > 0.05
     (source,) = pellucid.load(by_heart).folder.config()["data"]["sources"]
     training = Path(source).read_text(encoding="utf-8")
     assert found.verbatim.written.longest in training
