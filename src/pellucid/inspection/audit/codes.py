@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -103,7 +102,7 @@ def _common_letters(material: Material) -> str:
     return "".join(list(known)[:SYMBOLS])
 
 
-def _different(symbols: Sequence[str], length: int, count: int, draw: np.random.Generator) -> list[str]:
+def _different(symbols: str, length: int, count: int, draw: np.random.Generator) -> list[str]:
     found: dict[str, None] = {}
     if len(symbols) ** length < 2 * count:
         raise InputError("the training text has too few different letters to make codes of")

@@ -57,6 +57,16 @@ class Material:
             raise InputError(f"{self.run.folder.name} was imported: its training is not known")
 
 
+class _Notes(Observer):
+    """Passes notes on."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell = tell
+
+    def note(self, message: str) -> None:
+        self.tell(message)
+
+
 def find_material(run: LoadedRun, sources: Sources | None, note: Callable[[str], None]) -> Material:
     """The text of a run, read as its training read it.
 
@@ -71,10 +81,8 @@ def find_material(run: LoadedRun, sources: Sources | None, note: Callable[[str],
         return Material(run, stored, _named_text(run, sources), is_own=False)
     # what was mixed in from the base's own training is no part of the audit, and may be gone
     without_mix = {**stored, "data": {**stored["data"], "mix": None}}
-    listener = Observer()
-    listener.note = note
     try:
-        data = known_data(run.folder, without_mix, sources, listener)
+        data = known_data(run.folder, without_mix, sources, _Notes(note))
     except InputError as error:
         why = re.split("[:;] ", str(error))[0]  # what to do about it is another thing here
         raise InputError(
