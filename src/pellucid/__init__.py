@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pellucid.api import LoadedRun, load
     from pellucid.errors import InputError
+    from pellucid.inspection.audit.audit import audit
     from pellucid.interop.importing import import_model
     from pellucid.model.config import ModelConfig
     from pellucid.text.sources import read
@@ -29,6 +30,7 @@ _HOMES = {
     "InputError": "pellucid.errors",
     "LoadedRun": "pellucid.api",
     "ModelConfig": "pellucid.model.config",
+    "audit": "pellucid.inspection.audit.audit",
     "finetune": "pellucid.training.finetune",
     "import_model": "pellucid.interop.importing",
     "load": "pellucid.api",
@@ -40,6 +42,7 @@ __all__ = [
     "InputError",
     "LoadedRun",
     "ModelConfig",
+    "audit",
     "finetune",
     "import_model",
     "load",

@@ -27,6 +27,7 @@ VERBS = {
     "chat": "take turns with a model",
     "serve": "the page and the APIs: train, chat and look inside, in a browser",
     "eval": "score a model on a text: loss, perplexity, bits per byte",
+    "audit": "what a model has memorised of its training text",
     "inspect": "the page's views as text or JSON",
     "runs": "list, size and delete runs",
     "bench": "this machine's training speed, and its share of the matrix-product peak",

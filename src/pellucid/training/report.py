@@ -164,6 +164,7 @@ def write_card(outcome: Outcome) -> None:
         "symbols or frequent words, `bigram.safetensors` how often each of them follows each other, `config.json` the",
         "paths it was read from, and the weights can remember passages. `chats/` holds what was said on the page,",
         "and `uploaded/` the text itself if it came through the page.",
+        "`pellucid audit` measures what the weights remember; its page, `AUDIT.md`, may quote the text, too.",
         f"`pellucid runs --delete {run.name}` removes the whole folder.",
         "",
     ]

@@ -46,6 +46,8 @@ class RunFolder:
     samples_path = property(lambda self: self.path / "samples.txt")
     plot_path = property(lambda self: self.path / "loss.png")
     card_path = property(lambda self: self.path / "README.md")
+    audit_path = property(lambda self: self.path / "audit.json")
+    audit_page_path = property(lambda self: self.path / "AUDIT.md")
 
     @property
     def journal(self) -> Journal:

@@ -125,7 +125,7 @@ def resume(
     control = Control(run)
     try:
         control.clear()  # of a training that was killed
-        data = _known_data(run, stored, sources, observer)
+        data = known_data(run, stored, sources, observer)
         if isinstance(data, TrainingData):
             pair_counts(run, data)
         machine = probe(train_config.device, train_config.precision, stored["machine"]["threads"])
@@ -201,7 +201,7 @@ def _refuse_changes(settings: dict[str, Any], stored: dict[str, Any]) -> None:
             )
 
 
-def _known_data(
+def known_data(
     run: RunFolder, stored: dict[str, Any], sources: Sources | None, observer: Observer
 ) -> TrainingData | ReplyData:
     """The run's own text, or chats, and tokenizer, or an InputError."""

@@ -1,0 +1,1 @@
+"""What a model has memorised of its training text, measured in four ways."""
