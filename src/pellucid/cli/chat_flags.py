@@ -11,9 +11,10 @@ from pellucid.shell import quoted
 TEXT = "text"  # as a format: no chat
 
 
-def add_chat(parser: argparse.ArgumentParser) -> None:
-    """`--format`, `--date-order`, `--as`, `--gap`, `--keep`, `--names`, `--jsonl`."""
-    flag = parser.add_argument_group("an export of a chat").add_argument
+def add_chat(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """`--format`, `--date-order`, `--as`, `--gap`, `--keep`, `--names`; returns their group."""
+    group = parser.add_argument_group("an export of a chat")
+    flag = group.add_argument
     flag(
         "--format",
         metavar="NAME",
@@ -29,7 +30,7 @@ def add_chat(parser: argparse.ArgumentParser) -> None:
         help="do not redact url, email, iban, card, code, phone or number; may be given again, or as a,b",
     )
     flag("--names", action="store_true", help="give people other names, the same ones everywhere")
-    flag("--jsonl", metavar="OUT", help="write the redacted messages to a file, one JSON object a line")
+    return group
 
 
 def refuse_chat(args: argparse.Namespace) -> None:
@@ -64,7 +65,7 @@ def _flags(args: argparse.Namespace) -> list[tuple[str, str | None]]:
         "--as": args.as_,
         "--gap": None if args.gap is None else f"{args.gap:g}",
         "--keep": ",".join(kinds_to_keep(args)) or None,
-        "--jsonl": args.jsonl,
+        "--jsonl": getattr(args, "jsonl", None),
     }
     given: list[tuple[str, str | None]] = [
         (flag, value) for flag, value in values.items() if value is not None

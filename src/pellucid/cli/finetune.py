@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli import console
+from pellucid.cli import consent, console
+from pellucid.cli.chat_flags import add_chat, chat_as_flags, kinds_to_keep
 from pellucid.cli.flags import add_device, make_parser, whole
 from pellucid.errors import InputError
 
@@ -56,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
         "--resume", action="store_true", help="go on with the run at --out (default: the latest)"
     )
     made.add_argument("--overwrite", action="store_true", help="replace the run at --out")
-    add_chat_flags(made)
+    add_chat(made).add_argument(
+        "--anyway", action="store_true", help="learn from fewer than 200 replies, too"
+    )
     group = made.add_argument_group("what is trained")
     group.add_argument("--lora", action="store_true", help="small adapters beside the frozen weights")
     group.add_argument("--rank", type=whole, metavar="N", help="of the adapters (8)")
@@ -79,36 +82,19 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def add_chat_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags that say how chats are read and who in them the model becomes."""
-    group = parser.add_argument_group("the chats")
-    group.add_argument("--as", dest="as_name", metavar="NAME", help="the person the model becomes")
-    group.add_argument(
-        "--format",
-        metavar="NAME",
-        help="of the exports, where their content does not tell it; text is plain text",
-    )
-    group.add_argument("--date-order", metavar="dmy|mdy|ymd", help="of dates that can be read in two ways")
-    group.add_argument(
-        "--gap", type=float, metavar="MINUTES", help="a longer pause begins a new conversation (60)"
-    )
-    group.add_argument(
-        "--keep",
-        action="append",
-        default=[],
-        metavar="KIND",
-        help="do not redact this kind; may be given again",
-    )
-    group.add_argument("--anyway", action="store_true", help="learn from fewer than 200 replies, too")
-
-
 def chat_options(args: argparse.Namespace) -> Any:
     """ChatOptions from these flags."""
     from pellucid.training.conversations import ChatOptions
 
     gap = {} if args.gap is None else {"gap": args.gap}
     return ChatOptions(
-        args.as_name, args.format, args.date_order, keep=tuple(args.keep), anyway=args.anyway, **gap
+        args.as_,
+        args.format,
+        args.date_order,
+        keep=kinds_to_keep(args),
+        names=args.names,
+        anyway=args.anyway,
+        **gap,
     )
 
 
@@ -132,14 +118,18 @@ def main(args: argparse.Namespace) -> None:
 
 def _start(args: argparse.Namespace, settings: dict[str, Any]) -> Outcome:
     from pellucid.cli.progress import TerminalObserver
+    from pellucid.training.conversations import are_chats
     from pellucid.training.finetune import LoRA, finetune
 
     base, data = _run_and_data(args.given)
+    chats = chat_options(args)
+    if are_chats(data, chats):
+        consent.say_once()
     with TerminalObserver() as observer:
         return finetune(
             base,
             data,
-            chats=chat_options(args),
+            chats=chats,
             lora=LoRA(args.rank, args.alpha, args.targets) if args.lora else None,
             mix=args.mix,
             out=args.out,
@@ -164,22 +154,10 @@ def _run_and_data(given: list[str]) -> tuple[str | None, list[str]]:
 
 
 def _refuse_with_resume(args: argparse.Namespace) -> None:
-    fixed = (
-        "lora",
-        "rank",
-        "alpha",
-        "targets",
-        "mix",
-        "preset",
-        "config",
-        "as_name",
-        "format",
-        "gap",
-        "overwrite",
-    )
-    if given := next((name for name in fixed if getattr(args, name)), None):
-        flag = "as" if given == "as_name" else given
-        raise InputError(f"a resumed run keeps its settings: leave --{flag} out, or start a new run")
+    fixed = ("lora", "rank", "alpha", "targets", "mix", "preset", "config", "overwrite", "anyway")
+    given = [f"--{name}" for name in fixed if getattr(args, name) not in (None, False)]
+    if given := given or chat_as_flags(args).split():
+        raise InputError(f"a resumed run keeps its settings: leave {given[0]} out, or start a new run")
 
 
 def _resume(args: argparse.Namespace, settings: dict[str, Any]) -> Outcome:

@@ -12,18 +12,15 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import InputError
-from pellucid.text.chats.entries import entries_of
 from pellucid.text.chats.examples import Examples
 from pellucid.text.chats.examples import make_examples as examples_of
 from pellucid.text.chats.exports import read_chats
-from pellucid.text.chats.files import read_file
-from pellucid.text.chats.formats import FORMATS, format_of
-from pellucid.text.chats.record import Chats
-from pellucid.text.chats.redaction import redactor_for
+from pellucid.text.chats.formats import FORMATS
+from pellucid.text.chats.people import choose, people
+from pellucid.text.chats.privacy import Protected, protect
+from pellucid.text.chats.recognition import is_chat
 from pellucid.text.chats.sessions import GAP_MINUTES
-from pellucid.text.corpora.registry import is_named
 from pellucid.text.documents import count_bytes
-from pellucid.text.readers.extract import NotTextSource
 from pellucid.text.sources import read, slug
 from pellucid.text.template import Template
 from pellucid.text.tokenizers.tokenizer import load_tokenizer
@@ -38,7 +35,6 @@ Sources = str | Path | Sequence[str | Path]
 TEXT = "text"  # as a --format: no chat, whatever it looks like
 LONGEST_ROW, ROW_STEP = 512, 64  # tokens; attention costs more and more in longer rows
 DEFAULT_MIX = 0.1
-MOST_LOOKED_AT = 20  # files of a folder, to see whether it is a chat
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +46,7 @@ class ChatOptions:
     date_order: str | None = None
     gap: float = GAP_MINUTES
     keep: tuple[str, ...] = ()
+    names: bool = False
     anyway: bool = False
 
     def record(self) -> dict[str, Any]:
@@ -74,26 +71,16 @@ def are_chats(sources: Sources, options: ChatOptions) -> bool:
     """
     if options.format is not None:
         return options.format != TEXT
+    if options.as_name is not None or options.names:
+        return True
     listed = as_list(sources)
-    chats = [_is_chat(source) for source in listed]
+    chats = [is_chat(source) for source in listed]
     if any(chats) and not all(chats):
         odd = listed[chats.index(False)]
         raise InputError(
             f"{odd} is no chat, and others are: give chats alone, or text alone with --format text"
         )
     return all(chats)
-
-
-def _is_chat(source: str | Path) -> bool:
-    if not Path(source).expanduser().exists() or is_named(str(source)):
-        return False  # an address, a named corpus, a pattern, or nothing: reading it as text says which
-    for entry in entries_of(source, [])[:MOST_LOOKED_AT]:
-        try:
-            if format_of(read_file(entry, entry.load())) is not None:
-                return True
-        except (InputError, NotTextSource):
-            continue
-    return False
 
 
 def read_conversations(sources: Sources, options: ChatOptions, note: Tell) -> Examples:
@@ -112,24 +99,22 @@ def read_conversations(sources: Sources, options: ChatOptions, note: Tell) -> Ex
             f"{plural(len(chats.unparsed), 'line')} could not be read, the first {chats.unparsed[0].text[:60]!r}: "
             "`pellucid preview` shows them."
         )
-    chats = redacted(chats, options.keep, note)
-    examples = examples_of(chats, options.as_name, gap_minutes=options.gap, anyway=options.anyway)
+    person = choose(people(chats.messages), options.as_name)  # by a name that may be redacted or replaced
+    safe = protect(chats, options.keep, options.names)
+    _tell_protection(safe, note)
+    examples = examples_of(safe.chats, safe.ids[person.id], gap_minutes=options.gap, anyway=options.anyway)
     for line in examples.notes:
         note(f"{line[:1].upper()}{line[1:]}.")
     return examples
 
 
-def redacted(chats: Chats, keep: Sequence[str], note: Tell) -> Chats:
-    """The same with what a model should not learn by heart taken out; tells how much that was."""
-    redactor = redactor_for(chats.messages, keep)
-    messages = tuple(
-        dataclasses.replace(message, text=redactor.redact(message.text)) for message in chats.messages
-    )
-    counts = redactor.found.counts
-    if counts:
+def _tell_protection(safe: Protected, note: Tell) -> None:
+    """How much was taken out of the chats that a model should not learn by heart."""
+    if counts := safe.found.counts:
         listed = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
         note(f"Redacted, as far as it can be told: {listed}. --keep KIND leaves a kind in.")
-    return dataclasses.replace(chats, messages=messages)
+    for line in safe.notes:
+        note(f"{line[:1].upper()}{line[1:]}.")
 
 
 def reply_data(
@@ -275,7 +260,7 @@ def known_replies(
     """
     known = stored["data"]
     options = ChatOptions.from_record(known["chats"])
-    options = dataclasses.replace(options, as_name=known["chats"]["assistant"], anyway=True)
+    options = dataclasses.replace(options, anyway=True)
     text = sources or own_sources(known["sources"], run.path / UPLOADED)
     examples = read_conversations(text, options, lambda _: None)
     template = Template(stored["template"], load_tokenizer(run.tokenizer_path))
