@@ -19,9 +19,15 @@ def write(text: str) -> None:
 
 
 def next_step(*commands: str) -> None:
-    """Name the next commands to type."""
+    """Name the next command to type, and others that could be."""
     for index, command in enumerate(commands):
         say(("Next:  " if index == 0 else "  or:  ") + command)
+
+
+def next_steps(*commands: str) -> None:
+    """Name commands to type one after the other."""
+    for index, command in enumerate(commands):
+        say(("Next:  " if index == 0 else "then:  ") + command)
 
 
 def result(value: dict[str, Any], as_json: bool) -> None:
