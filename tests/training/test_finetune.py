@@ -69,7 +69,7 @@ def test_the_held_out_parts_are_whole_sessions_and_the_last(chat: Path):
     numbers = [
         [int(turn.text.split()[-1][:-1]) for each in part for turn in each.turns[:1]] for part in parts
     ]
-    assert sum(numbers, []) == list(range(60))
+    assert [number for part in numbers for number in part] == list(range(60))
     assert list(map(len, numbers)) == [51, 3, 6]
     assert all(len(each.turns) == 8 for part in parts for each in part)
 
