@@ -120,7 +120,7 @@ def test_every_preset_trains_samples_and_comes_back(preset: str, width: dict[str
 def test_presets_are_told_when_one_is_unknown():
     with pytest.raises(
         InputError,
-        match=r"'minny' is unknown: choose one of auto, bigram, chars, gpt2, gutenberg-moe, lesson, mini",
+        match=r"'minny' is unknown: choose one of auto, bigram, chars, chat, gpt2, gutenberg-moe, lesson, mini",
     ):
         request("minny")
 

@@ -12,7 +12,7 @@ TEXT = "text"  # as a format: no chat
 
 
 def add_chat(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """`--format`, `--date-order`, `--as`, `--gap`, `--keep`, `--names`; returns their group."""
+    """`--format`, `--date-order`, `--as`, `--gap`, `--keep` and `--names`; returns their group, for more."""
     group = parser.add_argument_group("an export of a chat")
     flag = group.add_argument
     flag(

@@ -12,6 +12,7 @@ from pellucid.cli.flags import add_device, make_parser, whole
 from pellucid.errors import InputError
 
 if TYPE_CHECKING:
+    from pellucid.training.conversations import ChatOptions
     from pellucid.training.report import Outcome
 
 RECIPE: dict[str, tuple[Any, str]] = {
@@ -57,9 +58,8 @@ def parser() -> argparse.ArgumentParser:
         "--resume", action="store_true", help="go on with the run at --out (default: the latest)"
     )
     made.add_argument("--overwrite", action="store_true", help="replace the run at --out")
-    add_chat(made).add_argument(
-        "--anyway", action="store_true", help="learn from fewer than 200 replies, too"
-    )
+    chat = add_chat(made)
+    chat.add_argument("--anyway", action="store_true", help="learn from fewer than 200 replies, too")
     group = made.add_argument_group("what is trained")
     group.add_argument("--lora", action="store_true", help="small adapters beside the frozen weights")
     group.add_argument("--rank", type=whole, metavar="N", help="of the adapters (8)")
@@ -82,8 +82,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def chat_options(args: argparse.Namespace) -> Any:
-    """ChatOptions from these flags."""
+def chat_options(args: argparse.Namespace) -> ChatOptions:
     from pellucid.training.conversations import ChatOptions
 
     gap = {} if args.gap is None else {"gap": args.gap}

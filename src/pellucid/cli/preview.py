@@ -36,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
         "pellucid preview book.txt --minutes 10",
     )
     made.add_argument("text", nargs="*", metavar="TEXT", help="as for `pellucid train`")
-    add_chat(made).add_argument(
+    chat = add_chat(made)
+    chat.add_argument(
         "--jsonl", metavar="OUT", help="write the redacted messages to a file, one JSON object a line"
     )
     add_settings(made)

@@ -12,7 +12,16 @@ from pellucid.training.settings import MODEL_SETTINGS, TRAIN_SETTINGS, request
 
 LONGEST_VALUE = 2000  # characters; a prompt may be as long
 WITHOUT_FLAG = {  # settings for recipe files alone
-    *("norm_eps", "architecture", "beta1", "beta2", "eval_tokens", "sample_tokens", "sample_temperature"),
+    *(
+        "norm_eps",
+        "architecture",
+        "beta1",
+        "beta2",
+        "eval_tokens",
+        "sample_tokens",
+        "sample_temperature",
+        "window",
+    ),
 }
 NAMES = {"preset", "tokenizer", "vocab_size", *MODEL_SETTINGS, *TRAIN_SETTINGS} - WITHOUT_FLAG
 TEXTS = {

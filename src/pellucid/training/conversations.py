@@ -13,12 +13,12 @@ import numpy as np
 
 from pellucid.errors import InputError
 from pellucid.text.chats.examples import Examples
-from pellucid.text.chats.examples import make_examples as examples_of
+from pellucid.text.chats.examples import make_examples as make_conversations
 from pellucid.text.chats.exports import read_chats
 from pellucid.text.chats.formats import FORMATS
 from pellucid.text.chats.people import choose, people
-from pellucid.text.chats.privacy import Protected, protect
-from pellucid.text.chats.recognition import is_chat
+from pellucid.text.chats.privacy import protect
+from pellucid.text.chats.recognition import holds_chat
 from pellucid.text.chats.sessions import GAP_MINUTES
 from pellucid.text.documents import count_bytes
 from pellucid.text.sources import read, slug
@@ -64,7 +64,7 @@ def as_list(sources: Sources) -> list[str | Path]:
 
 
 def are_chats(sources: Sources, options: ChatOptions) -> bool:
-    """Whether sources are to be read as chats: by their content, unless `--format` says it.
+    """Whether sources are to be read as chats: by their content, unless an option says it.
 
     Raises:
         InputError: some are chats and some are not.
@@ -74,7 +74,7 @@ def are_chats(sources: Sources, options: ChatOptions) -> bool:
     if options.as_name is not None or options.names:
         return True
     listed = as_list(sources)
-    chats = [is_chat(source) for source in listed]
+    chats = [holds_chat([source]) for source in listed]
     if any(chats) and not all(chats):
         odd = listed[chats.index(False)]
         raise InputError(
@@ -84,7 +84,7 @@ def are_chats(sources: Sources, options: ChatOptions) -> bool:
 
 
 def read_conversations(sources: Sources, options: ChatOptions, note: Tell) -> Examples:
-    """Chats, redacted, as conversations of a user and an assistant in three parts.
+    """Chats, with what is private taken out, as conversations of a user and an assistant in three parts.
 
     Raises:
         InputError: they cannot be read, it is not clear who the model becomes, or there are too few replies.
@@ -99,22 +99,17 @@ def read_conversations(sources: Sources, options: ChatOptions, note: Tell) -> Ex
             f"{plural(len(chats.unparsed), 'line')} could not be read, the first {chats.unparsed[0].text[:60]!r}: "
             "`pellucid preview` shows them."
         )
-    person = choose(people(chats.messages), options.as_name)  # by a name that may be redacted or replaced
-    safe = protect(chats, options.keep, options.names)
-    _tell_protection(safe, note)
-    examples = examples_of(safe.chats, safe.ids[person.id], gap_minutes=options.gap, anyway=options.anyway)
-    for line in examples.notes:
-        note(f"{line[:1].upper()}{line[1:]}.")
-    return examples
-
-
-def _tell_protection(safe: Protected, note: Tell) -> None:
-    """How much was taken out of the chats that a model should not learn by heart."""
-    if counts := safe.found.counts:
+    person = choose(people(chats.messages), options.as_name)
+    protected = protect(chats, options.keep, options.names)
+    if counts := protected.found.counts:
         listed = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
         note(f"Redacted, as far as it can be told: {listed}. --keep KIND leaves a kind in.")
-    for line in safe.notes:
+    examples = make_conversations(
+        protected.chats, protected.ids[person.id], gap_minutes=options.gap, anyway=options.anyway
+    )
+    for line in (*protected.notes, *examples.notes):
         note(f"{line[:1].upper()}{line[1:]}.")
+    return dataclasses.replace(examples, assistant=person.id)  # as it is in the export, to be found again
 
 
 def reply_data(
@@ -260,7 +255,7 @@ def known_replies(
     """
     known = stored["data"]
     options = ChatOptions.from_record(known["chats"])
-    options = dataclasses.replace(options, anyway=True)
+    options = dataclasses.replace(options, as_name=known["chats"]["assistant"], anyway=True)
     text = sources or own_sources(known["sources"], run.path / UPLOADED)
     examples = read_conversations(text, options, lambda _: None)
     template = Template(stored["template"], load_tokenizer(run.tokenizer_path))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 import torch
+from torch import nn
 
 from pellucid.training.config import TrainConfig
+from pellucid.training.gradients import clear_gradients
 from pellucid.training.machine import Machine, available_memory
 
 
@@ -51,3 +55,15 @@ def out_of_memory(config: TrainConfig, machine: Machine) -> OutOfMemory:
     return OutOfMemory(
         f"memory ran out ({free:.1f} GiB are free now): {batch // parts} windows at once are too many; {advice}"
     )
+
+
+@contextlib.contextmanager
+def telling_out_of_memory(model: nn.Module, config: TrainConfig, machine: Machine) -> Iterator[None]:
+    """Turns what torch or Python say when memory runs out into OutOfMemory, and frees the gradients."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch's own error is a RuntimeError
+        if not is_out_of_memory(error):
+            raise
+        clear_gradients(model)
+        raise out_of_memory(config, machine) from error

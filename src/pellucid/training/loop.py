@@ -27,15 +27,8 @@ from pellucid.training.config import TrainConfig
 from pellucid.training.control import Control
 from pellucid.training.data import TrainingData
 from pellucid.training.evaluation import Score
-from pellucid.training.failures import (
-    Diverged,
-    Interrupted,
-    OutOfMemory,
-    diverged,
-    is_out_of_memory,
-    out_of_memory,
-)
-from pellucid.training.gradients import Batches, BatchLoss, clear_gradients, fill_gradients
+from pellucid.training.failures import Diverged, Interrupted, OutOfMemory, diverged, telling_out_of_memory
+from pellucid.training.gradients import Batches, BatchLoss, fill_gradients
 from pellucid.training.machine import Machine
 from pellucid.training.observer import EvalReport, Observer, StepReport
 from pellucid.training.optimizers import Optimizers, build_optimizers
@@ -109,9 +102,7 @@ class Trainer:
         self.warmup_steps = 0
         self.replayed_to = -1  # the clock decides nothing at steps the journal already speaks of
         self.stop_early = False
-        self._marks: deque[tuple[int, float, int]] = deque(
-            maxlen=64
-        )  # (step, seconds, tokens): the speed just now
+        self._marks: deque[tuple[int, float, int]] = deque(maxlen=64)  # (step, seconds, tokens) just now
         self._evaluation_seconds = 0.0  # that the last one took, its checkpoint and sample included
         self._last_save = self._last_plan = time.monotonic()
 
@@ -260,13 +251,8 @@ class Trainer:
         Raises:
             OutOfMemory: says how the batch would fit.
         """
-        try:
+        with telling_out_of_memory(self.model, self.config, self.machine):
             return fill_gradients(self.model, self.windows, first_window, self.config, self.machine)
-        except (MemoryError, RuntimeError) as error:  # torch's own error is a RuntimeError
-            if not is_out_of_memory(error):
-                raise
-            clear_gradients(self.model)
-            raise out_of_memory(self.config, self.machine) from error
 
     def _gradient_norm(self) -> float:
         parameters = [p for p in self.model.parameters() if p.grad is not None]

@@ -25,11 +25,10 @@ def holds_chat(sources: Iterable[str | Path]) -> bool:
     Raises:
         InputError: a source is an archive that is damaged or hostile.
     """
-    return any(map(is_chat, sources))
+    return any(map(_is_chat, sources))
 
 
-def is_chat(source: str | Path) -> bool:
-    """The same of one source."""
+def _is_chat(source: str | Path) -> bool:
     path = expand_home(Path(source))
     mode = file_mode(path) if str(source).strip() and "\0" not in str(source) else None
     if mode is None or path.suffix.lower() in MEDIA:

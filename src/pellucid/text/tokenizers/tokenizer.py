@@ -21,10 +21,7 @@ CHAT_MARKERS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 RESERVED = (END_OF_TEXT, PAD, UNKNOWN, *CHAT_MARKERS)
 
 KINDS = {"char": "characters", "bpe": "byte-level BPE", "wordpiece": "byte-level WordPiece"}
-ABOUT = {
-    **KINDS,
-    "imported": "byte-pair encoding of an imported model",
-}  # that one is not made, only taken over
+ABOUT = KINDS | {"imported": "byte-pair encoding of an imported model"}  # not made, only taken over
 FILE_NAME = "tokenizer.json"
 MOST_FILE_BYTES = 64 << 20  # the largest published tokenizer.json, with 262,000 entries, has 33 MB
 
@@ -394,9 +391,8 @@ def reserved_ids(content: Any, name: str, wanted: Sequence[str]) -> dict[str, in
             f"{name} lacks the reserved tokens {', '.join(missing)}: take one made here, or --tokenizer bpe"
         )
     ordered = [token for token in RESERVED if token in listed]
-    return {
-        token: listed[token] for token in [*ordered, *(token for token in listed if token not in RESERVED)]
-    }
+    ordered += [token for token in listed if token not in RESERVED]
+    return {token: listed[token] for token in ordered}
 
 
 def code_points(text: str) -> np.ndarray:
