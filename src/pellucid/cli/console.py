@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from typing import Any
 
 
@@ -34,6 +35,11 @@ def result(value: dict[str, Any], as_json: bool) -> None:
     """The command's result as one line of JSON, when asked for."""
     if as_json:
         print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def harmless(text: str) -> str:
+    """What a model writes, without control characters but tabs and line ends; marks that join characters stay."""
+    return "".join(c if unicodedata.category(c) != "Cc" or c in "\n\t" else printable(c) for c in text)
 
 
 def printable(text: str) -> str:
