@@ -19,7 +19,7 @@ from complaints import check, snapshot
 from small_chats import messages, whatsapp
 
 Cli = Callable[..., Any]
-NOTICE = "03/01/2023, 08:00 - Messages and calls are end-to-end encrypted. No one outside of this chat can read them.\n"
+NOTICE = "23/01/2023, 08:00 - Messages and calls are end-to-end encrypted. No one outside of this chat can read them.\n"
 MIB = 1 << 20
 
 
