@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from complaints import check, snapshot
 from foreign import EMPTY_PICKLE
 
 Cli = Callable[..., Any]
@@ -29,30 +29,6 @@ def texts(farm: Path, here: Path) -> None:
     (here / "short.txt").write_text("Too short.")
     (here / "nothing").mkdir()
     (here / "letters.toml").write_text("[model]\nn_layers = 'two'\n")
-
-
-def snapshot(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, but for the lock, and every folder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"folder"
-        for path in folder.rglob("*")
-        if path.name != ".lock"
-    }
-
-
-def check(result: Any, *remedy: str, code: int = 2) -> str:
-    """One sentence, on one line, the last; returns it."""
-    assert result.code == code, result.err
-    complaints = [line for line in result.err.splitlines() if line.startswith("pellucid: ")]
-    assert len(complaints) == 1, result.err
-    sentence = complaints[0].removeprefix("pellucid: ")
-    assert result.err.rstrip().endswith(sentence), "it comes last"
-    assert "Traceback" not in result.err
-    assert not re.match(r"\w+Error\b", sentence), "names of exceptions are not for people"
-    assert 20 < len(sentence) < 600
-    for words in remedy:
-        assert words in sentence
-    return sentence
 
 
 STARTING = {

@@ -17,9 +17,11 @@ import matplotlib.pyplot
 import torch
 import torch._dynamo  # what torch's optimizers load on first use
 
+import pellucid.cli.finetune
 import pellucid.cli.prepare
 import pellucid.cli.progress
 import pellucid.cli.train
+import pellucid.training.finetune
 import pellucid.training.train  # noqa: F401
 from pellucid.cli.main import main
 from pellucid.training import encoding, machine, prepare

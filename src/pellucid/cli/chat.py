@@ -111,7 +111,7 @@ def _show(name: str, reply: Generator[str]) -> None:
     console.write(f"{name}: ")
     try:
         for piece in reply:
-            console.write(piece)
+            console.write(console.harmless(piece))
     except KeyboardInterrupt:  # what was written stays
         reply.close()
         console.write(" …")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from typing import Any
 
 
@@ -19,15 +20,26 @@ def write(text: str) -> None:
 
 
 def next_step(*commands: str) -> None:
-    """Name the next commands to type."""
+    """Name the next command to type, and others that could be."""
     for index, command in enumerate(commands):
         say(("Next:  " if index == 0 else "  or:  ") + command)
+
+
+def next_steps(*commands: str) -> None:
+    """Name commands to type one after the other."""
+    for index, command in enumerate(commands):
+        say(("Next:  " if index == 0 else "then:  ") + command)
 
 
 def result(value: dict[str, Any], as_json: bool) -> None:
     """The command's result as one line of JSON, when asked for."""
     if as_json:
         print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def harmless(text: str) -> str:
+    """What a model writes, without control characters but tabs and line ends; marks that join characters stay."""
+    return "".join(c if unicodedata.category(c) != "Cc" or c in "\n\t" else printable(c) for c in text)
 
 
 def printable(text: str) -> str:

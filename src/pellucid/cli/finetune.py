@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli import console
-from pellucid.cli.chat_flags import add_chat, kinds_to_keep
+from pellucid.cli import consent, console
+from pellucid.cli.chat_flags import add_chat, chat_as_flags, kinds_to_keep
 from pellucid.cli.flags import add_device, make_parser, whole
 from pellucid.errors import InputError
 
@@ -117,14 +117,18 @@ def main(args: argparse.Namespace) -> None:
 
 def _start(args: argparse.Namespace, settings: dict[str, Any]) -> Outcome:
     from pellucid.cli.progress import TerminalObserver
+    from pellucid.training.conversations import are_chats
     from pellucid.training.finetune import LoRA, finetune
 
     base, data = _run_and_data(args.given)
+    chats = chat_options(args)
+    if are_chats(data, chats):
+        consent.say_once()
     with TerminalObserver() as observer:
         return finetune(
             base,
             data,
-            chats=chat_options(args),
+            chats=chats,
             lora=LoRA(args.rank, args.alpha, args.targets) if args.lora else None,
             mix=args.mix,
             out=args.out,
@@ -149,24 +153,10 @@ def _run_and_data(given: list[str]) -> tuple[str | None, list[str]]:
 
 
 def _refuse_with_resume(args: argparse.Namespace) -> None:
-    fixed = (
-        "lora",
-        "rank",
-        "alpha",
-        "targets",
-        "mix",
-        "preset",
-        "config",
-        "as_",
-        "format",
-        "gap",
-        "keep",
-        "names",
-        "overwrite",
-    )
-    if given := next((name for name in fixed if getattr(args, name)), None):
-        flag = "as" if given == "as_" else given
-        raise InputError(f"a resumed run keeps its settings: leave --{flag} out, or start a new run")
+    fixed = ("lora", "rank", "alpha", "targets", "mix", "preset", "config", "overwrite", "anyway")
+    given = [f"--{name}" for name in fixed if getattr(args, name) not in (None, False)]
+    if given := given or chat_as_flags(args).split():
+        raise InputError(f"a resumed run keeps its settings: leave {given[0]} out, or start a new run")
 
 
 def _resume(args: argparse.Namespace, settings: dict[str, Any]) -> Outcome:

@@ -85,7 +85,10 @@ def _explain(error: Exception) -> tuple[str, int]:
 
 def _complain(message: str, code: int) -> int:
     if message:
-        print(f"pellucid: {message}", file=sys.stderr)
+        from pellucid.cli.console import printable  # names of files and people are in it
+
+        lines = (printable(line) for line in message.split("\n"))
+        print("pellucid: " + "\n".join(lines), file=sys.stderr)
     return code
 
 

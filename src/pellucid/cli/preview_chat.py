@@ -17,10 +17,12 @@ from pellucid.text.wording import plural
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pellucid.text.chats.people import Person
     from pellucid.text.chats.survey import ChatSurvey, Span
 
 LABEL = 11  # characters, as in the preview of a text
 BAR = 24
+FIRST_MODEL = "smollm2-135m-instruct"  # to learn from a chat where there is no run yet
 MOST_PEOPLE = 20
 SPAN = 400  # characters of a turn that are shown
 LEARNED, READ = "▌", "│"  # beside what the model learns to say, and what it only reads
@@ -43,12 +45,32 @@ def preview_chat(args: argparse.Namespace) -> None:
     if args.jsonl:
         console.say(f"Wrote {plural(len(chats.messages), 'message')}, redacted, to {args.jsonl}")
     console.result(record(found, gap, args.jsonl), args.json)
+    _next_step(args, found)
+
+
+def _next_step(args: argparse.Namespace, found: ChatSurvey) -> None:
+    """A command that works as it is printed: what is missing for a training is asked for, or given with it."""
+    from pellucid.text.chats.examples import LEAST_REPLIES
+    from pellucid.training.run_folder import all_runs
+
     sources = " ".join(quoted(source) for source in args.text)
-    flags = chat_as_flags(args)
-    if found.asked:
-        console.next_step(f"pellucid finetune {sources} {flags}".rstrip())
+    if not found.asked or not found.examples.n_replies:
+        others = [each for each in found.people if each.id != found.assistant.id]
+        person = others[0] if found.asked and others else found.assistant
+        flags = chat_as_flags(argparse.Namespace(**{**vars(args), "as_": _called(person, found)}))
+        console.next_step(f"pellucid preview {sources} {flags}")
+        return
+    anyway = "--anyway" if found.examples.n_replies < LEAST_REPLIES else ""
+    command = " ".join(filter(None, ("pellucid finetune", sources, chat_as_flags(args), anyway)))
+    if any(all_runs()):
+        console.next_step(command)
     else:
-        console.next_step(f"pellucid preview {sources} --as {quoted(found.assistant.name)} {flags}".rstrip())
+        console.next_steps(f"pellucid import {FIRST_MODEL}", f"{command} --lora")
+
+
+def _called(person: Person, found: ChatSurvey) -> str:
+    """What tells a person from the others: the name, or the id where others have that name, too."""
+    return person.id if sum(person.name in each.names for each in found.people) > 1 else person.name
 
 
 def record(found: ChatSurvey, gap: float, jsonl: str | None) -> dict[str, Any]:
@@ -192,6 +214,8 @@ def _show_example(spans: Sequence[Span], screen: Console) -> None:
 
 def _bars(histogram: Iterable[tuple[str, int]], unit: str = "") -> list[str]:
     rows = list(histogram)
+    filled = [place for place, (_, count) in enumerate(rows) if count]
+    rows = rows[filled[0] : filled[-1] + 1] if filled else rows[:1]  # what is empty at both ends says nothing
     most = max((count for _, count in rows), default=0) or 1
     named = [(f"{label} {unit}".rstrip(), f"{count:,}", bar(count / most, BAR)) for label, count in rows]
     return table(named, " r").split("\n")

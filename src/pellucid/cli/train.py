@@ -117,7 +117,8 @@ def finish(outcome: Outcome, as_json: bool) -> None:
         )
     console.say(f"Run {path} (loss curve: {outcome.run.plot_path})")
     where = quoted(path)
-    console.next_step(f"pellucid sample {where}", f"pellucid chat {where}")
+    verbs = ("chat", "sample") if outcome.run.config().get("template") else ("sample", "chat")
+    console.next_step(*(f"pellucid {verb} {where}" for verb in verbs))
     console.result(
         {
             "run": str(path),

@@ -64,13 +64,15 @@ def as_list(sources: Sources) -> list[str | Path]:
 
 
 def are_chats(sources: Sources, options: ChatOptions) -> bool:
-    """Whether sources are to be read as chats: by their content, unless `--format` says it.
+    """Whether sources are to be read as chats: by their content, unless an option says it.
 
     Raises:
         InputError: some are chats and some are not.
     """
     if options.format is not None:
         return options.format != TEXT
+    if options.as_name is not None or options.names:
+        return True
     listed = as_list(sources)
     chats = [holds_chat([source]) for source in listed]
     if any(chats) and not all(chats):

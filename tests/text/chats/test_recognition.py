@@ -69,6 +69,23 @@ def test_texts(tmp_path: Path, name: str, content: str | bytes):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(TELEGRAM)[:-20],
+        '{"name": "Anna", "type": "personal_chat", "messages": [',
+        '[{"messages": [{"role": "user", "content": "hi"}, {"role": "assi',
+        '{"participants": [{"name": "Anna"}], "messages": [{"sender_name": "Anna", "content": "hi"',
+    ],
+)
+def test_a_chat_that_is_cut_short_is_one_by_itself_and_none_among_others(tmp_path: Path, content: str):
+    """Read as a chat it is refused for what it lacks; in a folder of texts it is left alone as any damaged file."""
+    path = tmp_path / "result.json"
+    path.write_text(content, encoding="utf-8")
+    assert holds_chat([path])
+    assert not holds_chat([tmp_path])
+
+
+@pytest.mark.parametrize(
     "source", ["shakespeare", "https://example.com/a.txt", "*.txt", "", "missing.json", "a\0b"]
 )
 def test_what_is_no_file_is_no_chat(source: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -86,7 +87,16 @@ def choose(found: Sequence[Person], asked: str | None) -> Person:
         if matches:
             ids = " or ".join(f"--as {person.id!r} ({person.name})" for person in matches[:MOST_NAMED])
             raise InputError(f"--as {asked!r} could be {plural(len(matches), 'person', 'people')}: say {ids}")
-    raise InputError(f"nobody here is called {asked!r}; --as takes one of: {list_of(found)}")
+    near = _nearest(found, asked)
+    hint = f": did you mean {near!r}?" if near else ";"
+    raise InputError(f"nobody here is called {asked!r}{hint} --as takes one of: {list_of(found)}")
+
+
+def _nearest(found: Sequence[Person], asked: str) -> str | None:
+    """The name that `asked` may be a misspelling of, whole or one of its words."""
+    spelled = {folded(part): name for each in found for name in each.names for part in (*name.split(), name)}
+    near = difflib.get_close_matches(folded(asked), spelled, 1)
+    return spelled[near[0]] if near else None
 
 
 def list_of(found: Sequence[Person]) -> str:

@@ -5,9 +5,9 @@ A name is taken word by word: each word of an author's name has one word that st
 in any case and with or without its accents, as a whole word.
 
 Three kinds of words are replaced in texts only where they are plainly a name (after `@`, beside another word of the
-same name, or capitalised within a sentence): words of one or two letters, those that are also common words, such as
-Will, May or Rose, and what contacts are called at home, such as Mum. Otherwise a model would learn that `will` is a
-name. Inflected names (`Annalle`) and nicknames nobody has as a contact are not found.
+same name, capitalised within a sentence or before a comma): words of one or two letters, those that are also common
+words, such as Will, May or Rose, and what contacts are called at home, such as Mum. Otherwise a model would learn that
+`will` is a name. Inflected names (`Annalle`) and nicknames nobody has as a contact are not found.
 """
 
 from __future__ import annotations
@@ -168,8 +168,8 @@ class Pseudonyms:
         if not text[start].isupper():
             return False
         neighbours = (_last_word(folded[:start]), _first_word(folded[stop:]))
-        if any(word in self._stand_in for word in neighbours if word):
-            return True
+        if any(word in self._stand_in for word in neighbours if word) or text[stop : stop + 1] == ",":
+            return True  # beside another word of the name, or spoken to
         return not BEFORE_A_SENTENCE.search(text[max(0, start - REACH) : start])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -12,11 +13,16 @@ from pellucid.text.chats.entries import MEDIA, entries_of
 from pellucid.text.chats.files import read_file
 from pellucid.text.chats.formats import format_of
 from pellucid.text.files import expand_home, file_mode, read_beginning
+from pellucid.text.readers.extract import NotTextSource
 from pellucid.text.readers.tree import Entry
 
 SUFFIXES = frozenset((".txt", ".json", ".jsonl", ".ndjson", ".text", ".log", ""))
 MOST_LOOKED_AT = 40  # files of a folder or an archive
 BEGINNING = 1 << 16  # bytes of a file that tell lines of a chat from a book
+FIELDS = re.compile(
+    rb'"(?:role|from_id|date_unixtime|sender_name|senderName|current_node|author_id)"\s*:'
+    rb'|"type"\s*:\s*"(?:personal_chat|private_\w+|public_\w+|saved_messages)"'
+)
 
 
 def holds_chat(sources: Iterable[str | Path]) -> bool:
@@ -41,7 +47,7 @@ def _is_chat(source: str | Path) -> bool:
     entries = entries_of(source, [])
     if len(entries) == 1 and entries[0].path.suffix.lower() == path.suffix.lower():
         known = _by_beginning(path)
-        return _any_chat(entries) if known is None else known
+        return _any_chat(entries) or _was_chat(path, entries[0]) if known is None else known
     return _any_chat(entries)
 
 
@@ -55,6 +61,19 @@ def _known(entry: Entry) -> bool:
         return format_of(read_file(entry, entry.load())) is not None
     except InputError:
         return False
+
+
+def _was_chat(path: Path, entry: Entry) -> bool:
+    """Whether a file is JSON that cannot be read, with fields of a chat: reading it as one says what is wrong."""
+    if not FIELDS.search(read_beginning(path, str(path), BEGINNING)):
+        return False
+    try:
+        read_file(entry, entry.load())
+    except NotTextSource:
+        return False
+    except InputError:
+        return True
+    return False
 
 
 def _by_beginning(path: Path) -> bool | None:

@@ -1,0 +1,143 @@
+"""`pellucid chat`: its commands, what it saves, and the keys of a real terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+ON_THIS_TERMINAL = (
+    "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from pellucid.cli.main import main; "
+)
+
+
+@pytest.fixture
+def typed(cli: Cli, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """What `chat` does of lines that are typed."""
+
+    def run(*lines: str, flags: tuple[object, ...] = ("--seed", 1)) -> Any:
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+        return cli("chat", "--max-tokens", 8, "--json", *flags)
+
+    return run
+
+
+def said(result: Any) -> list[tuple[str, str]]:
+    assert result.code == 0, result.err
+    return [(turn["speaker"], turn["text"]) for turn in json.loads(result.out.splitlines()[-1])["history"]]
+
+
+def test_retry_answers_the_last_message_again_and_otherwise(typed: Callable[..., Any]):
+    once, again = said(typed("The cat", flags=("--seed", 1))), said(typed("The cat", "/retry"))
+    assert [speaker for speaker, _ in again] == ["YOU", "PELLUCID"]
+    assert again[0] == once[0]
+    assert again[1] != once[1]
+
+
+def test_edit_takes_the_place_of_the_last_message_and_its_answer(typed: Callable[..., Any]):
+    turns = said(typed("The cat", "The dog", "/edit The owl"))
+    assert [text for speaker, text in turns if speaker == "YOU"] == ["The cat", "The owl"]
+    assert len(turns) == 4
+
+
+def test_saved_conversations_are_what_finetune_reads(typed: Callable[..., Any], cli: Cli, here: Path):
+    flags = ("--system", "Be a farmer.", "--seed", 1)
+    result = typed("The cat", "/save talk.jsonl", "The dog", "/save talk.jsonl", flags=flags)
+    turns = said(result)
+    assert result.err.count("Saved to talk.jsonl.") == 2
+    first, second = map(json.loads, (here / "talk.jsonl").read_text(encoding="utf-8").splitlines())
+    roles = ["system", "user", "assistant", "user", "assistant"]
+    assert [message["role"] for message in second["messages"]] == roles
+    assert [message["content"] for message in second["messages"][1:]] == [text for _, text in turns]
+    assert first["messages"] == second["messages"][:3]
+    told = json.loads(cli("preview", "talk.jsonl", "--json").out.splitlines()[-1])
+    assert (told["format"], told["as"]["name"]) == ("messages", "assistant")
+
+
+def test_what_cannot_be_done_does_not_end_the_conversation(typed: Callable[..., Any], here: Path):
+    result = typed(
+        "/retry", "/edit x", "/save talk.jsonl", "/nope", "/edit", "The cat", "/save missing/talk.jsonl"
+    )
+    assert [speaker for speaker, _ in said(result)] == ["YOU", "PELLUCID"]
+    assert result.err.count("nothing was said yet") == 3
+    assert result.err.count("/save FILE") == 2, "what commands there are"
+    assert "missing/talk.jsonl cannot be written" in result.err
+    assert not (here / "talk.jsonl").exists()
+
+
+def test_a_model_cannot_command_the_terminal():
+    from pellucid.cli.console import harmless
+
+    assert harmless("a\x1b[2J\x07\tb\n👩\u200d🚀") == "a\\x1b[2J\\x07\tb\n👩\u200d🚀"
+
+
+class Terminal:
+    """`pellucid chat` in a terminal of its own, whose keys are real."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.master, slave = os.openpty()
+        program = f"{ON_THIS_TERMINAL} sys.exit(main(['chat', *sys.argv[1:]]))"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+        os.set_blocking(self.master, False)
+        self.shown = ""
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def read(self) -> str:
+        with contextlib.suppress(OSError):  # nothing new, or the end
+            self.shown += os.read(self.master, 1 << 16).decode("utf-8", "replace").replace("\r\n", "\n")
+        return self.shown
+
+    def until(self, true: Callable[[str], Any], seconds: float = 120) -> None:
+        end = time.monotonic() + seconds
+        while not true(self.read()):
+            assert time.monotonic() < end, self.shown
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def terminal(finished_run: Path) -> Iterator[Terminal]:
+    if os.name == "nt":
+        pytest.skip("needs a pseudo-terminal")
+    made = Terminal(finished_run, "--max-tokens", 100_000, "--ignore-eos")
+    yield made
+    made.process.kill()
+    made.process.wait()
+    os.close(made.master)
+
+
+def test_ctrl_c_stops_the_reply_and_keeps_it_and_ctrl_d_ends(terminal: Terminal, here: Path):
+    terminal.until(lambda shown: shown.endswith("YOU: "))
+    assert "/help" in terminal.shown
+    terminal.press("The cat\n")
+    terminal.until(lambda shown: len(shown.partition("PELLUCID: ")[2]) > 30)
+    terminal.press("\x03")
+    terminal.until(lambda shown: shown.endswith("YOU: ") and " …\n" in shown)
+    terminal.press("/save talk.jsonl\n")
+    terminal.until(lambda shown: "Saved to talk.jsonl." in shown)
+    reply = json.loads((here / "talk.jsonl").read_text(encoding="utf-8"))["messages"][1]["content"]
+    shown = terminal.shown.partition("PELLUCID: ")[2].partition(" …\n")[0].replace("^C", "")
+    assert len(reply) > 20
+    assert shown.strip().startswith(reply[:20])
+    terminal.until(lambda shown: shown.endswith("YOU: "))
+    terminal.press("\x04")
+    assert terminal.process.wait(60) == 0
+    terminal.until(lambda shown: "pellucid sample" in shown)
