@@ -29,6 +29,8 @@ def add_chat(parser: argparse.ArgumentParser) -> None:
         help="do not redact url, email, iban, card, code, phone or number; may be given again, or as a,b",
     )
     flag("--names", action="store_true", help="give people other names, the same ones everywhere")
+    flag("--base", metavar="RUN", help="say what it would take to fine-tune this run on the chat")
+    flag("--lora", action="store_true", help="with --base: by small adapters, as `finetune --lora`")
     flag("--jsonl", metavar="OUT", help="write the redacted messages to a file, one JSON object a line")
 
 
@@ -47,12 +49,12 @@ def kinds_to_keep(args: argparse.Namespace) -> tuple[str, ...]:
     return tuple(kind.strip() for given in args.keep or () for kind in given.split(",") if kind.strip())
 
 
-def chat_as_flags(args: argparse.Namespace) -> str:
+def chat_as_flags(args: argparse.Namespace, without: tuple[str, ...] = ("--jsonl",)) -> str:
     """The given flags as they can be typed again, without the file to write."""
     return " ".join(
         flag if value is None else f"{flag} {quoted(value)}"
         for flag, value in _flags(args)
-        if flag != "--jsonl"
+        if flag not in without
     )
 
 
@@ -64,9 +66,11 @@ def _flags(args: argparse.Namespace) -> list[tuple[str, str | None]]:
         "--as": args.as_,
         "--gap": None if args.gap is None else f"{args.gap:g}",
         "--keep": ",".join(kinds_to_keep(args)) or None,
+        "--base": args.base,
         "--jsonl": args.jsonl,
     }
     given: list[tuple[str, str | None]] = [
         (flag, value) for flag, value in values.items() if value is not None
     ]
-    return [*given, ("--names", None)] if args.names else given
+    switches = {"--names": args.names, "--lora": args.lora}
+    return [*given, *((flag, None) for flag, on in switches.items() if on)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import console
+from pellucid.cli.chat_flags import kinds_to_keep
 from pellucid.cli.flags import add_device, make_parser, whole
 from pellucid.errors import InputError
 
@@ -97,7 +98,7 @@ def add_chat_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND",
-        help="do not redact this kind; may be given again",
+        help="do not redact this kind; may be given again, or as a,b",
     )
     group.add_argument("--anyway", action="store_true", help="learn from fewer than 200 replies, too")
 
@@ -108,7 +109,7 @@ def chat_options(args: argparse.Namespace) -> Any:
 
     gap = {} if args.gap is None else {"gap": args.gap}
     return ChatOptions(
-        args.as_name, args.format, args.date_order, keep=tuple(args.keep), anyway=args.anyway, **gap
+        args.as_name, args.format, args.date_order, keep=kinds_to_keep(args), anyway=args.anyway, **gap
     )
 
 
