@@ -191,7 +191,7 @@ def _fill(record: dict[str, Any], run: RunFolder, jobs: Any, whole: bool) -> Non
 
 
 def _learned(config: dict[str, Any]) -> dict[str, Any] | None:
-    """How a run was taught to answer: its template, whom it answers as, and what it was made from; None if it was not."""
+    """How a run was taught to answer: its template, as whom, and what it was made from; None if it was not."""
     if not config.get("template"):
         return None
     chats, base = config["data"].get("chats") or {}, config.get("base") or {}
