@@ -7,6 +7,8 @@ import { rowsOf } from "./start-report.js";
 
 /** @typedef {import("./chat-report.js").ChatPreview} ChatPreview */
 
+const MOST_SHOWN = 400; // characters of a turn
+
 /** @param {ChatPreview} found */
 export function chatReport(found) {
   return el("div", { class: "report-columns" },
@@ -31,7 +33,7 @@ export function chatExamples(found) {
     el("dl", { class: "turns", "data-testid": `chat-example-${n}` }, spans.map((span) =>
       el("div", { class: span.learned ? "turn learned" : "turn", dataset: { learned: span.learned } },
         el("dt", {}, speaker(span, found.as.name), el("span", { class: "turn-kind" }, span.learned ? "learned" : "read")),
-        el("dd", { dir: "auto" }, span.text || "(nothing: it speaks first)"))))));
+        el("dd", { dir: "auto" }, span.text.length > MOST_SHOWN ? `${span.text.slice(0, MOST_SHOWN)}…` : span.text || "(nothing: it speaks first)"))))));
 }
 
 /** @param {import("./chat-report.js").Span} span @param {string} name */

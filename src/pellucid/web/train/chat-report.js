@@ -50,7 +50,8 @@ export function chatRows(found) {
     { id: "unparsed", label: "Unparsed", lines: unparsedLines(found), warning: found.unparsed.count > 0 },
     { id: "learned", label: "Learned", lines: [learnedText(found)] },
   ];
-  if (found.notes.length) rows.push({ id: "notes", label: "Notes", lines: found.notes });
+  const notes = found.notes.filter((note) => !note.includes("--anyway")); // that stands beside its box
+  if (notes.length) rows.push({ id: "notes", label: "Notes", lines: notes });
   return rows;
 }
 

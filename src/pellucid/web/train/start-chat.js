@@ -69,7 +69,7 @@ export function createChatChoice(shell, { changed, asText }) {
 /** Who wrote, and which of them the model becomes. @param {() => void} changed */
 function createPeople(changed) {
   const list = el("div", { class: "people" });
-  const root = el("fieldset", { class: "choice", "data-testid": "people" }, el("legend", {}, "Who should the model become?"),
+  const root = el("fieldset", { class: "decision", "data-testid": "people" }, el("legend", {}, "Who should the model become?"),
     el("p", { class: "note" }, "Not you: the one you want to talk to."), list);
   let chosen = "";
   let drawn = "";
@@ -106,7 +106,7 @@ function createPeople(changed) {
 function createRedactions(changed) {
   const list = el("div", { class: "redactions" });
   const none = el("p", { class: "note" }, "Nothing was found; that does not mean nothing private is there.");
-  const root = el("fieldset", { class: "choice", "data-testid": "redactions" }, el("legend", {}, "What is taken out before it learns"),
+  const root = el("fieldset", { class: "decision", "data-testid": "redactions" }, el("legend", {}, "What is taken out before it learns"),
     el("p", { class: "note" }, "Found by its shape, and never all that is private."), none, list);
   /** @type {Set<string>} */
   let kept = new Set();

@@ -64,7 +64,7 @@ export function createStartForm(shell) {
   const progressRow = el("div", { class: "progress-row", hidden: true }, bar, status, cancel);
   const root = el("section", { class: "start", "aria-labelledby": "start-title", "data-testid": "start" },
     el("h2", { id: "start-title" }, "Grow a model from your own words"),
-    el("p", { class: "hint" }, "Choose a text, see what is in it, say for how many minutes to learn: then a small model writes in its manner. All of it happens on this machine, and nothing leaves it."),
+    el("p", { class: "hint" }, "Choose a text, see what is in it, say for how many minutes to learn: then a small model writes in its manner. Or choose a chat, and whom in it a model shall learn to answer as. All of it happens on this machine, and nothing leaves it."),
     chooser.root, decide, progressRow, problem, logHolder, report);
 
   /** @param {Error} error @param {() => void} [again] */

@@ -20,7 +20,7 @@ export function createTuning(shell, changed) {
       el("div", { class: "field" }, el("label", { for: "base" }, "starts from the run"), base, el("span", { class: "note" }, "which is left as it is")),
       el("div", { class: "field" }, el("label", { for: "epochs" }, "times through the chat"), epochs, el("span", { class: "note", id: "epochs-about" }, "it stops sooner where it no longer gets better")),
       el("div", { class: "field" }, el("label", { for: "tuned-name" }, "name of the new run"), name)),
-    el("fieldset", { class: "choice" }, el("legend", {}, "What is trained"), ways.map((input) => {
+    el("fieldset", { class: "decision" }, el("legend", {}, "What is trained"), ways.map((input) => {
       const [label, about] = words[/** @type {"lora" | "full"} */ (input.value)];
       return el("label", { class: "pick", for: input.id }, input, el("span", { class: "pick-name" }, label), el("span", { class: "note" }, about));
     })));
