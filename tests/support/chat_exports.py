@@ -19,7 +19,10 @@ def whatsapp(n_sessions: int = 120, seed: int = 0) -> str:
             place = draw.randrange(len(ASKED))
             more = " call +49 170 1234567" if session % 3 == 0 and minute == 0 else ""
             more += " or bob@example.org" if session == 5 and minute == 0 else ""
-            for late, who, text in ((0, "Anna", ASKED[place]), (1, "Bob", f"{ANSWERED[place]}, day {session}{more}")):
+            for late, who, text in (
+                (0, "Anna", ASKED[place]),
+                (1, "Bob", f"{ANSWERED[place]}, day {session}{more}"),
+            ):
                 time = start + datetime.timedelta(minutes=minute + late)
                 lines.append(f"{time:%d/%m/%Y, %H:%M} - {who}: {text}")
     return "\n".join(lines) + "\n"
