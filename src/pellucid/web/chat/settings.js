@@ -74,20 +74,22 @@ export function createChatSettings(shell, { renamed }) {
     sliders.write(shell.store.get());
     mostSaid.textContent = String(own.max_tokens);
     hint.hidden = !/shakespeare|play/i.test(shell.run()?.data?.name ?? "") || own.model_name !== UNNAMED || !!learned();
+    speakers.hidden = !!learned();
     systemField.hidden = !learned();
   }
 
+  const speakers = el("div", { class: "speakers" }, names.map(({ name, input }) => el("div", { class: "field" },
+    el("label", { for: input.id }, name === "user_name" ? "you are" : "the model is"), input)));
   const root = el("div", { class: "chat-settings" },
-    el("div", { class: "speakers" }, names.map(({ name, input }) => el("div", { class: "field" },
-      el("label", { for: input.id }, name === "user_name" ? "you are" : "the model is"), input))),
+    speakers,
     problem, hint, systemField,
     sliders.root,
     el("div", { class: "slider" }, el("label", { for: "chat-max" }, "at most, in tokens"), mostSaid, most));
 
   return {
     root, update: draw,
-    /** What the two are called on the page: a model that became somebody has that name, unless it was given another. */
-    names: () => ({ user: own.user_name, model: (own.model_name === UNNAMED && learned()?.as) || own.model_name }),
+    /** What the two are called on the page; a model that learned to answer reads no names. */
+    names: () => (learned() ? { user: "YOU", model: learned()?.as ?? UNNAMED } : { user: own.user_name, model: own.model_name }),
     /** @returns {import("./conversation.js").ChatSettings} */
     values() {
       const { temperature, top_k, top_p, min_p } = shell.store.get();

@@ -32,12 +32,16 @@ export function chatExamples(found) {
   return found.examples.map((spans, n) => el("li", {}, el("p", { class: "note" }, `Example ${n + 1}`),
     el("dl", { class: "turns", "data-testid": `chat-example-${n}` }, spans.map((span) =>
       el("div", { class: span.learned ? "turn learned" : "turn", dataset: { learned: span.learned } },
-        el("dt", {}, speaker(span, found.as.name), el("span", { class: "turn-kind" }, span.learned ? "learned" : "read")),
+        el("dt", {}, speaker(span, found), el("span", { class: "turn-kind" }, span.learned ? "learned" : "read")),
         el("dd", { dir: "auto" }, span.text.length > MOST_SHOWN ? `${span.text.slice(0, MOST_SHOWN)}…` : span.text || "(nothing: it speaks first)"))))));
 }
 
-/** @param {import("./chat-report.js").Span} span @param {string} name */
-const speaker = ({ role }, name) => (role === "assistant" ? name : role === "system" ? "system" : "the others");
+/** @param {import("./chat-report.js").Span} span @param {ChatPreview} found */
+function speaker({ role }, { as, people }) {
+  if (role === "system") return "system";
+  if (role === "assistant") return as.name;
+  return people.length === 2 ? people.find((person) => person.id !== as.id)?.name : "the others";
+}
 
 /** @param {import("./chat-report.js").Outlook} outlook */
 export function outlookOf(outlook) {

@@ -29,10 +29,15 @@ export function createChatChoice(shell, { changed, asText }) {
     tuning.root, anyway.root,
     el("p", { class: "note" }, "Is this no chat? ", el("button", { type: "button", class: "quiet", "data-testid": "as-text", onclick: asText }, "learn it as plain text")));
 
+  let known = false;
+
   return {
     root,
+    /** Whether a survey was shown. */
+    known: () => known,
     /** @param {ChatPreview} found */
     show(found) {
+      known = true;
       who.show(found);
       redactions.show(found);
       notice.show(found);
@@ -57,6 +62,7 @@ export function createChatChoice(shell, { changed, asText }) {
     readDates: (order) => void (dateOrder = order),
     /** What was decided before this page was opened; {} for nothing. @param {Record<string, any>} values @param {Record<string, any>} settings */
     restore(values, settings) {
+      known = false;
       dateOrder = values.date_order ?? "";
       who.restore(values.as_name ?? "");
       redactions.restore(values.keep ?? []);

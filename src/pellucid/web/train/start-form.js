@@ -31,6 +31,8 @@ export function createStartForm(shell) {
 
   /** What the source is, once that is known: decided by the server, or here. @type {"" | "text" | "chat"} */
   let kind = "";
+  /** What was sent is not learned before it was looked at: what turns out to be a chat must not be learned as it stands. */
+  let seen = false;
 
   const chooser = createSourceChooser({ corpus: (name) => chooseCorpus(name), files: (files) => send(files) });
   const settings = createSettings({ changed: () => source && !starting && look() });
@@ -88,9 +90,17 @@ export function createStartForm(shell) {
   /** Show what there is to decide of a text, or of a chat. @param {"" | "text" | "chat"} now */
   function become(now) {
     kind = now;
+    const decided = now !== "chat" || chat.known();
     settings.root.hidden = now === "chat";
-    chat.root.hidden = now !== "chat";
+    chat.root.hidden = now !== "chat" || !decided;
+    train.hidden = !decided;
     what.textContent = now === "chat" ? "The chat" : "The text";
+  }
+
+  /** @param {boolean} now */
+  function see(now) {
+    seen = now;
+    train.disabled = starting || !seen;
   }
 
   /** What the server is told to look at, or to learn. */
@@ -139,7 +149,9 @@ export function createStartForm(shell) {
   /** @param {Source} from @param {string} label */
   function choose(from, label) {
     source = from;
+    chat.restore({}, {});
     become("");
+    see("corpus" in from);
     heading.textContent = label;
     chooser.root.hidden = true;
     decide.hidden = false;
@@ -193,6 +205,7 @@ export function createStartForm(shell) {
   /** @param {Job} told of a preview */
   function hear(told) {
     drawLog(told.log);
+    if (told.state !== "running") see(true);
     if (told.state === "running") status.textContent = `${looking()} ${kind === "chat" ? "" : (told.log.at(-1) ?? "")}`;
     else if (told.question) askBack(told.question);
     else if (told.state === "failed") failed(new Error(told.problem ?? "The look at the text failed and did not say why."), look);
@@ -211,11 +224,9 @@ export function createStartForm(shell) {
   /** @param {import("./chat-report.js").ChatPreview} found */
   function hearOfChat(found) {
     working("");
-    if (kind !== "chat") {
-      become("chat");
-      chat.update();
-    }
+    chat.update();
     chat.show(found);
+    become("chat");
     fill(forecast, found.outlook && outlookOf(found.outlook));
     fill(report, chatReport(found));
     announce(found.outlook ? "The forecast is there." : "The report on the chat is there.");
@@ -224,11 +235,11 @@ export function createStartForm(shell) {
   /** Dates that can be read in several ways: the reader says which is right. @param {import("./chat-report.js").Question} question */
   function askBack({ place, date_order }) {
     working("");
+    become("chat");
     problem.hidden = false;
     fill(problem, el("p", {}, `${place} can be read in ${date_order.length === 2 ? "two" : "several"} ways. Which is right?`),
       el("div", { class: "buttons" }, date_order.map(({ order, words, date }) => el("button", { type: "button", "data-testid": `dates-${order}`, onclick: () => {
         chat.readDates(order);
-        become("chat");
         look();
       } }, `${date} (${words})`))));
   }
@@ -243,7 +254,8 @@ export function createStartForm(shell) {
   async function begin() {
     if (!source || !valid()) return;
     const signal = anew();
-    starting = train.disabled = true;
+    starting = true;
+    see(seen);
     working("Starting the training…");
     try {
       const started = await (kind === "chat"
@@ -255,7 +267,8 @@ export function createStartForm(shell) {
     } catch (error) {
       if (!signal.aborted) failed(/** @type {Error} */ (error), begin);
     }
-    starting = train.disabled = false;
+    starting = false;
+    see(seen);
   }
 
   /** Wait for the run that a training makes, and go there. @param {string} id @param {AbortSignal} signal */
@@ -295,9 +308,13 @@ export function createStartForm(shell) {
         decide.hidden = false;
       }
       if (known.kind !== "preview") {
-        starting = train.disabled = true;
+        starting = true;
+    see(seen);
         working("Starting the training…");
-        await attend(id, signal).finally(() => (starting = train.disabled = false));
+        await attend(id, signal).finally(() => {
+          starting = false;
+          see(true);
+        });
         return;
       }
       working(looking());
