@@ -157,6 +157,16 @@ def test_a_bad_export_is_told_in_a_sentence(chat_site: Hosted, page: Page, watch
     expect(page.get_by_test_id("start-status")).to_be_empty()
 
 
+def test_one_who_wrote_alone_can_be_learned_as_text(chat_site: Hosted, page: Page):
+    chat_site.open(page, place="train", job="new")
+    drop(page, NAME, "\n".join(line for line in whatsapp(20).split("\n") if "Bob" not in line))
+    expect(page.get_by_test_id("start-problem")).to_contain_text("only one person wrote (Anna)", timeout=SLOW)
+    expect(page.get_by_test_id("train")).to_be_disabled()
+    page.get_by_test_id("start-retry").click()
+    expect(page.get_by_test_id("report-found")).to_contain_text("1 document", timeout=SLOW)
+    expect(page.get_by_test_id("train")).to_be_enabled()
+
+
 def test_an_export_dropped_on_chat_is_looked_at_in_train(chat_site: Hosted, page: Page):
     chat_site.open(page, place="chat", run="base")
     expect(page.get_by_test_id("message")).to_be_enabled()

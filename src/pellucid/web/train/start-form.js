@@ -38,10 +38,7 @@ export function createStartForm(shell) {
   const settings = createSettings({ changed: () => source && !starting && look() });
   const chat = createChatChoice(shell, {
     changed: () => source && !starting && look(),
-    asText: () => {
-      become("text");
-      look();
-    },
+    asText: () => learnAsText(),
   });
   const heading = el("h3", { class: "source-name", "data-testid": "source-name" });
   const status = el("p", { class: "status", role: "status", "data-testid": "start-status" });
@@ -69,12 +66,12 @@ export function createStartForm(shell) {
     el("p", { class: "hint" }, "Choose a text, see what is in it, say for how many minutes to learn: then a small model writes in its manner. Or choose a chat, and whom in it a model shall learn to answer as. All of it happens on this machine, and nothing leaves it."),
     chooser.root, decide, progressRow, problem, logHolder, report);
 
-  /** @param {Error} error @param {() => void} [again] */
-  function failed(error, again) {
+  /** @param {Error} error @param {() => void} [again] @param {string} [label] of the button that does it */
+  function failed(error, again, label = "Try again") {
     if (error.name === "AbortError") return;
     working("");
     problem.hidden = false;
-    fill(problem, el("p", {}, error.message), again && el("button", { type: "button", "data-testid": "start-retry", onclick: again }, "Try again"));
+    fill(problem, el("p", {}, error.message), again && el("button", { type: "button", "data-testid": "start-retry", onclick: again }, label));
   }
 
   /** Say what is under way; "" for nothing. @param {string} text */
@@ -200,14 +197,21 @@ export function createStartForm(shell) {
     }
   }
 
+  function learnAsText() {
+    become("text");
+    look();
+  }
+
   const looking = () => (kind === "chat" ? "Looking at the chat…" : "Looking at the text…");
 
   /** @param {Job} told of a preview */
   function hear(told) {
     drawLog(told.log);
-    if (told.state !== "running") see(true);
+    const noChat = !!told.problem?.includes("--format text"); // as where one person wrote
+    if (told.state !== "running") see(!noChat);
     if (told.state === "running") status.textContent = `${looking()} ${kind === "chat" ? "" : (told.log.at(-1) ?? "")}`;
     else if (told.question) askBack(told.question);
+    else if (noChat) failed(new Error(told.problem ?? ""), learnAsText, "Learn it as plain text");
     else if (told.state === "failed") failed(new Error(told.problem ?? "The look at the text failed and did not say why."), look);
     else if (told.state === "cancelled") working("");
     else if (told.result.chat) hearOfChat(told.result);
@@ -291,6 +295,7 @@ export function createStartForm(shell) {
   async function restore(id) {
     const signal = anew();
     job = id;
+    see(false);
     try {
       const known = await readJob(id, signal);
       if (signal.aborted) return;
@@ -309,7 +314,7 @@ export function createStartForm(shell) {
       }
       if (known.kind !== "preview") {
         starting = true;
-    see(seen);
+        see(seen);
         working("Starting the training…");
         await attend(id, signal).finally(() => {
           starting = false;
