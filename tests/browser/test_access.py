@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from accessible import check
 from browsing import VIEWS, Hosted, hash_of, shown
 from playwright.sync_api import Page, expect
 
@@ -131,16 +131,6 @@ def visit(site: Hosted, page: Page, scene: str) -> None:
             page.get_by_test_id("message").fill("What does the owl do in the barn?")
             page.get_by_test_id("message").press("Enter")
         expect(page.get_by_test_id("regenerate-1")).to_be_visible()
-
-
-def check(page: Page, where: str) -> None:
-    found = Axe().run(page)
-    told = [
-        f"{where}: {each['id']}: {each['help']}: "
-        + "; ".join(str(node["target"]) for node in each["nodes"][:4])
-        for each in found.response["violations"]
-    ]
-    assert not told, "\n".join(told)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_exports import ambiguous
 
 Cli = Callable[..., Any]
 SMALL = (
@@ -179,3 +180,29 @@ def test_one_person(cli: Cli, export: Path):
     result = cli("preview", export)
     assert result.code == 2
     assert "only one person wrote (Bob)" in result.err
+
+
+def test_what_fine_tuning_would_take(cli: Cli, export: Path, finished_run: Path):
+    more = ("--base", finished_run, "--lora", "--keep", "email", "--keep", "phone")
+    result = cli("preview", export, "--as", "Bob", *more, "--steps", 3, "--device", "cpu", "--json")
+    assert result.code == 0, result.err
+    outlook = told(result)["outlook"]
+    assert (outlook["base"], outlook["steps"]) == (finished_run.name, 3)
+    assert 0 < outlook["trained"] < outlook["parameters"]
+    assert re.search(rf"Takes +from {finished_run.name}, [\d,]+ of [\d,]+ parameters trained", result.out)
+    flags = f"pellucid finetune {finished_run} '{export}' --as Bob --keep email,phone --lora"
+    assert flags in result.err, "as finetune takes them"
+    from pellucid.cli.finetune import chat_options, parser
+
+    asked = parser().parse_args([str(export), "--as", "Bob", "--keep", "email,phone"])
+    assert chat_options(asked).keep == ("email", "phone")
+    assert cli("preview", export, "--lora").code == 2
+
+
+def test_dates_that_can_be_read_in_two_ways_are_told_as_data(cli: Cli, here: Path):
+    (here / "chat.txt").write_text(ambiguous(), encoding="utf-8")
+    result = cli("preview", "chat.txt", "--json")
+    assert result.code == 2
+    assert "--date-order dmy" in result.err
+    orders = [each["order"] for each in told(result)["question"]["date_order"]]
+    assert sorted(orders) == ["dmy", "mdy"]

@@ -48,12 +48,12 @@ def kinds_to_keep(args: argparse.Namespace) -> tuple[str, ...]:
     return tuple(kind.strip() for given in args.keep or () for kind in given.split(",") if kind.strip())
 
 
-def chat_as_flags(args: argparse.Namespace) -> str:
+def chat_as_flags(args: argparse.Namespace, without: tuple[str, ...] = ("--jsonl",)) -> str:
     """The given flags as they can be typed again, without the file to write."""
     return " ".join(
         flag if value is None else f"{flag} {quoted(value)}"
         for flag, value in _flags(args)
-        if flag != "--jsonl"
+        if flag not in without
     )
 
 
@@ -65,9 +65,11 @@ def _flags(args: argparse.Namespace) -> list[tuple[str, str | None]]:
         "--as": args.as_,
         "--gap": None if args.gap is None else f"{args.gap:g}",
         "--keep": ",".join(kinds_to_keep(args)) or None,
+        "--base": getattr(args, "base", None),
         "--jsonl": getattr(args, "jsonl", None),
     }
     given: list[tuple[str, str | None]] = [
         (flag, value) for flag, value in values.items() if value is not None
     ]
-    return [*given, ("--names", None)] if args.names else given
+    switches = {"--names": args.names, "--lora": args.lora}
+    return [*given, *((flag, None) for flag, on in switches.items() if on)]

@@ -17,14 +17,19 @@ NOTICE = (
 FILE = "chat-notice-was-read"
 
 
-def say_once() -> None:
-    """Says the notice, unless it was said on this machine before; where nothing can be kept it is said again."""
+def say_once() -> bool:
+    """Says the notice, unless it was said on this machine before; where nothing can be kept it is said again.
+
+    Returns:
+        whether it was said now.
+    """
     from pellucid.text.web.cache import cache_dir, new_file
 
     path = cache_dir() / FILE
     if path.exists():
-        return
+        return False
     console.say(textwrap.fill(NOTICE, 100) + "\n")
     if os.environ.get("PELLUCID_NO_CACHE", "") in ("", "0"):
         with contextlib.suppress(InputError), new_file(path) as partial:
             partial.write_text("", encoding="utf-8")
+    return True

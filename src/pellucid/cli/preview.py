@@ -38,6 +38,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("text", nargs="*", metavar="TEXT", help="as for `pellucid train`")
     chat = add_chat(made)
     chat.add_argument(
+        "--base", metavar="RUN", help="say what it would take to fine-tune this run on the chat"
+    )
+    chat.add_argument(
+        "--lora", action="store_true", help="with --base: by small adapters, as `finetune --lora`"
+    )
+    chat.add_argument(
         "--jsonl", metavar="OUT", help="write the redacted messages to a file, one JSON object a line"
     )
     add_settings(made)

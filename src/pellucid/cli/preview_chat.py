@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 from pellucid.cli import consent, console
 from pellucid.cli.chat_flags import chat_as_flags, kinds_to_keep
 from pellucid.cli.drawing import bar, table
+from pellucid.cli.settings import given_settings
+from pellucid.errors import InputError
 from pellucid.shell import quoted
-from pellucid.text.wording import plural
+from pellucid.text.wording import duration, plural, size
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from pellucid.text.chats.people import Person
     from pellucid.text.chats.survey import ChatSurvey, Span
+    from pellucid.text.chats.whatsapp.dates import AmbiguousDates
+    from pellucid.training.finetune import Outlook
 
 LABEL = 11  # characters, as in the preview of a text
 BAR = 24
@@ -34,17 +38,30 @@ def preview_chat(args: argparse.Namespace) -> None:
     from pellucid.text.chats.jsonl import write_neutral
     from pellucid.text.chats.sessions import GAP_MINUTES
     from pellucid.text.chats.survey import survey
+    from pellucid.text.chats.whatsapp.dates import AmbiguousDates
 
     gap = GAP_MINUTES if args.gap is None else args.gap
-    chats = read_chats(args.text, args.format, args.date_order)
+    try:
+        chats = read_chats(args.text, args.format, args.date_order)
+    except AmbiguousDates as error:
+        console.result({"chat": True, "question": question(error)}, args.json)
+        raise
     found, protected = survey(chats, args.as_, gap_minutes=gap, keep=kinds_to_keep(args), names=args.names)
     if args.jsonl:
         write_neutral(protected.chats.messages, Path(args.jsonl).expanduser())
-    consent.say_once()
+    told = consent.say_once()
     show(found, gap)
+    expected = _outlook(args, found)
+    if expected:
+        _show_outlook(expected)
     if args.jsonl:
         console.say(f"Wrote {plural(len(chats.messages), 'message')}, redacted, to {args.jsonl}")
-    console.result(record(found, gap, args.jsonl), args.json)
+    told_record = {
+        **record(found, gap, args.jsonl),
+        "notice": consent.NOTICE if told else None,
+        "outlook": _outlook_record(expected) if expected else None,
+    }
+    console.result(told_record, args.json)
     _next_step(args, found)
 
 
@@ -60,8 +77,10 @@ def _next_step(args: argparse.Namespace, found: ChatSurvey) -> None:
         flags = chat_as_flags(argparse.Namespace(**{**vars(args), "as_": _called(person, found)}))
         console.next_step(f"pellucid preview {sources} {flags}")
         return
+    base = quoted(args.base) if args.base else ""
+    flags = chat_as_flags(args, ("--jsonl", "--base"))
     anyway = "--anyway" if found.examples.n_replies < LEAST_REPLIES else ""
-    command = " ".join(filter(None, ("pellucid finetune", sources, chat_as_flags(args), anyway)))
+    command = " ".join(filter(None, ("pellucid finetune", base, sources, flags, anyway)))
     if any(all_runs()):
         console.next_step(command)
     else:
@@ -74,7 +93,9 @@ def _called(person: Person, found: ChatSurvey) -> str:
 
 
 def record(found: ChatSurvey, gap: float, jsonl: str | None) -> dict[str, Any]:
-    """What was found, as JSON; texts of unparsed lines and samples as they stand in the export."""
+    """What was found, as JSON; texts of unparsed lines as they stand in the export, samples masked."""
+    from pellucid.text.chats.examples import LEAST_REPLIES
+    from pellucid.text.chats.redaction import KINDS, masked
     from pellucid.text.chats.survey import SHOWN_UNPARSED
 
     return {
@@ -97,14 +118,78 @@ def record(found: ChatSurvey, gap: float, jsonl: str | None) -> dict[str, Any]:
             "count": len(found.unparsed),
             "first": [dataclasses.asdict(each) for each in found.unparsed[:SHOWN_UNPARSED]],
         },
-        "redacted": {"counts": dict(found.found.counts), "samples": found.found.samples},
+        "redacted": {
+            "counts": dict(found.found.counts),
+            "samples": {kind: list(map(masked, each)) for kind, each in found.found.samples.items()},
+            "kinds": KINDS,
+        },
         "as": {"id": found.assistant.id, "name": found.assistant.name, "chosen": found.asked},
         "counts": found.examples.counts,
         "replies": found.examples.n_replies,
+        "least_replies": LEAST_REPLIES,
         "examples": [[dataclasses.asdict(span) for span in spans] for spans in found.shown],
         "notes": found.notes,
         "jsonl": jsonl,
     }
+
+
+def question(error: AmbiguousDates) -> dict[str, Any]:
+    """Dates that can be read in several ways, as JSON: what the person is asked."""
+    readings = [dataclasses.asdict(each) for each in error.readings]
+    return {"place": error.place, "date_order": readings}
+
+
+def _outlook(args: argparse.Namespace, found: ChatSurvey) -> Outlook | None:
+    """What fine-tuning the run of `--base` would take; None without it, or where no one can be learned from."""
+    if args.base is None:
+        if args.lora:
+            raise InputError(
+                "--lora is for a forecast of fine-tuning: name the run to start from with --base"
+            )
+        return None
+    if not found.examples.train:
+        return None
+    from pellucid.training.conversations import ChatOptions
+    from pellucid.training.finetune import LoRA, outlook
+
+    gap = {} if args.gap is None else {"gap": args.gap}
+    options = ChatOptions(
+        found.assistant.id,
+        args.format,
+        args.date_order,
+        keep=kinds_to_keep(args),
+        names=args.names,
+        **gap,
+    )
+    return outlook(
+        args.base,
+        args.text,
+        chats=options,
+        lora=LoRA() if args.lora else None,
+        preset=args.preset or "chat",
+        config=args.config,
+        **given_settings(args),
+    )
+
+
+def _outlook_record(found: Outlook) -> dict[str, Any]:
+    return {
+        "base": found.base,
+        "parameters": found.n_params,
+        "trained": found.n_trained,
+        **dataclasses.asdict(found.forecast),
+        "seconds": found.forecast.seconds,
+    }
+
+
+def _show_outlook(found: Outlook) -> None:
+    expected = found.forecast
+    _row(
+        "Takes",
+        f"from {found.base}, {found.n_trained:,} of {found.n_params:,} parameters trained: "
+        f"about {duration(expected.seconds)}, {expected.steps:,} steps, {expected.epochs:.1f} times through; "
+        f"about {size(expected.memory)} of memory",
+    )
 
 
 def show(found: ChatSurvey, gap: float) -> None:

@@ -19,6 +19,7 @@ LOG_LINES = 200
 LOG_BYTES = 1 << 16  # of a log, from its end, that are looked at
 MOST_RESULT = 1 << 24  # bytes
 INTERRUPTED = 130
+ASKS_BACK = 2  # as of any bad input
 ENDINGS = {
     9: "killed (SIGKILL), by somebody or by a system short of memory",
     11: "ended by a fault (SIGSEGV)",
@@ -49,10 +50,16 @@ class Job:
     is_new: bool = False  # the run is made by this job
     source: Source | None = None  # what was asked for, so that a page that is reloaded can show it again
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    chat: dict[str, Any] | None = None  # how it is read, where it is one
     hidden: str = ""  # the folder of its text, with a slash: an upload's own, which means nothing to anybody
     cancelled: bool = False
     settled: bool = False
     said_why: str | None = None  # it ended, kept
+
+    @property
+    def trains(self) -> bool:
+        """Whether it makes a run, or goes on with one."""
+        return self.kind != "preview"
 
     @property
     def log(self) -> Path:
@@ -84,8 +91,13 @@ class Job:
 
     def result(self) -> dict[str, Any] | None:
         """The JSON object that it printed last."""
-        if self.code != 0:
-            return None
+        return self._printed() if self.code == 0 else None
+
+    def question(self) -> dict[str, Any] | None:
+        """What a preview asks back before it can go on, as where dates can be read in two ways."""
+        return (self._printed() or {}).get("question") if self.code == ASKS_BACK else None
+
+    def _printed(self) -> dict[str, Any] | None:
         try:
             line = end_of(self.out, MOST_RESULT).splitlines()[-1].decode()
             value = json.loads(line.replace(json.dumps(self.hidden)[1:-1], "") if self.hidden else line)
@@ -103,7 +115,7 @@ class Job:
     def _why(self, code: int) -> str:
         if code < 0:
             what = ENDINGS.get(-code, f"ended by signal {-code}")
-            return f"the {'training' if self.kind == 'train' else self.kind} was {what}"
+            return f"the {'training' if self.trains else self.kind} was {what}"
         said = [line.removeprefix("pellucid: ") for line in self.lines() if line.startswith("pellucid: ")]
         return said[-1] if said else (self.lines() or [f"it ended with exit code {code}"])[-1]
 
@@ -117,15 +129,17 @@ class Job:
                 "run": self.run.name if self.run and is_run(self.run) else None,
                 "log": self.lines(),
                 "result": self.result(),
+                "question": self.question(),
                 "problem": self.problem(),
                 "source": self.source.record() if self.source else None,
                 "settings": self.settings,
+                "chat": self.chat,
             }
         )
 
-    def asked(self, source: Source, settings: dict[str, Any]) -> Job:
+    def asked(self, source: Source, settings: dict[str, Any], chat: dict[str, Any] | None = None) -> Job:
         """Note what it was started with."""
-        self.source, self.settings = source, settings
+        self.source, self.settings, self.chat = source, settings, chat
         return self
 
     def ask_to_end(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pellucid.server.exports import Export
 from pellucid.server.job import Source
 from pellucid.server.jobs import Jobs
 
@@ -32,10 +33,17 @@ class From(BaseModel):
 
 class Start(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    kind: Literal["preview", "train"]
+    kind: Literal["preview", "train", "finetune"]
     source: From
     settings: dict[str, Setting] = Field(default_factory=dict, max_length=100)
+    chat: Export | None = None
     name: str | None = Field(default=None, max_length=60)
+
+    @model_validator(mode="after")
+    def fits(self) -> Start:
+        if self.kind == "train" and self.chat:
+            raise ValueError("chat is for a preview and for finetune: leave it out, or ask for one of these")
+        return self
 
 
 def routes(house: House) -> APIRouter:
@@ -46,7 +54,9 @@ def routes(house: House) -> APIRouter:
     def start(asked: Start) -> dict[str, Any]:
         source = Source(asked.source.corpus, asked.source.upload)
         if asked.kind == "preview":
-            return jobs.preview(source, asked.settings).record()
+            return jobs.preview(source, asked.settings, asked.chat).record()
+        if asked.kind == "finetune":
+            return jobs.finetune(source, asked.settings, asked.chat or Export(), asked.name).record()
         return jobs.train(source, asked.settings, asked.name).record()
 
     @router.get("")

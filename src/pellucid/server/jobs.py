@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.server.errors import Conflict, NotFound
+from pellucid.server.exports import Export
 from pellucid.server.job import Job, Source, end, wait
 from pellucid.server.scratch import Scratch
-from pellucid.server.settings import as_flags
+from pellucid.server.settings import as_flags, recipe_flags
 from pellucid.server.uploads import Uploads
 from pellucid.text.corpora.registry import CORPORA, is_named
 from pellucid.text.sources import slug
@@ -52,13 +53,20 @@ class Jobs:
 
     # ------------------------------------------------------------------ starting
 
-    def preview(self, source: Source, settings: dict[str, Any]) -> Job:
-        """Say what a text holds and what training on it would take.
+    def preview(self, source: Source, settings: dict[str, Any], chat: Export | None = None) -> Job:
+        """Say what a text or a chat holds and what training on it would take.
+
+        Args:
+            chat: how a chat is read, and, where it names a base, what is to be forecast.
 
         Raises:
             InputError: the source or a setting is wrong. Conflict: enough previews run.
         """
         text, flags = self._text(source), as_flags(settings)
+        if chat:
+            flags += chat.flags()
+        if chat and chat.base:
+            flags += [f"--base={self.runs.run(chat.base).path}", *(["--lora"] if chat.lora else [])]
         with self._starting:
             if (
                 sum(job.kind == "preview" and job.code is None for job in self._jobs.values())
@@ -67,7 +75,7 @@ class Jobs:
                 raise Conflict("two previews are being made already: wait for one, or cancel it")
             job = self._launch("preview", ["preview", text, "--json", *flags])
             job.hidden = f"{Path(text).parent}{os.sep}" if source.upload else ""
-            return job.asked(source, settings)
+            return job.asked(source, settings, chat.record() if chat else None)
 
     def train(self, source: Source, settings: dict[str, Any], name: str | None = None) -> Job:
         """Start a training in a new run.
@@ -79,7 +87,25 @@ class Jobs:
             InputError: the source, the name or a setting is wrong. Conflict: another training goes on, or there is
                 a run of that name.
         """
-        text, flags = self._text(source), as_flags(settings)
+        return self._begin("train", [], source, name, as_flags(settings)).asked(source, settings)
+
+    def finetune(
+        self, source: Source, settings: dict[str, Any], chat: Export, name: str | None = None
+    ) -> Job:
+        """Let a run learn on, from a chat or a text, into a new run.
+
+        Raises:
+            NotFound: there is no such base. InputError, Conflict: as `train`.
+        """
+        base = self.runs.run(chat.base)
+        flags = [*chat.flags(), *recipe_flags(settings)]
+        flags += [flag for flag, on in (("--lora", chat.lora), ("--anyway", chat.anyway)) if on]
+        job = self._begin("finetune", [str(base.path)], source, name, flags)
+        return job.asked(source, settings, chat.record())
+
+    def _begin(self, verb: str, first: list[str], source: Source, name: str | None, flags: list[str]) -> Job:
+        """Start `verb` on a copy of the text that is the new run's own; `first` stands before the text."""
+        text = self._text(source)
         with self._starting:
             self._refuse_second()
             run = self._free(name) if name else self.next_run(_stem(source, text))
@@ -87,8 +113,8 @@ class Jobs:
             try:
                 if source.upload:
                     text = str(self.uploads.copy(source.upload, run))
-                arguments = ["train", text, "--out", str(run), "--json", *flags]
-                return self._launch("train", arguments, run, is_new=True).asked(source, settings)
+                arguments = [verb, *first, text, "--out", str(run), "--json", *flags]
+                return self._launch(verb, arguments, run, is_new=True)
             except BaseException:
                 shutil.rmtree(run, ignore_errors=True)
                 raise
@@ -144,7 +170,7 @@ class Jobs:
 
     def _refuse_second(self) -> None:
         for job in self._jobs.values():
-            if job.kind == "train" and job.code is None:
+            if job.trains and job.code is None:
                 name = job.run.name if job.run else "a run"
                 raise Conflict(
                     f"{name} is being trained already: two at once would slow each other; stop it first"
@@ -206,7 +232,7 @@ class Jobs:
         running = [job for job in self.all() if job.code is None]
         for job in running:
             job.ask_to_end()
-        trainings = [job for job in running if job.kind == "train"]
+        trainings = [job for job in running if job.trains]
         if any(job.run and is_run(job.run) for job in trainings):
             self.say("Stopping the training and saving it …")
         for job in trainings:

@@ -18,6 +18,7 @@ from pellucid.server.errors import Conflict
 from pellucid.server.plain import plain
 from pellucid.server.settings import only_budgets
 from pellucid.server.tails import HEADING
+from pellucid.text.chats.people import ME, ROLES
 from pellucid.text.wording import plural
 from pellucid.training.control import Control
 from pellucid.training.run_folder import RunFolder
@@ -140,6 +141,7 @@ def run_record(folder: RunFolder, jobs: Any = None, whole: bool = False) -> dict
         "model": None,
         "tokenizer": None,
         "data": None,
+        "learned": None,
         "problem": None,
         "job": jobs.of_run(run.path) if jobs is not None else None,
     }
@@ -167,6 +169,7 @@ def _fill(record: dict[str, Any], run: RunFolder, jobs: Any, whole: bool) -> Non
         "characters": int(data["characters"]),
         "tokens": sum(map(int, data["tokens"].values())) if isinstance(data["tokens"], dict) else 0,
     }
+    record["learned"] = _learned(config)
     if training.get("minutes"):
         record["minutes"] = float(training["minutes"])
     if whole:
@@ -185,6 +188,20 @@ def _fill(record: dict[str, Any], run: RunFolder, jobs: Any, whole: bool) -> Non
         *checkpoints,
     ]
     record["problem"] = problem_of(run, state, jobs)
+
+
+def _learned(config: dict[str, Any]) -> dict[str, Any] | None:
+    """How a run was taught to answer: its template, as whom, and what it was made from; None if it was not."""
+    if not config.get("template"):
+        return None
+    chats, base = config["data"].get("chats") or {}, config.get("base") or {}
+    name = chats.get("as_name") or chats.get("assistant")
+    return {
+        "template": str(config["template"]),
+        "as": str(name) if name and name not in (*ROLES, ME) else None,
+        "base": str(base["run"]) if base.get("run") else None,
+        "private": bool(config.get("trained_on_private")),
+    }
 
 
 def run_state(folder: RunFolder) -> str:

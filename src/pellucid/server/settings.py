@@ -24,6 +24,10 @@ WITHOUT_FLAG = {  # settings for recipe files alone
     ),
 }
 NAMES = {"preset", "tokenizer", "vocab_size", *MODEL_SETTINGS, *TRAIN_SETTINGS} - WITHOUT_FLAG
+RECIPE = (
+    *("epochs", "minutes", "steps", "batch_size", "accumulate", "lr", "dropout"),
+    *("eval_every", "checkpoint_every", "device", "precision", "seed"),
+)
 TEXTS = {
     *(
         "preset",
@@ -47,6 +51,14 @@ TEXTS = {
         "sample_prompt",
     ),
 }
+
+
+def recipe_flags(settings: dict[str, Any]) -> list[str]:
+    """`as_flags` of what a fine-tuning may be told: it keeps the shape and the tokenizer of its base."""
+    for name in settings:
+        if name not in RECIPE:
+            raise InputError(f"a fine-tuning takes no {name[:60]!r} from the page: only {', '.join(RECIPE)}")
+    return as_flags(settings)
 
 
 def as_flags(settings: dict[str, Any]) -> list[str]:

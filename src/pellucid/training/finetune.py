@@ -10,6 +10,7 @@ from pellucid.errors import InputError
 from pellucid.model.accounting import n_params
 from pellucid.model.config import ModelConfig
 from pellucid.model.lora import Adapters
+from pellucid.model.transformer import LanguageModel
 from pellucid.text.sources import read
 from pellucid.text.template import Template, template_of
 from pellucid.text.wording import duration, plural, size
@@ -33,7 +34,7 @@ from pellucid.training.observer import Observer
 from pellucid.training.plan import build, choose_machine, count_unknown, forecast, refuse_at_once
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome, step_text, token_counts
-from pellucid.training.run_folder import check_out, create_run
+from pellucid.training.run_folder import RunFolder, check_out, create_run
 from pellucid.training.settings import Request, request
 from pellucid.training.stages import finish, pair_counts, with_eval_tokens, write_config
 from pellucid.training.weights import load_weights
@@ -80,37 +81,26 @@ def finetune(
         InputError: a setting or a source is wrong, or the model cannot learn it; nothing is left behind.
         Interrupted, Diverged, OutOfMemory, OSError: see `Trainer.train`; the run can be resumed.
     """
-    observer, chats = observer or Observer(), chats or ChatOptions()
+    observer = observer or Observer()
     asked = request(preset, config, **settings)
     refuse_at_once(asked, None)
     if out is not None:
         check_out(out, overwrite)
-    start = open_base(base)
-    _refuse_another_shape(asked, start)
-    model_config = dataclasses.replace(start.model, **asked.model)
-    machine = choose_machine(asked)
-    observer.note(f"Machine: {machine.describe()}.")
-    data, train_config = _data(start, sources, chats, mix, asked, machine, lora is not None, observer)
-    memory = check_memory(model_config, train_config, machine.memory, lora is not None)
-
+    plan = _plan(base, sources, chats or ChatOptions(), lora, mix, asked, observer)
+    start, data, machine = plan.base, plan.data, plan.machine
     run = create_run(out, data.record["name"], overwrite)
     control = Control(run)
     try:
         control.clear()
         with deterministic(machine.device):
-            model = build(model_config, train_config, machine)
-            load_weights(model, start.run.model_path)
-            adapters = None
-            if lora:
-                adapters = choose_adapters(lora.rank, lora.alpha, lora.targets, model)
-                put_adapters(model, adapters, train_config.seed)
-            trainer = Trainer(run, model, data, train_config, machine, 1, observer)
-            expected = forecast(trainer, memory)
-            observer.note(_forecast_text(model_config, trainer, expected))
-            train_config = with_eval_tokens(train_config, expected, data)
+            model, adapters = plan.build()
+            trainer = Trainer(run, model, data, plan.training, machine, 1, observer)
+            expected = forecast(trainer, plan.memory)
+            observer.note(_forecast_text(Outlook(expected, *_sizes(plan, trainer), start.run.name)))
+            train_config = with_eval_tokens(plan.training, expected, data)
             trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
             more = _more(start, data, adapters)
-            write_config(run, sources, data, model_config, train_config, machine, more)
+            write_config(run, sources, data, plan.model, train_config, machine, more)
             if isinstance(data, TrainingData):
                 pair_counts(run, data)
             trainer.start()
@@ -122,6 +112,92 @@ def finetune(
     finally:
         control.clear()
         run.unlock()
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """What a fine-tuning will take: the forecast, parameters in all and of those that are trained, and its base."""
+
+    forecast: Forecast
+    n_params: int
+    n_trained: int
+    base: str
+
+
+def outlook(
+    base: str | Path | None,
+    sources: Sources,
+    *,
+    chats: ChatOptions | None = None,
+    lora: LoRA | None = None,
+    preset: str = "chat",
+    config: str | None = None,
+    **settings: Any,
+) -> Outlook:
+    """What `finetune` with the same arguments would take, measured; nothing is written.
+
+    Raises:
+        InputError: as `finetune`, but not for too few replies.
+    """
+    asked = request(preset, config, **settings)
+    refuse_at_once(asked, None)
+    options = dataclasses.replace(chats or ChatOptions(), anyway=True)
+    # the text that is mixed in takes time to read and changes nothing of what is told
+    plan = _plan(base, sources, options, lora, 0.0, asked, Observer())
+    nowhere = RunFolder(Path("nowhere"))  # a trainer that only measures does not touch its folder
+    with deterministic(plan.machine.device):
+        model, _ = plan.build()
+        trainer = Trainer(nowhere, model, plan.data, plan.training, plan.machine, 1, Observer())
+        return Outlook(forecast(trainer, plan.memory), *_sizes(plan, trainer), plan.base.run.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """All that is decided before there is a run; `memory` is in bytes."""
+
+    base: Base
+    model: ModelConfig
+    data: TrainingData | ReplyData
+    training: TrainConfig
+    machine: Machine
+    memory: int
+    lora: LoRA | None
+
+    def build(self) -> tuple[LanguageModel, Adapters | None]:
+        """The model with the weights of its base, and the adapters that were added to it."""
+        model = build(self.model, self.training, self.machine)
+        load_weights(model, self.base.run.model_path)
+        if self.lora is None:
+            return model, None
+        adapters = choose_adapters(self.lora.rank, self.lora.alpha, self.lora.targets, model)
+        put_adapters(model, adapters, self.training.seed)
+        return model, adapters
+
+
+def _plan(
+    base: str | Path | None,
+    sources: Sources,
+    chats: ChatOptions,
+    lora: LoRA | None,
+    mix: float | None,
+    asked: Request,
+    observer: Observer,
+) -> _Plan:
+    start = open_base(base)
+    _refuse_another_shape(asked, start)
+    model = dataclasses.replace(start.model, **asked.model)
+    machine = choose_machine(asked)
+    observer.note(f"Machine: {machine.describe()}.")
+    data, training = _data(start, sources, chats, mix, asked, machine, lora is not None, observer)
+    memory = check_memory(model, training, machine.memory, lora is not None)
+    return _Plan(start, model, data, training, machine, memory, lora)
+
+
+def _sizes(plan: _Plan, trainer: Trainer) -> tuple[int, int]:
+    """Parameters of the model, and those that are trained."""
+    n_trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    whole = n_params(plan.model)
+    return whole, min(n_trained, whole)
 
 
 def _refuse_another_shape(asked: Request, base: Base) -> None:
@@ -212,13 +288,12 @@ def _more(base: Base, data: TrainingData | ReplyData, adapters: Adapters | None)
     return more
 
 
-def _forecast_text(model: ModelConfig, trainer: Trainer, expected: Forecast) -> str:
+def _forecast_text(found: Outlook) -> str:
     """One paragraph: what is about to happen."""
-    n_trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
-    whole = n_params(model)
-    trained = ", all of them trained" if n_trained >= whole else f"; {n_trained:,} in adapters are trained"
+    expected, some = found.forecast, f"; {found.n_trained:,} in adapters are trained"
+    trained = ", all of them trained" if found.n_trained == found.n_params else some
     return (
-        f"Forecast: {whole:,} parameters{trained}; about {size(expected.memory)} of memory; "
+        f"Forecast: {found.n_params:,} parameters{trained}; about {size(expected.memory)} of memory; "
         f"{expected.steps:,} steps of {step_text(expected)}, about {duration(expected.seconds)}; "
         f"{expected.tokens:,} tokens, {expected.epochs:.1f} times through."
     )

@@ -22,6 +22,8 @@ let runs = [];
 /** @type {Record<string, ReturnType<import("./base/types.js").Place["mount"]>>} */
 const mounted = {};
 let seen = "";
+/** What was dropped on another place, for Train. @type {{path: string, file: File}[] | null} */
+let offered = null;
 
 const runName = () => store.get().run || session?.default_run || runs[0]?.name || "";
 /** @type {import("./base/types.js").Shell} */
@@ -32,6 +34,15 @@ const shell = {
   session: () => session,
   runs: () => runs,
   run: () => runs.find((run) => run.name === runName()) ?? null,
+  offer: (files) => {
+    offered = files;
+    store.set({ place: "train", job: "new" });
+  },
+  taken: () => {
+    const files = offered;
+    offered = null;
+    return files;
+  },
 };
 
 /** @param {string} id */

@@ -16,7 +16,7 @@ from phonenumbers import PhoneNumberType as Type
 from pellucid.errors import InputError
 from pellucid.text.chats.private.numbers import iban_is_right, luhn_is_right
 from pellucid.text.chats.record import Message
-from pellucid.text.chats.redaction import KINDS, Redactor, redactor_for
+from pellucid.text.chats.redaction import KINDS, Redactor, masked, redactor_for
 
 REPEATABLE = settings(derandomize=True, max_examples=60)
 
@@ -379,3 +379,17 @@ def test_lines_of_ten_megabytes(piece: str):
     start = time.process_time()
     Redactor().redact(piece * 10_000_000)
     assert time.process_time() - start < 60
+
+
+@pytest.mark.parametrize(
+    ("sample", "shown"),
+    [
+        ("+49 170 1234567", "+4• ••• ••••••7"),
+        ("anna@example.org", "a•••@•••••••.••g"),
+        ("1234", "1•••"),
+        ("日本", "日•"),
+        ("", ""),
+    ],
+)
+def test_a_masked_sample_tells_its_kind_and_little_else(sample: str, shown: str):
+    assert masked(sample) == shown

@@ -30,6 +30,7 @@ KINDS = {
     "number": "other numbers of nine digits or more",
 }
 MOST_SAMPLES, SAMPLE_WIDTH = 3, 60
+LONG_SAMPLE = 8  # letters and digits, of which the last is shown, too
 WORTH_A_LOOK = re.compile(r"\d|[@＠]|://|\Wat\W|www\.|[a-z]/", re.IGNORECASE)
 
 Finder = Callable[[str], Iterable[Span]]
@@ -48,6 +49,18 @@ class Found:
         shown = text if len(text) <= SAMPLE_WIDTH else text[: SAMPLE_WIDTH - 1] + "…"
         if len(samples) < MOST_SAMPLES and shown not in samples:
             samples.append(shown)
+
+
+def masked(sample: str) -> str:
+    """A sample that tells its kind and not what it holds: letters and digits become dots.
+
+    The first stays, and of a long one the last: `a•••@•••••••.••g`.
+    """
+    shown = [place for place, symbol in enumerate(sample) if symbol.isalnum()]
+    kept = {*shown[:1], *(shown[-1:] if len(shown) >= LONG_SAMPLE else ())}
+    return "".join(
+        "•" if symbol.isalnum() and place not in kept else symbol for place, symbol in enumerate(sample)
+    )
 
 
 class Redactor:

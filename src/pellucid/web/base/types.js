@@ -21,6 +21,7 @@
  * @property {Record<string, any> | null} model
  * @property {{kind: string, symbols: number} | null} tokenizer
  * @property {{name: string, characters: number, tokens: number} | null} data
+ * @property {{template: string, as: string | null, base: string | null, private: boolean} | null} learned  how it was taught to answer
  * @property {string | null} problem
  * @property {string | null} job
  * @property {string} [sample]  some text of the run's own kind, to begin with
@@ -45,6 +46,8 @@
  * @property {() => Run | null} run  the chosen one, null if there is none of that name
  * @property {() => string} runName  its name, which may be that of no run
  * @property {() => Promise<void>} refresh  read the list of runs anew
+ * @property {(files: {path: string, file: File}[]) => void} offer  take files to Train
+ * @property {() => {path: string, file: File}[] | null} taken  the files that were offered, once
  */
 
 /**

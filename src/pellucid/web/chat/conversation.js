@@ -12,7 +12,7 @@
  * @typedef {{ role: "user" | "assistant", content: string, tokens?: ReplyToken[], finish_reason?: string | null,
  *   notes?: string[], problem?: string | null }} Message
  * @typedef {{ temperature: number, top_k: number, top_p: number, min_p: number, max_tokens: number, user_name: string,
- *   model_name: string }} ChatSettings
+ *   model_name: string, system: string }} ChatSettings  `system` is what a model that learned to answer is told first
  * @typedef {{ message: string, history: { role: string, content: string }[], reply_ids: number[] }} Asked
  * @typedef {{ first: number, last: number, text: string }} Span tokens `first`..`last` together write `text`
  */
@@ -102,16 +102,17 @@ export function shown(beginning, told) {
  * What the server is asked so that it fills the last reply: the message before it, all that came before that, and the
  * tokens the reply has already.
  * @param {Message[]} messages ending with a reply
+ * @param {string} [system] what stands before all of it
  * @returns {Asked}
  */
-export function asked(messages) {
+export function asked(messages, system = "") {
   const reply = messages[messages.length - 1];
   const said = messages[messages.length - 2];
   const hasMessage = said?.role === "user";
   const before = messages.slice(0, messages.length - (hasMessage ? 2 : 1));
   return {
     message: hasMessage ? said.content : "",
-    history: before.map(({ role, content }) => ({ role, content })),
+    history: [...(system ? [{ role: "system", content: system }] : []), ...before.map(({ role, content }) => ({ role, content }))],
     reply_ids: (reply.tokens ?? []).map((token) => token.id),
   };
 }

@@ -7,6 +7,7 @@ import { createChatSettings } from "./settings.js";
 import { surpriseLegend } from "./reply-tokens.js";
 import { createComposer } from "./composer.js";
 import { announce, el, fill } from "../base/dom.js";
+import { takeDrops } from "../parts/drop.js";
 import { formatHash } from "../base/store.js";
 import { createTokenPopover } from "./token-popover.js";
 
@@ -15,6 +16,13 @@ export const title = "Chat";
 
 const LONGEST_SPOKEN = 2000; // characters of a reply that are read out at its end
 const NEAR = 120; // pixels from the end within which one follows what is written
+
+/** How a run answers. @param {import("../base/types.js").Run} run */
+function mannerText({ learned, data }) {
+  if (!learned) return `It has learned to go on with ${data?.name ?? "its text"}, not to answer: it goes on with your words as that text would.`;
+  const who = learned.as ? `It has learned to answer as ${learned.as} does; it is not ${learned.as}.` : "It has learned to answer.";
+  return `${who}${learned.private ? " It learned from a private chat: keep it to yourself." : ""}`;
+}
 
 /** @param {HTMLElement} root @param {import("../base/types.js").Shell} shell */
 export function mount(root, shell) {
@@ -117,8 +125,10 @@ export function mount(root, shell) {
     composer.enable(true);
     aside.hidden = false;
     fill(welcome, el("p", { class: "lead" }, `Say something to ${known.name}.`),
-      el("p", { class: "note" }, `It has learned to go on with ${known.data?.name ?? "its text"}, not to answer: it goes on with your words as that text would. Every word it writes can be clicked, to see what else it might have been.`));
+      el("p", { class: "note" }, `${mannerText(known)} Every word it writes can be clicked, to see what else it might have been.`));
   }
+
+  takeDrops(root, shell.offer);
 
   /** @param {string} chat */
   async function open(chat) {

@@ -32,8 +32,8 @@ export function createChatSession({ weights, settings, mostTokens, changed, ende
   const setReply = (reply) => void (messages = [...messages.slice(0, -1), reply]);
 
   function body() {
-    const words = asked(messages);
     const wanted = settings();
+    const words = asked(messages, wanted.system);
     return {
       ...words, step: stepAsked(weights().step), run: run || null, tokens: true,
       temperature: wanted.temperature, top_k: wanted.top_k, top_p: wanted.top_p, min_p: wanted.min_p,
@@ -127,8 +127,8 @@ export function createChatSession({ weights, settings, mostTokens, changed, ende
      * @param {number} index of the reply @param {number} at which of its tokens @param {AbortSignal} signal
      */
     alternatives(index, at, signal) {
-      const words = asked(messages.slice(0, index + 1));
-      const { temperature, top_k, top_p, max_tokens, user_name, model_name } = settings();
+      const { temperature, top_k, top_p, max_tokens, user_name, model_name, system } = settings();
+      const words = asked(messages.slice(0, index + 1), system);
       return api.json("/api/chat/alternatives", { signal, body: {
         ...words, reply_ids: words.reply_ids.slice(0, at + 1), index: at, run: run || null, step: stepAsked(weights().step),
         temperature, top_k, top_p, max_tokens, user_name, model_name,

@@ -5,12 +5,14 @@ import { createSliders } from "../parts/sliders.js";
 
 const KEPT = "pellucid-chat";
 const MOST = 400; // tokens that the slider offers
+const UNNAMED = "PELLUCID";
+const LONGEST_SYSTEM = 20_000; // characters
 
-/** @typedef {{user_name: string, model_name: string, max_tokens: number}} Own */
+/** @typedef {{user_name: string, model_name: string, max_tokens: number, system: string}} Own */
 
 /** @returns {Own} */
 function recall() {
-  const standard = { user_name: "YOU", model_name: "PELLUCID", max_tokens: 180 };
+  const standard = { user_name: "YOU", model_name: UNNAMED, max_tokens: 180, system: "" };
   try {
     return { ...standard, ...JSON.parse(localStorage.getItem(KEPT) ?? "{}") };
   } catch {
@@ -41,9 +43,19 @@ export function createChatSettings(shell, { renamed }) {
     const input = el("input", { type: "text", id: `chat-${name}`, value: own[name], maxlength: 40, autocomplete: "off", spellcheck: "false", "data-testid": `chat-${name}`, onchange: () => rename({ [name]: input.value.trim() }) });
     return { name, input };
   });
+  const system = el("textarea", { id: "chat-system", rows: 3, dir: "auto", maxlength: LONGEST_SYSTEM, "aria-describedby": "system-about", "data-testid": "system", oninput: () => {
+    own.system = system.value;
+    keep();
+  } });
+  system.value = own.system;
+  const systemField = el("div", { class: "field system-field", hidden: true }, el("label", { for: "chat-system" }, "it is told first (system prompt)"), system,
+    el("span", { class: "note", id: "system-about" }, "counts from the next message on; empty is none"));
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const hint = el("p", { class: "note", hidden: true, "data-testid": "play-hint" }, "This model learned from plays: it speaks best as somebody in them. ",
     el("button", { type: "button", class: "quiet", onclick: () => rename({ user_name: "ROMEO", model_name: "JULIET" }) }, "Be ROMEO, and let it be JULIET"));
+
+  /** How the run was taught to answer; null where it only goes on with text. */
+  const learned = () => shell.run()?.learned ?? null;
 
   /** @param {Partial<Own>} change */
   function rename(change) {
@@ -61,23 +73,27 @@ export function createChatSettings(shell, { renamed }) {
   function draw() {
     sliders.write(shell.store.get());
     mostSaid.textContent = String(own.max_tokens);
-    hint.hidden = !/shakespeare|play/i.test(shell.run()?.data?.name ?? "") || own.model_name !== "PELLUCID";
+    hint.hidden = !/shakespeare|play/i.test(shell.run()?.data?.name ?? "") || own.model_name !== UNNAMED || !!learned();
+    speakers.hidden = !!learned();
+    systemField.hidden = !learned();
   }
 
+  const speakers = el("div", { class: "speakers" }, names.map(({ name, input }) => el("div", { class: "field" },
+    el("label", { for: input.id }, name === "user_name" ? "you are" : "the model is"), input)));
   const root = el("div", { class: "chat-settings" },
-    el("div", { class: "speakers" }, names.map(({ name, input }) => el("div", { class: "field" },
-      el("label", { for: input.id }, name === "user_name" ? "you are" : "the model is"), input))),
-    problem, hint,
+    speakers,
+    problem, hint, systemField,
     sliders.root,
     el("div", { class: "slider" }, el("label", { for: "chat-max" }, "at most, in tokens"), mostSaid, most));
 
   return {
     root, update: draw,
-    names: () => ({ user: own.user_name, model: own.model_name }),
+    /** What the two are called on the page; a model that learned to answer reads no names. */
+    names: () => (learned() ? { user: "YOU", model: learned()?.as ?? UNNAMED } : { user: own.user_name, model: own.model_name }),
     /** @returns {import("./conversation.js").ChatSettings} */
     values() {
       const { temperature, top_k, top_p, min_p } = shell.store.get();
-      return { temperature, top_k, top_p: Math.max(top_p, 0.01), min_p, ...own };
+      return { temperature, top_k, top_p: Math.max(top_p, 0.01), min_p, ...own, system: learned() ? own.system.trim() : "" };
     },
   };
 }

@@ -5,7 +5,7 @@ import * as api from "../base/api.js";
 /**
  * @typedef {Object} Job
  * @property {string} id
- * @property {"preview" | "train"} kind
+ * @property {"preview" | "train" | "finetune"} kind
  * @property {"running" | "done" | "failed" | "cancelled"} state
  * @property {string | null} run  the run it trains, once that is there
  * @property {string[]} log  its last lines
@@ -13,14 +13,19 @@ import * as api from "../base/api.js";
  * @property {string | null} problem
  * @property {Source} [source]
  * @property {Record<string, any>} [settings]
+ * @property {Record<string, any> | null} [chat]  how a chat is read, and what is learned of it
+ * @property {import("./chat-report.js").Question | null} [question]  asked back before it can go on
  */
 /** @typedef {{corpus: string} | {upload: string}} Source */
 
 const LOOK_AGAIN = 600; // milliseconds
 
-/** @param {"preview" | "train"} kind @param {Source} source @param {Record<string, any>} settings @param {string} [name] of the run */
-export function startJob(kind, source, settings, name) {
-  return /** @type {Promise<Job>} */ (api.json("/api/jobs", { body: { kind, source, settings, ...(name ? { name } : {}) } }));
+/**
+ * @param {Job["kind"]} kind @param {Source} source
+ * @param {{settings: Record<string, any>, chat?: Record<string, any>}} order @param {string} [name] of the run
+ */
+export function startJob(kind, source, { settings, chat }, name) {
+  return /** @type {Promise<Job>} */ (api.json("/api/jobs", { body: { kind, source, settings, ...(chat ? { chat } : {}), ...(name ? { name } : {}) } }));
 }
 
 /** @param {string} id @param {AbortSignal} [signal] @returns {Promise<Job>} */

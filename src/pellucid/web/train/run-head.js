@@ -36,7 +36,9 @@ export function createRunHead(shell, act) {
   function aboutText(known) {
     if (!known?.model) return "";
     const parts = [modelText(known.model, known.tokenizer ? known.model.vocab_size - known.tokenizer.symbols : 0)];
-    if (known.data) parts.push(`learning from ${known.data.name} (${whole(known.data.characters)} characters)`);
+    const how = known.learned;
+    if (how) parts.push(`taught to answer${how.as ? ` as ${how.as}` : ""}${how.base ? `, from ${how.base}` : ""}`);
+    else if (known.data) parts.push(`learning from ${known.data.name} (${whole(known.data.characters)} characters)`);
     return `${capital(parts.join(", "))}.`;
   }
 

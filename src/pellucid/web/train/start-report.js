@@ -18,12 +18,12 @@ export function forecastOf(found) {
 /** @param {Preview} found */
 export function reportOf(found) {
   return el("div", { class: "report-columns" },
-    el("section", { "aria-label": "The text" }, el("h3", {}, "The text"), rows(foundRows(found)), beginning(found)),
-    el("section", { "aria-label": "What would be trained" }, el("h3", {}, "What would be trained"), rows(planRows(found)), pieces(found)));
+    el("section", { "aria-label": "The text" }, el("h3", {}, "The text"), rowsOf(foundRows(found)), beginning(found)),
+    el("section", { "aria-label": "What would be trained" }, el("h3", {}, "What would be trained"), rowsOf(planRows(found)), pieces(found)));
 }
 
 /** @param {Row[]} told */
-function rows(told) {
+export function rowsOf(told) {
   return el("dl", { class: "report" }, told.map((row) =>
     el("div", { class: row.warning ? "row warning" : "row", "data-testid": `report-${row.id}` },
       el("dt", {}, row.label), row.lines.map((line) => el("dd", {}, line)))));

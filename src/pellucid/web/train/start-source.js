@@ -1,9 +1,10 @@
 // @ts-check
 /** Which text: files or a folder of one's own, dropped or chosen, or one of the corpora that Pellucid knows by name. */
 import { el, fill } from "../base/dom.js";
-import { chosen, dropped } from "./upload.js";
+import { takeDrops } from "../parts/drop.js";
+import { chosen } from "./upload.js";
 
-const KINDS = "Plain text, Markdown, HTML, EPUB, Word, JSON and zip archives of these; PDF and Parquet where their readers are installed.";
+const KINDS = "A chat as WhatsApp, Telegram, Signal or another messenger exports it; plain text, Markdown, HTML, EPUB, Word, JSON and zip archives of these; PDF and Parquet where their readers are installed.";
 
 /** @param {{corpus: (name: string) => void, files: (files: import("./upload.js").Picked[]) => void}} ears */
 export function createSourceChooser({ corpus, files }) {
@@ -27,16 +28,7 @@ export function createSourceChooser({ corpus, files }) {
     files(found);
   }
 
-  let inside = 0; // entering a child comes before leaving its parent
-  zone.addEventListener("dragenter", () => zone.classList.toggle("over", ++inside > 0));
-  zone.addEventListener("dragleave", () => zone.classList.toggle("over", --inside > 0));
-  zone.addEventListener("dragover", (event) => event.preventDefault());
-  zone.addEventListener("drop", async (event) => {
-    event.preventDefault();
-    inside = 0;
-    zone.classList.remove("over");
-    if (event.dataTransfer) files(await dropped(event.dataTransfer));
-  });
+  takeDrops(zone, files);
 
   return {
     root,

@@ -1,40 +1,8 @@
 // @ts-check
-/** Files from this machine to the server: what was dropped or chosen, folders included, sent one by one with progress. */
+/** Files from this machine to the server: what was chosen, sent one by one with progress. */
 import * as api from "../base/api.js";
 
-/** @typedef {{path: string, file: File}} Picked  the path is relative to what was dropped, with slashes */
-
-/**
- * The files of a drop, those in folders included.
- * @param {DataTransfer} transfer
- * @returns {Promise<Picked[]>}
- */
-export async function dropped(transfer) {
-  const items = [...transfer.items].filter((item) => item.kind === "file");
-  // asked for before anything is awaited: the list is emptied when the event is over
-  const entries = items.map((item) => item.webkitGetAsEntry?.() ?? null);
-  const loose = [...transfer.files];
-  if (entries.some((entry) => entry === null)) return loose.map((file) => ({ path: file.name, file }));
-  const found = await Promise.all(entries.map((entry) => walk(/** @type {FileSystemEntry} */ (entry))));
-  return found.flat();
-}
-
-/** @param {FileSystemEntry} entry @returns {Promise<Picked[]>} */
-async function walk(entry) {
-  if (entry.isFile) {
-    const file = await new Promise((done, failed) => /** @type {FileSystemFileEntry} */ (entry).file(done, failed));
-    return [{ path: entry.fullPath.replace(/^\/+/, ""), file: /** @type {File} */ (file) }];
-  }
-  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
-  /** @type {Picked[]} */
-  const found = [];
-  for (;;) {
-    /** @type {FileSystemEntry[]} */
-    const some = await new Promise((done, failed) => reader.readEntries(done, failed)); // a hundred at most, then the next
-    if (!some.length) return found;
-    for (const inner of some) if (!inner.name.startsWith(".")) found.push(...(await walk(inner)));
-  }
-}
+/** @typedef {import("../parts/drop.js").Picked} Picked */
 
 /** The files chosen with an input. @param {HTMLInputElement} input @returns {Picked[]} */
 export function chosen(input) {

@@ -26,6 +26,29 @@ DAY_FIRST = ("klo", "kl", "г", "à", "um", "um uhr")  # words of locales that w
 
 
 @dataclass(frozen=True)
+class Reading:
+    """One way to read a date: `order` as `--date-order` takes it, what it means in words, and the date so read."""
+
+    order: str
+    words: str
+    date: str
+
+
+class AmbiguousDates(InputError):
+    """The dates of an export can be read in several ways; whoever asks may offer the `readings`.
+
+    Args:
+        place: which date of which file, as a sentence begins.
+        readings: of that date, the likeliest first.
+    """
+
+    def __init__(self, place: str, readings: Sequence[Reading]) -> None:
+        self.place, self.readings = place, tuple(readings)
+        ways = " or ".join(f"{each.date} ({each.words}: --date-order {each.order})" for each in readings)
+        super().__init__(f"{place} is {ways}; give the one that is right")
+
+
+@dataclass(frozen=True)
 class Dates:
     """How the dates of a file are read.
 
@@ -63,7 +86,8 @@ def decide(
         asked: dmy, mdy or ymd, of the person.
 
     Raises:
-        InputError: several orders are possible, or the one that was asked for is not.
+        AmbiguousDates: several orders are possible.
+        InputError: none is, or the one that was asked for is not.
     """
     today = today or datetime.date.today()
     if not frames:
@@ -196,7 +220,7 @@ def _by_time(
         return _decided(
             usual, today, numbers, (f"dates are read as {WORDS[usual]}, as their signs are used",)
         )
-    raise InputError(_question(left, numbers, lines, source))
+    raise _question(left, numbers, lines, source)
 
 
 def _note_rare(
@@ -219,16 +243,13 @@ def _question(
     numbers: Sequence[tuple[str, str, str]],
     lines: Sequence[int],
     source: str,
-) -> str:
+) -> AmbiguousDates:
     unlike = next(
         index for index in range(len(numbers)) if len({dates[index] for dates in read.values()}) > 1
     )
-    readings = " or ".join(
-        f"{_spelt(dates[unlike])} ({WORDS[name]}: --date-order {name})" for name, dates in read.items()
-    )
-    return (
-        f"{source} does not tell the order of its dates: {_shown(numbers[unlike])} in line {lines[unlike]} "
-        f"is {readings}; give the one that is right"
+    return AmbiguousDates(
+        f"{source} does not tell the order of its dates: {_shown(numbers[unlike])} in line {lines[unlike]}",
+        [Reading(name, WORDS[name], _spelt(dates[unlike])) for name, dates in read.items()],
     )
 
 
