@@ -57,7 +57,7 @@ WRONG: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "nearly a name": (("chat.txt", "--as", "Ana"), ["nobody here is called 'Ana'", "did you mean 'Anna'?"]),
     "another format": (
         ("chat.txt", "--format", "telegram"),
-        ["chat.txt is not Telegram", "it looks like WhatsApp", "--format whatsapp"],
+        ["chat.txt is not a Telegram export", "looks like a WhatsApp export", "--format whatsapp"],
     ),
     "no format": (("chat.txt", "--format", "whatsap"), ["there is no format 'whatsap'", "whatsapp"]),
     "no kind to keep": (("chat.txt", "--as", "Bob", "--keep", "mail"), ["--keep takes url, email"]),

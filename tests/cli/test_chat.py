@@ -106,7 +106,7 @@ class Terminal:
             self.shown += os.read(self.master, 1 << 16).decode("utf-8", "replace").replace("\r\n", "\n")
         return self.shown
 
-    def until(self, true: Callable[[str], Any], seconds: float = 120) -> None:
+    def until(self, true: Callable[[str], Any], seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while not true(self.read()):
             assert time.monotonic() < end, self.shown
@@ -139,5 +139,5 @@ def test_ctrl_c_stops_the_reply_and_keeps_it_and_ctrl_d_ends(terminal: Terminal,
     assert shown.strip().startswith(reply[:20])
     terminal.until(lambda shown: shown.endswith("YOU: "))
     terminal.press("\x04")
-    assert terminal.process.wait(60) == 0
+    assert terminal.process.wait(120) == 0
     terminal.until(lambda shown: "pellucid sample" in shown)
