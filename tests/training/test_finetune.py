@@ -131,7 +131,7 @@ def test_it_stops_early_when_dev_gets_no_better(base: Path, chat: Path, tmp_path
     run = tuned(
         base, chat, tmp_path / "run", steps=200, lr=0.3, schedule="constant", clip=0, patience=2, eval_every=3
     )
-    finished = run.finished()
+    finished = run.finished
     assert finished is not None
     assert finished["step"] < 200
     losses = [record["dev_loss"] for record in run.metrics() if "dev_loss" in record]
@@ -160,7 +160,7 @@ def test_roles_need_no_name(base: Path, tmp_path: Path):
         ({"chats": ChatOptions("Cara")}, "nobody here is called 'Cara'"),
         ({"d_model": 32}, "leave --d-model out"),
         ({"lora": LoRA(rank=0)}, "--rank is a whole number"),
-        ({"lora": LoRA(targets="gate_proj")}, "no 'gate_proj' to adapt"),
+        ({"lora": LoRA(targets="w_proj")}, "no 'w_proj' to adapt"),
         ({"chats": ChatOptions("Bob", keep=("mail",))}, "--keep takes"),
         ({"chats": ChatOptions("Bob", gap=0)}, "--gap is a number"),
     ],
@@ -178,4 +178,4 @@ def test_under_200_replies_only_anyway(base: Path, tmp_path: Path):
     with pytest.raises(InputError, match=r"80 replies of that person are too few: below 200 .*--anyway"):
         tuned(base, source, tmp_path / "run")
     run = tuned(base, source, tmp_path / "run", chats=ChatOptions("Bob", anyway=True), steps=3)
-    assert run.finished() is not None
+    assert run.finished is not None
