@@ -63,7 +63,7 @@ def test_a_name_that_is_a_word_is_replaced_only_where_it_is_plainly_a_name(text:
 def test_what_contacts_are_called_at_home():
     names = Pseudonyms(["Mum ❤️"])
     assert names.author("Mum ❤️") == "Robin"
-    assert names.text("my mum is here. Mum, are you?") == "my mum is here. Mum, are you?"
+    assert names.text("my mum is here. Mum, are you?") == "my mum is here. Robin, are you?"
 
 
 def test_a_name_that_is_in_use_is_not_given():
