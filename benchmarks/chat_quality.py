@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import platform
 import statistics
@@ -30,7 +31,7 @@ import torch
 
 import pellucid
 from pellucid.api import LoadedRun
-from pellucid.generation.options import SamplingOptions
+from pellucid.generation.options import CHAT_DEFAULTS
 from pellucid.text.packing import Example, Rows
 from pellucid.text.template import Turn
 from pellucid.training.base import open_base, put_adapters, stored_adapters
@@ -51,7 +52,8 @@ NAMED = "smollm2-135m-instruct"
 CHAT, WRITING, QUESTIONS = "topical_chat_valid_freq.jsonl", "tinyshakespeare.txt", "instruction-data.json"
 SPEED_STEPS = 5
 N_CONVERSATIONS, N_ASKED, N_TURNS = 600, 200, 3
-LONGEST_LINE = 120  # characters of a short question or answer
+CONTEXT = 256  # characters that hold a question, its answer and some of what was before
+LONGEST_LINE = 80  # characters of a short question or answer
 
 
 class Said(Observer):
@@ -75,7 +77,7 @@ def bits_per_byte(run: LoadedRun, data: ReplyData, examples: Sequence[Example]) 
 
 
 def topical(folder: Path, data: Path, minutes: float) -> Outcome:
-    """SmolLM2 learns agent_2's voice; PEFT takes the same steps."""
+    """SmolLM2 learns agent_2's voice."""
     base = pellucid.import_model(NAMED, folder / NAMED)
     started = time.perf_counter()
     outcome = finetune(
@@ -97,9 +99,14 @@ def topical(folder: Path, data: Path, minutes: float) -> Outcome:
         f"topical: {seconds / 60:.1f} minutes, {outcome.steps} steps, {outcome.tokens:,} tokens; bits per byte of "
         f"{outcome.validation.n_tokens:,} held-out tokens {before:.4f} -> {after:.4f} ({after / before - 1:+.1%})"
     )
-    theirs = peft_steps(outcome, replies)
-    print(f"topical, PEFT after the same steps: {theirs:.4f} ({theirs / before - 1:+.1%})", flush=True)
     return outcome
+
+
+def beside(outcome: Outcome) -> None:
+    """PEFT after the same steps."""
+    assert outcome.validation
+    theirs, ours = peft_steps(outcome, learned_from(outcome)), outcome.validation.bits_per_byte
+    print(f"topical, PEFT after the same steps: {theirs:.4f} (ours {ours / theirs - 1:+.2%})", flush=True)
 
 
 def peft_steps(outcome: Outcome, replies: ReplyData) -> float:
@@ -177,7 +184,9 @@ def speed(outcome: Outcome) -> None:
 def small_base(folder: Path, data: Path, minutes: float) -> LoadedRun:
     """A character model of a million characters of writing."""
     out = folder / "writing"
-    outcome = pellucid.train(data / WRITING, minutes=minutes, tokenizer="char", out=out, observer=Said())
+    outcome = pellucid.train(
+        data / WRITING, minutes=minutes, tokenizer="char", context_length=CONTEXT, out=out, observer=Said()
+    )
     assert outcome.validation
     print(f"    {outcome.validation.bits_per_byte:.3f} bits per byte of held-out writing")
     return pellucid.load(out)
@@ -196,7 +205,10 @@ def asked_of(data: ReplyData) -> list[str]:
 
 
 def kept_form(run: LoadedRun, questions: Sequence[str], n_turns: int) -> tuple[int, int]:
-    """How many replies end by themselves and are not empty, of how many, in conversations of `n_turns` questions."""
+    """How many replies end by themselves and are not empty, of how many, in conversations of `n_turns` questions.
+
+    Tokens are picked as `pellucid chat` picks them, 180 at most.
+    """
     template = run.template
     assert template
     asked = [questions[n % len(questions)] for n in range(N_ASKED)]
@@ -206,7 +218,7 @@ def kept_form(run: LoadedRun, questions: Sequence[str], n_turns: int) -> tuple[i
         for place, talk in enumerate(talks):
             talk.append(Turn("user", asked[(place * n_turns + turn) % len(asked)]))
         prompts = [template.prompt(talk).tolist() for talk in talks]
-        options = [SamplingOptions(max_tokens=250, temperature=0.8, seed=n) for n in range(len(talks))]
+        options = [dataclasses.replace(CHAT_DEFAULTS, seed=n) for n in range(len(talks))]
         for talk, reply in zip(
             talks, run.engine().generate(prompts, options, ends=template.ends), strict=True
         ):
@@ -266,6 +278,18 @@ def form(folder: Path, base: LoadedRun, data: Path) -> None:
     )
 
 
+def canaries(outcome: Outcome) -> None:
+    """How well codes planted in a copy of the chat are known."""
+    found = pellucid.audit(outcome.run.path, only=["canaries"]).canaries
+    assert found
+    listed = ", ".join(f"x{each.times} {statistics.median(each.bits):.2f}" for each in found.planted)
+    unseen = statistics.median(found.unseen.bits)
+    print(
+        f"canaries: exposure in bits {listed}; {len(found.unseen.bits)} unseen ones {unseen:.2f}; "
+        f"the ceiling is {found.ceiling:.2f}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
@@ -280,11 +304,13 @@ def main() -> None:
         folder = args.out or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if "topical" in args.parts:
-            speed(topical(folder, args.data, args.minutes))
+            outcome = topical(folder, args.data, args.minutes)
+            speed(outcome)
+            beside(outcome)
         if "small" in args.parts:
             base = small_base(folder, args.data, minutes=3)
-            two_people(folder, base)
             form(folder, base, args.data)
+            canaries(two_people(folder, base)["mara"])
 
 
 if __name__ == "__main__":
