@@ -1,6 +1,6 @@
 """What fine-tuning on chats gives, and how fast, with PEFT and transformers beside it.
 
-    python benchmarks/chat_quality.py --data FOLDER [--parts topical,small] [--minutes 9]
+    python benchmarks/chat_quality.py --data FOLDER [--parts topical,small] [--minutes 12]
 
 - topical: SmolLM2-135M-Instruct with LoRA learns agent_2 of topical_chat_valid_freq.jsonl; bits per byte of that
   agent's replies in the last tenth, before and after, and after the same steps in PEFT (the same weights, rates and
@@ -297,7 +297,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="keep the runs here")
     parser.add_argument("--parts", default="topical,small", help="topical, small")
-    parser.add_argument("--minutes", type=float, default=9.0, help="of the topical fine-tuning")
+    parser.add_argument("--minutes", type=float, default=12.0, help="of the topical fine-tuning")
     args = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}", flush=True)
     with tempfile.TemporaryDirectory() as temporary:

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 Cli = Callable[..., Any]
-ON_THIS_TERMINAL = (
-    "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from pellucid.cli.main import main; "
+ON_THIS_TERMINAL = (  # and with Ctrl-C heard, which tests that run in the background of a shell would not hear
+    "import fcntl, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); from pellucid.cli.main import main; "
 )
 
 

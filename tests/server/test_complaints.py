@@ -103,7 +103,7 @@ WRONG: list[tuple[str, Any, str]] = [
         {"seed": 10**30},
         f"seed must be 9,223,372,036,854,775,807 or less, not {10**30}",
     ),
-    (JOBS, {"kind": "eval"}, "kind must be 'preview' or 'train', not 'eval'"),
+    (JOBS, {"kind": "eval"}, "kind must be 'preview', 'train' or 'finetune', not 'eval'"),
     (JOBS, {"source": {}}, "source: give a corpus or an upload, not neither"),
     (JOBS, {"source": {"corpus": "lesson", "upload": "x"}}, "source: give a corpus or an upload, not both"),
     (JOBS, {"source": {"corpus": 7}}, "source.corpus must be a text, not 7"),

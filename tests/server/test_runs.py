@@ -51,6 +51,7 @@ def test_a_finished_run_tells_what_its_files_say(live: Client, finished_run: Pat
             "characters": config["data"]["characters"],
             "tokens": sum(config["data"]["tokens"].values()),
         },
+        "learned": None,
         "problem": None,
         "job": None,
     }

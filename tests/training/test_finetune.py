@@ -80,7 +80,7 @@ def test_redacted_by_default(chat: Path):
     assert "[email]" in text
     assert "[phone]" in text
     assert "example.org" not in text
-    assert any("6 email, 6 phone" in note for note in notes)
+    assert any("email 6×, phone 6×" in note for note in notes)
     kept, _ = heard(chat, ChatOptions("Bob", keep=("email",)))
     assert "bob@example.org" in kept.train[0].turns[1].text
 

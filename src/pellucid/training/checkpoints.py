@@ -8,6 +8,7 @@ renamed; older ones go only after that.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import shutil
 from pathlib import Path
@@ -31,6 +32,19 @@ MODEL, OPTIMIZER, TRAINER, MANIFEST = (
 NAME = re.compile(r"step-(\d{8,})$")
 TEMPORARY = ".writing-"
 KEEP = 2
+
+
+@dataclasses.dataclass
+class Progress:
+    """The counters a checkpoint keeps."""
+
+    step: int = 0
+    windows: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    best_loss: float = math.inf
+    best_step: int = -1
+    evaluations_since_best: int = 0
 
 
 @dataclasses.dataclass

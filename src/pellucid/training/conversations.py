@@ -102,7 +102,7 @@ def read_conversations(sources: Sources, options: ChatOptions, note: Tell) -> Ex
     person = choose(people(chats.messages), options.as_name)
     protected = protect(chats, options.keep, options.names)
     if counts := protected.found.counts:
-        listed = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
+        listed = ", ".join(f"{kind} {count:,}×" for kind, count in counts.most_common())
         note(f"Redacted, as far as it can be told: {listed}. --keep KIND leaves a kind in.")
     examples = make_conversations(
         protected.chats, protected.ids[person.id], gap_minutes=options.gap, anyway=options.anyway

@@ -36,7 +36,7 @@ from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome, step_text, token_counts
 from pellucid.training.run_folder import RunFolder, check_out, create_run
 from pellucid.training.settings import Request, request
-from pellucid.training.stages import finish, pair_counts, with_eval_tokens, write_config
+from pellucid.training.stages import finish, pair_counts, with_evaluations, write_config
 from pellucid.training.weights import load_weights
 
 KEPT = ("dropout",)  # settings of a model that a fine-tuning may change
@@ -97,7 +97,7 @@ def finetune(
             trainer = Trainer(run, model, data, plan.training, machine, 1, observer)
             expected = forecast(trainer, plan.memory)
             observer.note(_forecast_text(Outlook(expected, *_sizes(plan, trainer), start.run.name)))
-            train_config = with_eval_tokens(plan.training, expected, data)
+            train_config = with_evaluations(plan.training, expected, data)
             trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
             more = _more(start, data, adapters)
             write_config(run, sources, data, plan.model, train_config, machine, more)

@@ -22,7 +22,13 @@ from pellucid.shell import quoted
 from pellucid.training import average
 from pellucid.training.adapters import publish_adapters
 from pellucid.training.average import AveragedWeights
-from pellucid.training.checkpoints import Checkpoint, problem, random_states, restore_random_states
+from pellucid.training.checkpoints import (
+    Checkpoint,
+    Progress,
+    problem,
+    random_states,
+    restore_random_states,
+)
 from pellucid.training.config import TrainConfig
 from pellucid.training.control import Control
 from pellucid.training.data import TrainingData
@@ -50,19 +56,6 @@ LEAST_TRAIN_SAMPLE = 1024  # tokens, where there is hardly a dev split
 METRICS_LINES = 10_000  # of a run, at most about
 REPLAN_SECONDS = 2.0  # between two looks at the clock by a run bounded by minutes
 REPLAN_TOLERANCE = 0.02
-
-
-@dataclasses.dataclass
-class Progress:
-    """The counters a checkpoint keeps."""
-
-    step: int = 0
-    windows: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    best_loss: float = math.inf
-    best_step: int = -1
-    evaluations_since_best: int = 0
 
 
 class Trainer:
@@ -270,8 +263,9 @@ class Trainer:
             return
         (first_step, first_seconds, _), (last_step, last_seconds, _) = self._marks[0], self._marks[-1]
         seconds_per_step = (last_seconds - first_seconds) / (last_step - first_step)
-        evaluations_left = EVALUATIONS * (1 - self.pace.progress(progress.step))
-        left = 60 * self.config.minutes - progress.seconds - evaluations_left * self._evaluation_seconds
+        left = (
+            60 * self.config.minutes - progress.seconds - self._evaluations_left() * self._evaluation_seconds
+        )
         total = progress.step + max(1, round(left / seconds_per_step))  # this step is taken in any case
         planned = self.pace.total_steps(progress.step)
         self._last_plan = now
@@ -284,6 +278,12 @@ class Trainer:
         self.observer.planned(step, total_steps)
 
     # ------------------------------------------------------------------ evaluating and saving
+
+    def _evaluations_left(self) -> float:
+        step = self.progress.step
+        if self.config.eval_every:
+            return (self.pace.total_steps(step) - step) / self.config.eval_every
+        return EVALUATIONS * (1 - self.pace.progress(step))
 
     def _evaluation_due(self, step: int) -> bool:
         if step == 0 or step >= self.pace.total_steps(step) or step in self.pace.extensions:
@@ -309,7 +309,7 @@ class Trainer:
             progress.best_loss = dev.loss if dev else train.loss
             progress.best_step = progress.step
             progress.evaluations_since_best = 0
-            self._publish()
+            self._publish_as(self.progress.step)
         else:
             progress.evaluations_since_best += 1
         patience = self.config.patience
@@ -356,20 +356,17 @@ class Trainer:
     def _publish_if_none(self) -> None:
         if not self.run.model_path.exists():
             with self.average.applied():
-                self._publish()
+                self._publish_as(self.progress.step)
 
     def _publish_if_better(self) -> None:
         """Let who stops the run early have what it learned since the last evaluation; resuming takes it back."""
         with self.average.applied():
             dev = self._dev_score()
             if dev is None or dev.loss < self.progress.best_loss:
-                self._publish()
-
-    def _publish(self) -> None:
-        """Make the weights of this moment the run's own."""
-        self._publish_as(self.progress.step)
+                self._publish_as(self.progress.step)
 
     def _publish_as(self, step: int) -> None:
+        """Make the weights of this moment the run's own."""
         publish_adapters(self.run, self.model)
         publish_weights(self.run.model_path, stored_weights(self.model), step)
 

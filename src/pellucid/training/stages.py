@@ -22,6 +22,7 @@ from pellucid.training.files import write_atomically
 from pellucid.training.forecast import (
     LEAST_EVAL_TOKENS,
     LEAST_REPLY_TOKENS,
+    LONG_STEP,
     Forecast,
     evaluation_tokens,
     seconds_per_step,
@@ -38,10 +39,13 @@ from pellucid.training.weights import load_weights
 
 Sources = str | Path | Sequence[str | Path]
 Data = TrainingData | ReplyData
+STEPS_BETWEEN = 8  # evaluations at least, where steps are long
 
 
-def with_eval_tokens(config: TrainConfig, expected: Forecast, data: Data) -> TrainConfig:
-    """Evaluations must not eat the run; bounded by minutes, the number hangs on the clock, so it is recorded."""
+def with_evaluations(config: TrainConfig, expected: Forecast, data: Data) -> TrainConfig:
+    """Evaluations must not eat the run; how many and how long hangs on the measured speed, so it is recorded."""
+    if not config.eval_every and expected.seconds_per_step > LONG_STEP:
+        config = dataclasses.replace(config, eval_every=max(STEPS_BETWEEN, expected.steps // EVALUATIONS))
     if config.eval_tokens:
         return config
     evaluations = 1 + (expected.steps // config.eval_every if config.eval_every else EVALUATIONS)

@@ -32,7 +32,7 @@ from pellucid.training.stages import (
     finish,
     pair_counts,
     restore,
-    with_eval_tokens,
+    with_evaluations,
     write_config,
 )
 
@@ -82,7 +82,7 @@ def train(
             trainer = Trainer(run, model, data, train_config, machine, 1, observer)
             expected = forecast(trainer, plan.memory)
             observer.note(report.forecast_text(model_config, data, expected))
-            train_config = with_eval_tokens(train_config, expected, data)
+            train_config = with_evaluations(train_config, expected, data)
             trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
             write_config(run, sources, data, model_config, train_config, machine)
             pair_counts(run, data)
