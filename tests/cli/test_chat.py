@@ -65,6 +65,16 @@ def test_saved_conversations_are_what_finetune_reads(typed: Callable[..., Any], 
     assert (told["format"], told["as"]["name"]) == ("messages", "assistant")
 
 
+def test_a_model_has_the_name_of_whom_it_learned_to_answer_as(typed: Callable[..., Any], finished_run: Path):
+    path = finished_run / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["template"], config["data"]["chats"] = "markers", {"as_name": "Bob"}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    assert {speaker for speaker, _ in said(typed("The cat"))} <= {"YOU", "Bob"}
+    assert "Bob: " in typed("The cat").out
+    assert "Bert: " in typed("The cat", flags=("--name", "Bert")).out
+
+
 def test_what_cannot_be_done_does_not_end_the_conversation(typed: Callable[..., Any], here: Path):
     result = typed(
         "/retry", "/edit x", "/save talk.jsonl", "/nope", "/edit", "The cat", "/save missing/talk.jsonl"

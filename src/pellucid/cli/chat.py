@@ -37,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--user", default="YOU", metavar="NAME", help="your name in the conversation (%(default)s)"
     )
-    made.add_argument("--name", default="PELLUCID", metavar="NAME", help="the model's name (%(default)s)")
+    made.add_argument(
+        "--name", metavar="NAME", help="the model's name (whom it learned to answer as, or PELLUCID)"
+    )
     made.add_argument(
         "--system", default="", metavar="TEXT", help="what the model is told before the conversation"
     )
@@ -50,11 +52,11 @@ def main(args: argparse.Namespace) -> None:
     options = sampling_options(args)
     from pellucid.api import load
     from pellucid.generation.conversation import Conversation
+    from pellucid.training.conversations import learned_as
 
     run = load(args.run, args.device or "auto")
-    conversation = Conversation(
-        run.engine(console.say), options, args.user, args.name, run.template, args.system
-    )
+    name = args.name or learned_as(run.folder.config()) or "PELLUCID"
+    conversation = Conversation(run.engine(console.say), options, args.user, name, run.template, args.system)
     if sys.stdin.isatty():
         console.say(
             f"{run.folder.name}: an empty line or Ctrl-D ends; Ctrl-C stops a reply; /help tells commands."
@@ -68,7 +70,7 @@ def main(args: argparse.Namespace) -> None:
             continue
         if reply is None:
             continue
-        _show(args.name, reply)
+        _show(name, reply)
         turns += 1
     history = [{"speaker": turn.speaker, "text": turn.text} for turn in conversation.turns]
     console.result({"run": str(run.folder.path), "turns": turns, "history": history}, args.json)

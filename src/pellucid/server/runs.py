@@ -18,9 +18,9 @@ from pellucid.server.errors import Conflict
 from pellucid.server.plain import plain
 from pellucid.server.settings import only_budgets
 from pellucid.server.tails import HEADING
-from pellucid.text.chats.people import ME, ROLES
 from pellucid.text.wording import plural
 from pellucid.training.control import Control
+from pellucid.training.conversations import learned_as
 from pellucid.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -194,11 +194,10 @@ def _learned(config: dict[str, Any]) -> dict[str, Any] | None:
     """How a run was taught to answer: its template, as whom, and what it was made from; None if it was not."""
     if not config.get("template"):
         return None
-    chats, base = config["data"].get("chats") or {}, config.get("base") or {}
-    name = chats.get("as_name") or chats.get("assistant")
+    base = config.get("base") or {}
     return {
         "template": str(config["template"]),
-        "as": str(name) if name and name not in (*ROLES, ME) else None,
+        "as": learned_as(config),
         "base": str(base["run"]) if base.get("run") else None,
         "private": bool(config.get("trained_on_private")),
     }

@@ -16,7 +16,7 @@ from pellucid.text.chats.examples import Examples
 from pellucid.text.chats.examples import make_examples as make_conversations
 from pellucid.text.chats.exports import read_chats
 from pellucid.text.chats.formats import FORMATS
-from pellucid.text.chats.people import choose, people
+from pellucid.text.chats.people import ME, ROLES, choose, people
 from pellucid.text.chats.privacy import protect
 from pellucid.text.chats.recognition import holds_chat
 from pellucid.text.chats.sessions import GAP_MINUTES
@@ -237,6 +237,13 @@ def _text_of(base: RunFolder, stored: dict[str, Any], note: Tell) -> np.ndarray:
     splits = split_corpus(corpus, known["splits"]["seed"], known["splits"]["dev_fraction"])
     tokens = tokenizer.encode_documents([document.text for document in splits.train])
     return tokens.astype(token_dtype(tokenizer))
+
+
+def learned_as(stored: dict[str, Any]) -> str | None:
+    """The name, in its config.json, of the person a run learned to answer as; None where that is a role or nobody."""
+    chats = stored["data"].get("chats") or {}
+    name = chats.get("as_name") or chats.get("assistant")
+    return str(name) if name and name not in (*ROLES, ME) else None
 
 
 # ---------------------------------------------------------------------- resuming
