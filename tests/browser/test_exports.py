@@ -79,7 +79,7 @@ def test_a_chat_is_looked_at_learned_from_and_talked_with(
     expect(learned).to_contain_text("Bob")
     expect(learned).to_contain_text("learned")
     check(page, "a chat, chosen")
-    page.emulate_media(color_scheme="dark", reduced_motion="reduce")  # colours change at once
+    page.emulate_media(color_scheme="dark")
     check(page, "a chat, chosen, dark")
     page.set_viewport_size({"width": 375, "height": 800})
     check_width(page)
