@@ -24,6 +24,7 @@ from pellucid.text.tokenizers.tokenizer import Tokenizer, parse_tokenizer
 from pellucid.text.wording import size
 from pellucid.training.data import text_record
 from pellucid.training.files import write_atomically
+from pellucid.training.report import use_lines
 from pellucid.training.run_folder import RunFolder, create_run
 
 ROOM = "make room there, or give --out on another disk"
@@ -162,12 +163,7 @@ def _card(run: RunFolder, model: Source) -> str:
             f"| shape | {shape} |",
             f"| licence | {_one_line(model.licence or 'not said: look where it came from')} |",
             "",
-            "## Use",
-            "",
-            "```",
-            f"pellucid sample {run.path.as_posix()}",
-            f"pellucid chat {run.path.as_posix()}",
-            "```",
+            *use_lines(run),
             "",
         ]
     )

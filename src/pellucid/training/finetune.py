@@ -16,7 +16,6 @@ from pellucid.text.template import Template, template_of
 from pellucid.text.wording import duration, plural, size
 from pellucid.training.base import Base, choose_adapters, open_base, put_adapters
 from pellucid.training.config import TrainConfig
-from pellucid.training.control import Control
 from pellucid.training.conversations import (
     LONGEST_ROW,
     ChatOptions,
@@ -31,12 +30,18 @@ from pellucid.training.forecast import Forecast, check_memory
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, deterministic
 from pellucid.training.observer import Observer
-from pellucid.training.plan import build, choose_machine, count_unknown, forecast, refuse_at_once
+from pellucid.training.plan import (
+    build,
+    choose_machine,
+    count_unknown,
+    forecast_of,
+    refuse_at_once,
+)
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome, step_text, token_counts
-from pellucid.training.run_folder import RunFolder, check_out, create_run
+from pellucid.training.run_folder import check_out
 from pellucid.training.settings import Request, request
-from pellucid.training.stages import finish, pair_counts, with_evaluations, write_config
+from pellucid.training.stages import carry_out, new_run, with_evaluations
 from pellucid.training.weights import load_weights
 
 KEPT = ("dropout",)  # settings of a model that a fine-tuning may change
@@ -88,30 +93,13 @@ def finetune(
         check_out(out, overwrite)
     plan = _plan(base, sources, chats or ChatOptions(), lora, mix, asked, observer)
     start, data, machine = plan.base, plan.data, plan.machine
-    run = create_run(out, data.record["name"], overwrite)
-    control = Control(run)
-    try:
-        control.clear()
-        with deterministic(machine.device):
-            model, adapters = plan.build()
-            trainer = Trainer(run, model, data, plan.training, machine, 1, observer)
-            expected = forecast(trainer, plan.memory)
-            observer.note(_forecast_text(Outlook(expected, *_sizes(plan, trainer), start.run.name)))
-            train_config = with_evaluations(plan.training, expected, data)
-            trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
-            more = _more(start, data, adapters)
-            write_config(run, sources, data, plan.model, train_config, machine, more)
-            if isinstance(data, TrainingData):
-                pair_counts(run, data)
-            trainer.start()
-            trainer.train()
-            return finish(trainer)
-    except BaseException:
-        run.discard_if_not_begun()
-        raise
-    finally:
-        control.clear()
-        run.unlock()
+    with new_run(out, data.record["name"], overwrite) as run, deterministic(machine.device):
+        model, adapters = plan.build()
+        expected = forecast_of(model, data, plan.training, machine, plan.memory)
+        observer.note(_forecast_text(Outlook(expected, *_sizes(model), start.run.name)))
+        train_config = with_evaluations(plan.training, expected, data)
+        trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
+        return carry_out(trainer, sources, _more(start, data, adapters))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,11 +132,10 @@ def outlook(
     options = dataclasses.replace(chats or ChatOptions(), anyway=True)
     # the text that is mixed in takes time to read and changes nothing of what is told
     plan = _plan(base, sources, options, lora, 0.0, asked, Observer())
-    nowhere = RunFolder(Path("nowhere"))  # a trainer that only measures does not touch its folder
     with deterministic(plan.machine.device):
         model, _ = plan.build()
-        trainer = Trainer(nowhere, model, plan.data, plan.training, plan.machine, 1, Observer())
-        return Outlook(forecast(trainer, plan.memory), *_sizes(plan, trainer), plan.base.run.name)
+        expected = forecast_of(model, plan.data, plan.training, plan.machine, plan.memory)
+        return Outlook(expected, *_sizes(model), plan.base.run.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,10 +180,10 @@ def _plan(
     return _Plan(start, model, data, training, machine, memory, lora)
 
 
-def _sizes(plan: _Plan, trainer: Trainer) -> tuple[int, int]:
+def _sizes(model: LanguageModel) -> tuple[int, int]:
     """Parameters of the model, and those that are trained."""
-    n_trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
-    whole = n_params(plan.model)
+    n_trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    whole = n_params(model.config)
     return whole, min(n_trained, whole)
 
 

@@ -22,6 +22,7 @@ from pellucid.training.gradients import Batches
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, attention_core, check_names, deterministic, probe
 from pellucid.training.observer import Observer
+from pellucid.training.replies import ReplyData
 from pellucid.training.report import parameters_text, token_counts, unknown_text
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.settings import Request, refuse_impossible, resolve
@@ -160,10 +161,16 @@ def forecast(trainer: Trainer, memory: int) -> Forecast:
     return Forecast(seconds, steps, tokens, tokens / windows.n_tokens, memory)
 
 
-def forecast_without_a_run(plan: Plan) -> Forecast:
-    """The same of a plan; nothing is written."""
+def forecast_of(
+    model: LanguageModel, data: TrainingData | ReplyData, config: TrainConfig, machine: Machine, memory: int
+) -> Forecast:
+    """The same before there is a trainer; nothing is written."""
     nowhere = RunFolder(Path("nowhere"))  # a trainer that only measures does not touch its folder
+    return forecast(Trainer(nowhere, model, data, config, machine, 1, Observer()), memory)
+
+
+def forecast_without_a_run(plan: Plan) -> Forecast:
+    """The same of a plan."""
     with deterministic(plan.machine.device):
         model = build(plan.model, plan.training, plan.machine)
-        trainer = Trainer(nowhere, model, plan.data, plan.training, plan.machine, 1, Observer())
-        return forecast(trainer, plan.memory)
+        return forecast_of(model, plan.data, plan.training, plan.machine, plan.memory)

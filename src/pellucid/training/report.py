@@ -150,12 +150,7 @@ def write_card(outcome: Outcome) -> None:
         "",
         "![loss](loss.png)",
         "",
-        "## Use",
-        "",
-        "```",
-        f"pellucid sample {run.path.as_posix()}",
-        f"pellucid chat {run.path.as_posix()}",
-        "```",
+        *use_lines(run),
         "",
         "## Privacy",
         "",
@@ -210,3 +205,9 @@ def _shape_row(model: ModelConfig) -> list[str]:
         f"{model.head_dim}, d_model {model.d_model}, d_ff {model.d_ff}, context {model.context_length}, "
         f"{model.positions} positions, {model.norm}, {model.activation} |"
     ]
+
+
+def use_lines(run: RunFolder) -> list[str]:
+    """The part of a card that says how to use the run."""
+    path = run.path.as_posix()
+    return ["## Use", "", "```", f"pellucid sample {path}", f"pellucid chat {path}", "```"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pellucid.model.lora import adapted_layers
 from pellucid.text.bigrams import PairCounts, count_pairs
 from pellucid.training import report
 from pellucid.training.config import TrainConfig
+from pellucid.training.control import Control
 from pellucid.training.data import TrainingData, absolute_sources
 from pellucid.training.files import write_atomically
 from pellucid.training.forecast import (
@@ -33,13 +34,40 @@ from pellucid.training.observer import Observer
 from pellucid.training.plan import build, forecast
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome
-from pellucid.training.run_folder import RunFolder
+from pellucid.training.run_folder import RunFolder, create_run
 from pellucid.training.schedules import Pace
 from pellucid.training.weights import load_weights
 
 Sources = str | Path | Sequence[str | Path]
 Data = TrainingData | ReplyData
 STEPS_BETWEEN = 8  # evaluations at least, where steps are long
+
+
+@contextlib.contextmanager
+def new_run(out: str | Path | None, name: str, overwrite: bool) -> Iterator[RunFolder]:
+    """A locked folder for a run; it is gone again if what is done with it fails before it is a run."""
+    run = create_run(out, name, overwrite)
+    control = Control(run)
+    try:
+        control.clear()
+        yield run
+    except BaseException:
+        run.discard_if_not_begun()
+        raise
+    finally:
+        control.clear()
+        run.unlock()
+
+
+def carry_out(trainer: Trainer, sources: Sources, more: dict[str, Any] | None = None) -> Outcome:
+    """Make the trainer's folder a run, train to the end, and score it; `more` as `write_config` takes it."""
+    run, data = trainer.run, trainer.data
+    write_config(run, sources, data, trainer.model.config, trainer.config, trainer.machine, more)
+    if isinstance(data, TrainingData):
+        pair_counts(run, data)
+    trainer.start()
+    trainer.train()
+    return finish(trainer)
 
 
 def with_evaluations(config: TrainConfig, expected: Forecast, data: Data) -> TrainConfig:

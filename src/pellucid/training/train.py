@@ -20,20 +20,28 @@ from pellucid.training.data import TrainingData, own_sources, split_corpus, toke
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import deterministic, probe
 from pellucid.training.observer import Observer
-from pellucid.training.plan import build, choose_machine, forecast, make_plan, prepare_data, refuse_at_once
+from pellucid.training.plan import (
+    build,
+    choose_machine,
+    forecast_of,
+    make_plan,
+    prepare_data,
+    refuse_at_once,
+)
 from pellucid.training.prepared import find_prepared, keep_as_prepared, load_prepared
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome
-from pellucid.training.run_folder import UPLOADED, RunFolder, check_out, create_run
+from pellucid.training.run_folder import UPLOADED, RunFolder, check_out
 from pellucid.training.settings import Request, request
 from pellucid.training.stages import (
     Sources,
+    carry_out,
     extend,
     finish,
+    new_run,
     pair_counts,
     restore,
     with_evaluations,
-    write_config,
 )
 
 
@@ -73,28 +81,13 @@ def train(
     plan = make_plan(data, asked, machine, observer.note)
     model_config, train_config = plan.model, plan.training
 
-    run = create_run(out, data.record["name"], overwrite)
-    control = Control(run)
-    try:
-        control.clear()
-        with deterministic(machine.device):
-            model = build(model_config, train_config, machine)
-            trainer = Trainer(run, model, data, train_config, machine, 1, observer)
-            expected = forecast(trainer, plan.memory)
-            observer.note(report.forecast_text(model_config, data, expected))
-            train_config = with_evaluations(train_config, expected, data)
-            trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
-            write_config(run, sources, data, model_config, train_config, machine)
-            pair_counts(run, data)
-            trainer.start()
-            trainer.train()
-            return finish(trainer)
-    except BaseException:
-        run.discard_if_not_begun()
-        raise
-    finally:
-        control.clear()
-        run.unlock()
+    with new_run(out, data.record["name"], overwrite) as run, deterministic(machine.device):
+        model = build(model_config, train_config, machine)
+        expected = forecast_of(model, data, train_config, machine, plan.memory)
+        observer.note(report.forecast_text(model_config, data, expected))
+        train_config = with_evaluations(train_config, expected, data)
+        trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
+        return carry_out(trainer, sources)
 
 
 def resume(
