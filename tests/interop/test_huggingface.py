@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from published import SIZES, TEXT, assert_same_logits, byte_level, metaspace, randomise
+from published import GPT2_SIZES, SIZES, TEXT, assert_same_logits, byte_level, metaspace, randomise
 
 from pellucid import import_model, load
 from pellucid.errors import InputError
@@ -40,15 +40,6 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "mistral": ("Mistral", {"sliding_window": None, "head_dim": 16}),
     "mistral, a window of the whole context": ("Mistral", {"sliding_window": 64}),
 }
-GPT2: dict[str, Any] = {
-    "vocab_size": 320,
-    "n_positions": 64,
-    "n_embd": 48,
-    "n_layer": 2,
-    "n_head": 4,
-    "bos_token_id": 0,
-    "eos_token_id": 0,
-}
 
 
 def build(family: str, **changes: Any) -> Any:
@@ -74,13 +65,13 @@ def test_logits(case: str, save: Save):
     ],
 )
 def test_gpt2(changes: dict[str, Any], save: Save):
-    theirs = randomise(transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2, **changes)))
+    theirs = randomise(transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2_SIZES, **changes)))
     run = import_model(save(theirs), "imported")
     assert_same_logits(load(run.path, "cpu").model, theirs, 320)
 
 
 def test_settings_of_old_files_that_compute_nothing(save: Save, edit: Edit):
-    folder = save(randomise(transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2))))
+    folder = save(randomise(transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2_SIZES))))
     old = {"n_special": 0, "predict_special_tokens": True, "output_past": True, "_num_labels": 1}
     edit(folder / "config.json", lambda values: values.update(old))
     import_model(folder, "imported")
@@ -88,7 +79,7 @@ def test_settings_of_old_files_that_compute_nothing(save: Save, edit: Edit):
 
 def test_gpt2_without_a_prefix(save: Save):
     """As its first files are: the names of the model without its head."""
-    theirs = randomise(transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2)))
+    theirs = randomise(transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2_SIZES)))
     folder = save(theirs)
     theirs.transformer.save_pretrained(folder)
     assert_same_logits(load(import_model(folder, "imported").path, "cpu").model, theirs, 320)
@@ -226,7 +217,7 @@ def test_a_window_in_use_is_refused(family: str, changes: dict[str, Any], save: 
     ],
 )
 def test_a_gpt2_that_computes_otherwise_is_refused(changes: dict[str, Any], save: Save):
-    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2, **changes))
+    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2_SIZES, **changes))
     with pytest.raises(InputError, match=next(iter(changes))):
         import_model(save(theirs))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from published import SIZES, assert_same_logits, randomise
+from published import GPT2_SIZES, SIZES, assert_same_logits, randomise
 from small_chats import messages
 
 from pellucid import import_model, load
@@ -23,15 +23,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], str | None]] = {
     "qwen2, q and v": ("Qwen2", SIZES, "q_proj,v_proj"),
     "gpt2, one matrix of queries, keys and values": (
         "GPT2",
-        {
-            "vocab_size": 320,
-            "n_positions": 64,
-            "n_embd": 48,
-            "n_layer": 2,
-            "n_head": 4,
-            "bos_token_id": 0,
-            "eos_token_id": 0,
-        },
+        GPT2_SIZES,
         "all",
     ),
 }

@@ -10,11 +10,10 @@ import pytest
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published import TEXT, byte_level, llama_folder, metaspace
-from tokenizers import Regex, normalizers, pre_tokenizers
+from published import TEXT, byte_level, llama_folder, metaspace, qwen, split_by
 
 from pellucid.interop.huggingface import read_folder
-from pellucid.text.tokenizers.patterns import DIGITS_ALONE, DIGITS_BY_THREE
+from pellucid.text.tokenizers.patterns import DIGITS_BY_THREE
 from pellucid.text.tokenizers.tokenizer import Tokenizer, parse_tokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -28,19 +27,6 @@ TEXTS = [
     "",
 ]
 Ids = Callable[[str], list[int]]
-
-
-def split_by(regex: str) -> tokenizers.Tokenizer:
-    engine = byte_level()
-    cut = pre_tokenizers.Split(Regex(regex), "isolated")
-    engine.pre_tokenizer = pre_tokenizers.Sequence([cut, pre_tokenizers.ByteLevel(False, use_regex=False)])
-    return engine
-
-
-def qwen() -> tokenizers.Tokenizer:
-    engine = split_by(DIGITS_ALONE)
-    engine.normalizer = normalizers.NFC()
-    return engine
 
 
 FOLDERS: dict[str, tuple[str, Callable[[], tokenizers.Tokenizer]]] = {

@@ -9,7 +9,9 @@ from typing import Any
 import tokenizers
 import torch
 from safetensors.torch import save_file
-from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from pellucid.text.tokenizers.patterns import DIGITS_ALONE
 
 TEXT = (
     "It was a bright cold day in April, and the clocks were striking thirteen. We'll say it's 12345 o'clock.\n"
@@ -32,6 +34,15 @@ SIZES: dict[str, Any] = {
     "eos_token_id": 0,
     "pad_token_id": None,
 }
+GPT2_SIZES: dict[str, Any] = {
+    "vocab_size": 320,
+    "n_positions": 64,
+    "n_embd": 48,
+    "n_layer": 2,
+    "n_head": 4,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
 
 
 def byte_level(
@@ -48,6 +59,21 @@ def byte_level(
         show_progress=False,
     )
     engine.train_from_iterator([TEXT * 4], trainer)
+    return engine
+
+
+def split_by(regex: str) -> tokenizers.Tokenizer:
+    """The same, with words cut by another pattern."""
+    engine = byte_level()
+    cut = pre_tokenizers.Split(Regex(regex), "isolated")
+    engine.pre_tokenizer = pre_tokenizers.Sequence([cut, pre_tokenizers.ByteLevel(False, use_regex=False)])
+    return engine
+
+
+def qwen() -> tokenizers.Tokenizer:
+    """As Qwen's: digits stand alone, and text is composed first."""
+    engine = split_by(DIGITS_ALONE)
+    engine.normalizer = normalizers.NFC()
     return engine
 
 

@@ -11,13 +11,13 @@ import pytest
 import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
-from published import TEXT, byte_level, metaspace
-from tokenizers import AddedToken, Regex, decoders, normalizers, pre_tokenizers
+from published import TEXT, byte_level, metaspace, qwen, split_by
+from tokenizers import AddedToken, decoders, pre_tokenizers
 
 from pellucid.errors import InputError
 from pellucid.inspection.tokens import spans
 from pellucid.text.tokenizers.imported import ImportedTokenizer, as_imported
-from pellucid.text.tokenizers.patterns import DIGITS_ALONE, DIGITS_BY_THREE
+from pellucid.text.tokenizers.patterns import DIGITS_BY_THREE
 from pellucid.text.tokenizers.tokenizer import parse_tokenizer
 
 Change = Callable[[dict[str, Any]], object]
@@ -32,19 +32,6 @@ def taken_over(
     tokenizer = parse_tokenizer(json.dumps(made).encode(), "tokenizer.json")
     assert isinstance(tokenizer, ImportedTokenizer)
     return tokenizer
-
-
-def split_by(regex: str) -> tokenizers.Tokenizer:
-    engine = byte_level()
-    cut = pre_tokenizers.Split(Regex(regex), "isolated")
-    engine.pre_tokenizer = pre_tokenizers.Sequence([cut, pre_tokenizers.ByteLevel(False, use_regex=False)])
-    return engine
-
-
-def with_nfc() -> tokenizers.Tokenizer:
-    engine = split_by(DIGITS_ALONE)
-    engine.normalizer = normalizers.NFC()
-    return engine
 
 
 def with_digits_alone() -> tokenizers.Tokenizer:
@@ -65,7 +52,7 @@ def with_words_added() -> tokenizers.Tokenizer:
 ENGINES: dict[str, Callable[[], tokenizers.Tokenizer]] = {
     "gpt2": byte_level,
     "llama 3": lambda: split_by(DIGITS_BY_THREE),
-    "qwen": with_nfc,
+    "qwen": qwen,
     "smollm": with_digits_alone,
     "words added": with_words_added,
     "llama 2": metaspace,
