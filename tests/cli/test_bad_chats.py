@@ -78,6 +78,19 @@ WRONG: dict[str, tuple[tuple[str, ...], list[str]]] = {
 }
 
 
+def test_a_zip_bomb_by_its_size(cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of files that are nothing odd each, and too much together; the bound is lowered, so that they fit into a test."""
+    monkeypatch.setattr("pellucid.text.chats.entries.MOST_BYTES", MIB)
+    lines = (f"{n % 12 + 1}/1{n % 2 + 3}/2020, 10:00 - Anna: {n:x}\n" for n in range(1 << 15))
+    text = "".join(lines)
+    with zipfile.ZipFile(here / "size.zip", "w") as archive:
+        for name in ("WhatsApp Chat with Anna.txt", "WhatsApp Chat with Bob.txt"):
+            archive.writestr(name, text)
+    before = snapshot(here)
+    check(cli("preview", "size.zip", "--as", "Anna"), "size.zip")
+    assert snapshot(here) == before
+
+
 @pytest.mark.parametrize("verb", ["preview", "finetune"])
 @pytest.mark.parametrize(("arguments", "remedy"), WRONG.values(), ids=WRONG)
 def test_refused(

@@ -100,3 +100,11 @@ def test_an_archive(archive: Callable[..., Path]):
 def test_a_hostile_archive_is_refused(archive: Callable[..., Path]):
     with pytest.raises(InputError):
         holds_chat([archive({"../../_chat.txt": WHATSAPP})])
+
+
+def test_a_line_that_does_not_end_is_told_by_how_it_begins(tmp_path: Path):
+    chat, book = tmp_path / "chat.txt", tmp_path / "book.txt"
+    chat.write_text("1/13/20, 10:00 - Anna: " + "x" * 100_000, encoding="utf-8")
+    book.write_text("It was a dark and stormy night. " * 4000, encoding="utf-8")
+    assert holds_chat([chat])
+    assert not holds_chat([book])

@@ -80,7 +80,7 @@ def _by_beginning(path: Path) -> bool | None:
     """Whether a file is a chat by its first lines; None where they do not tell, as in JSON that is cut."""
     data = read_beginning(path, str(path), BEGINNING)
     if len(data) == BEGINNING:
-        data = data[: data.rfind(b"\n") + 1]
+        data = data[: data.rfind(b"\n") + 1] or data  # a line that long is told by how it begins
     if not data:
         return None
     try:
