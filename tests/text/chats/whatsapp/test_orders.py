@@ -78,9 +78,31 @@ def test_another_clock_inside_a_message_is_text():
     [
         ("p.d.", "m.d."), ("moies", "nomëttes"), ("прије подне", "по подне"), ("ب.ن", "د.ن"), ("r.n.", "i.n."),
         ("go.öň", "go.soň"), ("Isuk", "Wengi"), ("yb", "yh"), ("(AM", "PM)"), ("BN", "PN"), ("pr. p.", "popiet"),
-        ("صبح, منجهند", "شام, منجهند"), ("АМ", "ПМ"), ("SF", "YM"), ("dop.", "wótp."),
+        ("صبح, منجهند", "شام, منجهند"), ("АМ", "ПМ"), ("SF", "YM"), ("dop.", "wótp."), ("Munkyo", "Eigulo"),
+        ("ǁgoagas", "ǃuias"), ("ଏଏମ", "ପିଏମ"), ("am Vormittag", "am Namittag"), ("𞤢𞤰", "𞤩𞤰"),
     ],
 )  # fmt: skip
 def test_halves_of_the_day(morning: str, afternoon: str):
     assert read_period(f" {morning}") == ("morning", "")
     assert read_period(f" {afternoon} ") == ("afternoon", "")
+
+
+def test_people_may_be_called_as_halves_of_the_day_are_in_small_languages():
+    rows = ["1/9/18 9:25:10 Dinda: hello", "1/9/18 9:26:10 Muhi: again", "14/9/18 13:00:00 Dinda: now"]
+    assert [message.author for message in parse("\n".join(rows), "a chat").messages] == [
+        "Dinda",
+        "Muhi",
+        "Dinda",
+    ]
+
+
+@pytest.mark.parametrize("words", [("saaku", "carra"), ("xqm", "xqm xm"), ("a x: b", "c x: d")])
+def test_words_of_a_clock_before_an_author_are_not_authors(words: tuple[str, ...]):
+    rows = [f"13/9/18 {n}:25:10 {words[n % 2]}: {'AB'[n % 2]}: {n}" for n in range(1, 9)]
+    with pytest.raises(InputError, match=r"words beside its times.*clock of 24 hours"):
+        parse("\n".join(rows), "a chat")
+
+
+def test_colons_in_some_messages_make_no_clock():
+    rows = [f"13/9/18 {n}:25:10 {'AB'[n % 2]}: {'so: ' * (n % 3)}{n}" for n in range(1, 9)]
+    assert {message.author for message in parse("\n".join(rows), "a chat").messages} == {"A", "B"}

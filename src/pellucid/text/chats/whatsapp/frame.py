@@ -92,10 +92,11 @@ def _frame(match: re.Match[str]) -> Frame | None:
     if hour > 23 or minute > 59 or second > 59 or ("a" not in found and named is None):
         return None
     ending = found["end"] or ":"
-    if ending in " :" and read_period(found["behind"] or "")[1] not in FILLERS:  # an author stands there
+    may_be_author = ending in " :"
+    if may_be_author and read_period(found["behind"] or "", small=False)[1] not in FILLERS:
         return None
     words = f"{found['between']} {found['behind']}"
-    period, others = read_period(words)
+    period, others = read_period(words, small=not may_be_author)
     date = ("", "", "") if named else (found["a"], found["b"], found["c"])
     shape = Shape(
         bracket=match[0][0] == "[",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ MOST_RAW = 2 * MOST_HEAD  # characters of a line, marks and all, that are looked
 RARE = 0.05  # of the lines with a frame: fewer are of another shape because they are inside messages
 MOST_BEFORE = 10  # lines of a file without a frame, where one of its message is cut
 FIRST = 4  # lines of a file among which notices stand even where their marks are gone
+MOSTLY = 0.9  # of the lines: notices have no author behind the half of the day
+MOST_HALVES = 4  # of a day that have words of their own in one language
+HALF_AND_AUTHOR = re.compile(r"([^\s:][^:]{0,31}): [^\s:][^:]{0,80}:(?: |$)")
 EXAMPLE = 60  # characters of a line that a note shows
 
 
@@ -159,14 +163,22 @@ def _chosen(framed: Sequence[_Line], source: str) -> tuple[list[_Line], list[str
 
 
 def _refuse_unknown_halves(framed: Sequence[_Line], shape: Shape, kin: set[Shape], source: str) -> None:
-    """Raises InputError where words beside the times may name halves of the day: no hour is above twelve, or 0."""
+    """Raises InputError where words beside the times may name halves of the day: no hour is above twelve, or 0.
+
+    In `13.7.21 8:47:47 saaku: Anna: hi` the word stands where an author might.
+    """
     shapes = {shape, *kin} if shape.halves or shape.words not in FILLERS else {shape}
-    unknown = sorted({other.words for other in shapes} - FILLERS)
-    hours = [line.frame.time[0] for line in framed if line.frame.shape in shapes and not line.frame.period]
+    lines = [line for line in framed if line.frame.shape in shapes]
+    unknown = {other.words for other in shapes} - FILLERS
+    if shape.end == " " and not shape.halves:
+        halves = [half[1] for line in lines if (half := HALF_AND_AUTHOR.match(line.text))]
+        if len(halves) >= MOSTLY * len(lines) and len(set(halves)) <= MOST_HALVES:
+            unknown |= set(halves)
+    hours = [line.frame.time[0] for line in lines if not line.frame.period]
     if unknown and all(0 < hour <= 12 for hour in hours):
         raise InputError(
             f"{source} has words beside its times that are not known to mean morning or afternoon, "
-            f"{' and '.join(repr(word) for word in unknown)}: set the telephone to a clock of 24 hours, "
+            f"{' and '.join(repr(word) for word in sorted(unknown))}: set the telephone to a clock of 24 hours, "
             "and export the chat again"
         )
 

@@ -44,7 +44,29 @@ WORDS: dict[Period, str] = {
         रात রাত இரவு రాత్రి ರಾತ್ರಿ രാത്രി malam usiku đêm בלילה 晚上 夜晚 半夜 深夜 夜 밤
     """,
 }
+# Of small languages. A person may be called so, so that they count only where no author can stand: before `]` or ` - `.
+# Inari Sami's are left out: its morning is Finnish's afternoon.
+SMALL_WORDS: dict[Period, str] = {
+    "morning": """
+        saaku ag icheheavo ibikɛ̂glà апоўначы uluchelo pg/sg pamilau སྔ་དྲོ་ फुं ፋዱስጃብ ᏌᎾᎴ ᐊᒼ
+        lumalwak subbaahi idiɓa སྔ་ཆ་ ŋdi 𐐰𐑋 𐑨𐑥 kíkíríg subaka 𞤢𞤰 i/m ꎸꄑ mbamba utuko ntufat
+        ĩyakwakya muhi adduha kiroko تد krn makeo sárúwá एएम ଏଏମ ఎఎమ్ ntɔ́ngɔ́ dinda ɛnkakɛnyá rũ
+        wichishu ǁgoagas maná mbaámba ߛ rw wd zmu kangama tesiran lwamilawu صبح،منجهند nd tifawt
+        ⵜⵉⴼⴰⵡⵜ soodo ܩܛ dopołedniŏ taparachu zdatazal भ्यागा munkyo kiɛmɛ́ɛm àárɔ̀ amvormittag
+    """,
+    "afternoon": """
+        carra ak ew ichamthi iɓugajɔp апоўдні akasuba sr/mlm pamunyi ཕྱི་དྲོ་ बेलासे ፋዱስደምቢ ᏒᎯᏱᎢ ᐲᒼ
+        lumalwap zaarikayb ebyámu ཕྱི་ཆ་ ɣetrɔ 𐐹𐑋 𐑐𐑥 ngəgógəle kikiiɗe 𞤩𞤰 e/m ꁯꋒ ŋkambɔ́tnji
+        kyiukonyi ntmeddit ĩyawĩoo chilo aluula hwaĩ-inĩ تك koosk nyiaghuo cɛɛ́nko पीएम ପିଏମ పిఎమ్
+        mpókwa dilolo ɛndámâ ũg mchochill lilli ǃuias kugú ncwònzém ߥ tŋ wb zmw kingoto teipa
+        pashamihe شام،منجهند lk tadggʷat ⵜⴰⴷⴳⴳⵯⴰⵜ hawwaro ܒܛ popołedniu ebongi ḍeffiraza दपेहरा/संजा
+        eigulo kisɛ́ndɛ ɔ̀sán amnamittag namittag desira sira
+    """,
+}
 PERIODS: dict[str, Period] = {word: period for period, words in WORDS.items() for word in words.split()}
+SMALL_PERIODS: dict[str, Period] = {
+    word: period for period, words in SMALL_WORDS.items() for word in words.split() if word not in PERIODS
+}
 UNSPACED = tuple(
     sorted((word for word in PERIODS if re.search("[\u3040-\u9fff\uac00-\ud7af]", word)), key=len)
 )
@@ -56,16 +78,18 @@ PUNCTUATION = re.compile(r"[.,'\"`´’‘״׳ʼꞌ\u200c\u070f·()]+")
 
 
 @functools.lru_cache(maxsize=4096)
-def read_period(text: str) -> tuple[Period | None, str]:
+def read_period(text: str, small: bool = True) -> tuple[Period | None, str]:
     """The half of the day named in `text`, which stood beside a time, and the words that are left.
 
     Args:
         text: as " p. m." or " um ": at most some dozen characters.
+        small: whether to know SMALL_WORDS.
     """
     words = PUNCTUATION.sub("", text.casefold()).split()
     for size in (3, 2, 1, 4):  # "in the morning", "p m", "pm"; two words before one: "a m" is not "a"
         for start in range(len(words) - size + 1):
-            period = PERIODS.get("".join(words[start : start + size]))
+            word = "".join(words[start : start + size])
+            period = PERIODS.get(word) or (SMALL_PERIODS.get(word) if small else None)
             if period is not None:
                 return period, " ".join(words[:start] + words[start + size :])
     for index, word in enumerate(words):  # 日下午
