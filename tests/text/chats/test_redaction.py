@@ -318,13 +318,6 @@ def test_an_unknown_kind_is_refused_with_those_there_are():
         Redactor(["mail"])
 
 
-def test_phonenumbers_is_asked_for_only_where_it_is_needed(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"needs phonenumbers: .*\[chats\].*--keep phone"):
-        redactor_for([])
-    assert redactor_for([], ["phone"]).redact("a@b.org +49 170 1234567") == "[email] +49 170 1234567"
-
-
 @REPEATABLE
 @given(st.text(alphabet="ab@.:/?=0123456789 +-()[]\n codeDE89", max_size=200))
 def test_spans_are_in_order_and_apart_and_a_second_time_finds_nothing_new_of_addresses(text: str):

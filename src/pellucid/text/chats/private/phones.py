@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pellucid.errors import InputError
-from pellucid.shell import install_extra
 from pellucid.text.chats.private.numbers import in_formula
 from pellucid.text.chats.private.spans import (
     ALPHABETIC,
@@ -63,17 +60,9 @@ class Phones:
 
     Args:
         regions: such as "DE"; three of them at most are tried.
-
-    Raises:
-        InputError: phonenumbers is not installed.
     """
 
     def __init__(self, regions: Sequence[str] = ()) -> None:
-        if importlib.util.find_spec("phonenumbers") is None:
-            raise InputError(
-                f"finding phone numbers needs phonenumbers: {install_extra('chats')}; "
-                "or leave them in with --keep phone"
-            )
         self.regions = tuple(regions[:MOST_REGIONS])
 
     def __call__(self, text: str) -> Iterator[Span]:
