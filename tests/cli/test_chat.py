@@ -65,6 +65,10 @@ def test_saved_conversations_are_what_finetune_reads(typed: Callable[..., Any], 
     assert (told["format"], told["as"]["name"]) == ("messages", "assistant")
 
 
+def test_quit_ends(typed: Callable[..., Any]):
+    assert [speaker for speaker, _ in said(typed("The cat", "/quit", "The dog"))] == ["YOU", "PELLUCID"]
+
+
 def test_a_model_has_the_name_of_whom_it_learned_to_answer_as(typed: Callable[..., Any], finished_run: Path):
     path = finished_run / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -22,6 +22,7 @@ COMMANDS = {
     "/edit TEXT": "say TEXT instead of the last message",
     "/save FILE": "add the conversation to FILE, as a JSON line that finetune reads",
     "/help": "these commands",
+    "/quit": "end",
 }
 
 
@@ -121,13 +122,13 @@ def _show(name: str, reply: Generator[str]) -> None:
 
 
 def _messages(user: str) -> Iterator[str]:
-    """What the person types, until an empty line or the end."""
+    """What the person types, until an empty line, `/quit` or the end."""
     asking = sys.stdin.isatty()
     while True:
         if asking:
             sys.stderr.write(f"{user}: ")
             sys.stderr.flush()
         line = sys.stdin.readline()
-        if not line.strip():
+        if line.strip() in ("", "/quit"):
             return
         yield line.strip()

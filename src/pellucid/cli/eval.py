@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, make_parser
@@ -11,6 +11,7 @@ from pellucid.errors import InputError
 from pellucid.shell import quoted
 
 if TYPE_CHECKING:
+    from pellucid.api import LoadedRun
     from pellucid.text.documents import Corpus
 
 
@@ -44,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
     score = Evaluator(run.tokenizer, run.model.config.context_length).score(run.model, tokens, run.device)
     if not score.n_tokens:
         raise InputError("the text is too short to score: it needs at least two tokens")
-    overlap = _overlap(run.folder.config(), corpus)
+    overlap = _overlap(run, corpus)
     console.say(f"{run.folder.path} on {corpus.name}: {score.n_tokens:,} tokens, {score.n_bytes:,} bytes")
     print(f"loss           {score.loss:.4f} nats a token")
     print(f"perplexity     {score.perplexity:.3f}")
@@ -90,21 +91,32 @@ def _sort_out(arguments: list[str]) -> tuple[str | None, list[str]]:
     return (arguments[0], arguments[1:]) if is_run else (None, arguments)
 
 
-def _overlap(config: dict[str, Any], corpus: Corpus) -> float | None:
+def _overlap(run: LoadedRun, corpus: Corpus) -> float | None:
     """Share of the text that stands in the run's training split; None if that can no longer be read."""
     from pellucid.text.overlap import overlap
+
+    try:
+        kept = _training_texts(run)
+    except InputError:
+        return None
+    return None if kept is None else overlap((document.text for document in corpus.documents), kept)
+
+
+def _training_texts(run: LoadedRun) -> list[str] | None:
+    """Raises: InputError where they cannot be read any more."""
+    from pellucid.inspection.audit.material import find_material, texts_of
     from pellucid.text.sources import read
     from pellucid.text.splits import split
     from pellucid.training.prepared import prepared_folder
 
+    config = run.folder.config()
     if "imported" in config:
         return None
-    if any(map(prepared_folder, config["data"]["sources"])):
+    data = config["data"]
+    if "chats" in data:
+        return texts_of(find_material(run, None, lambda sentence: None).data.train, run.tokenizer)
+    if any(map(prepared_folder, data["sources"])):
         return None  # tokens are there, but going through all of a large text would take too long
-    try:
-        known = read(config["data"]["sources"])
-    except InputError:
-        return None
-    splits = config["data"]["splits"]
-    kept = split(known.documents, seed=splits["seed"], dev_fraction=splits["dev_fraction"]).train
-    return overlap((d.text for d in corpus.documents), (d.text for d in kept))
+    known, splits = read(data["sources"]), data["splits"]
+    train = split(known.documents, seed=splits["seed"], dev_fraction=splits["dev_fraction"]).train
+    return [document.text for document in train]
