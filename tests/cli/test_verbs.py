@@ -185,7 +185,8 @@ def test_eval_of_a_model_tuned_on_a_chat_knows_what_it_learned(
     messages = [[{"role": "user", "content": "The"}, {"role": "assistant", "content": each}] for each in said]
     (here / "talk.jsonl").write_text("".join(json.dumps({"messages": each}) + "\n" for each in messages))
     flags = ("--anyway", "--steps", 2, "--out", "runs/talk", "--precision", "float32")
-    assert cli("finetune", finished_run, "talk.jsonl", *flags).code == 0
+    tuned = cli("finetune", finished_run, "talk.jsonl", *flags)
+    assert tuned.code == 0, tuned.err
     (here / "seen.txt").write_text(said[0])
     assert parse_json(cli("eval", "talk", "seen.txt", "--json"))["overlap"] > 0.5
     (here / "other.txt").write_text("quite another thing altogether, with nothing in common " * 20)

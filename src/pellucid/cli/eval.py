@@ -104,9 +104,9 @@ def _overlap(run: LoadedRun, corpus: Corpus) -> float | None:
 
 def _training_texts(run: LoadedRun) -> list[str] | None:
     """Raises: InputError where they cannot be read any more."""
-    from pellucid.inspection.audit.material import find_material, texts_of
     from pellucid.text.sources import read
     from pellucid.text.splits import split
+    from pellucid.training.conversations import known_conversations
     from pellucid.training.prepared import prepared_folder
 
     config = run.folder.config()
@@ -114,7 +114,8 @@ def _training_texts(run: LoadedRun) -> list[str] | None:
         return None
     data = config["data"]
     if "chats" in data:
-        return texts_of(find_material(run, None, lambda sentence: None).data.train, run.tokenizer)
+        learned = known_conversations(run.folder, data).train
+        return [turn.text for conversation in learned for turn in conversation.turns]
     if any(map(prepared_folder, data["sources"])):
         return None  # tokens are there, but going through all of a large text would take too long
     known, splits = read(data["sources"]), data["splits"]
