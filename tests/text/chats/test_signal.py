@@ -95,7 +95,10 @@ def test_names_with_a_colon(folder):
 
 def test_one_message_of_a_name_with_a_colon_is_told_by_the_folder(folder):
     lines = f"[2024-01-02 03:04:05] Dr: Strange: hi{END}[2024-01-02 03:05:00] Me: no: hi{END}"
-    assert said(read_chats(folder({"Dr Strange/chat.md": lines}))) == [("Dr: Strange", "hi"), ("Me", "no: hi")]
+    assert said(read_chats(folder({"Dr Strange/chat.md": lines}))) == [
+        ("Dr: Strange", "hi"),
+        ("Me", "no: hi"),
+    ]
 
 
 def test_words_that_all_messages_but_one_begin_with_are_no_name(read):
@@ -129,6 +132,16 @@ def test_what_is_rendered_is_read_back(sent):
     assert [(m.time, m.author, m.text) for m in found.messages] == expected
 
 
-@pytest.mark.parametrize("text", ["[" * 200_000, "[](./media/)" * 20_000 + "x", "[](./media/) " * 20_000 + "x", "(( " * 100_000, "\n(- " * 50_000, "> " * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        "[](./media/)" * 20_000 + "x",
+        "[](./media/) " * 20_000 + "x",
+        "(( " * 100_000,
+        "\n(- " * 50_000,
+        "> " * 100_000,
+    ],
+)
 def test_hostile_lines_end_soon(read, text):
     assert len(read(f"[2019-05-29, 15:04] Me: {text}\n", "a.md").messages) == 1

@@ -54,7 +54,9 @@ def _is_chat(source: str | Path) -> bool:
 
 def _any_chat(entries: Iterable[Entry]) -> bool:
     likely = (
-        entry for entry in entries if entry.path.suffix.lower() in SUFFIXES or entry.path.name.lower() in NAMES
+        entry
+        for entry in entries
+        if entry.path.suffix.lower() in SUFFIXES or entry.path.name.lower() in NAMES
     )
     return any(_known(entry) for entry in itertools.islice(likely, MOST_LOOKED_AT))
 
