@@ -106,7 +106,7 @@ def _text(content: dict[str, Any]) -> tuple[str, bool]:
 
 
 def _without_marks(text: str) -> str:
-    """The words that the page shows for marks: the name of what is named, the label of a link, and of sources nothing."""
+    """With the words that the page shows for marks: names, labels of links, and for sources nothing."""
 
     def shown(match: re.Match[str]) -> str:
         kind, *fields = match[2].split("\ue202")

@@ -24,8 +24,10 @@ FIRST_OF_EDITS = re.compile(rf"{STAMP}(?: .*)?")
 EDITED = re.compile(r"Edited .{0,60}? later: *(.*)")
 REACTION_TITLES = ("Reactions:", "Tapbacks:")
 REACTION = re.compile(r".{1,60} by .+|\s*(?:\S+ )?Sticker from .+")
-_EFFECTS = "Confetti|Echo|Fireworks|Balloons|Heart|Lasers|Shooting Star|Sparkles|Spotlight|Slam|Loud|Gentle|Invisible Ink"
-EFFECT = re.compile(rf"Sent with (?:{_EFFECTS})")
+EFFECT = re.compile(
+    "Sent with (?:Confetti|Echo|Fireworks|Balloons|Heart|Lasers|Shooting Star|Sparkles|Spotlight"
+    "|Slam|Loud|Gentle|Invisible Ink)"
+)
 ANSWER = "This message responded to an earlier message."
 DELETED = "This message was deleted from the conversation!"
 TRANSLATED = "Translated from:"

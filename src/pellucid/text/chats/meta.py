@@ -119,15 +119,15 @@ def _kind(message: dict[str, Any], text: str, author: str) -> tuple[Kind, str]:
         return "deleted", text
     if "call_duration" in message or message.get("type") == "Call":
         return "call", text
-    by_program = message.get("type") in ("Subscribe", "Unsubscribe", "Plan", "Payment")
-    if by_program or NOTICES.fullmatch(text) or _tells_of(author, text):
-        return "system", text
     share = mapping(message.get("share"))
     if share:
         link = repaired(string(share.get("link")))
         notice = ATTACHMENT.fullmatch(text) or _says_who(text, author, link)
         if not text or notice:
             return "media", text or joined(("<share>", link or repaired(string(share.get("share_text")))))
+    by_program = message.get("type") in ("Subscribe", "Unsubscribe", "Plan", "Payment")
+    if by_program or NOTICES.fullmatch(text) or _tells_of(author, text):
+        return "system", text
     if media:
         return "media", text or f"<{media[0].removesuffix('s')}>"
     return "text", text

@@ -89,13 +89,12 @@ def _mend_names(blocks: Sequence[_Block], conversation: str) -> None:
         of[block.author].append(block)
     for author, several in of.items():
         rests = {match[1] if (match := REST_OF_NAME.match(block.lines[0])) else None for block in several}
-        rest = rests.pop() if len(rests) == 1 else None
+        rest = rests.pop() if len(rests) == 1 and author not in (ME, NOBODY) else None
         whole = f"{author}: {rest}"
-        if rest and author not in (ME, NOBODY):
-            if len(several) >= ENOUGH or _letters(whole) == _letters(conversation):
-                for block in several:
-                    block.author = whole
-                    block.lines[0] = block.lines[0][len(rest) + 1 :].removeprefix(" ")
+        if rest and (len(several) >= ENOUGH or _letters(whole) == _letters(conversation)):
+            for block in several:
+                block.author = whole
+                block.lines[0] = block.lines[0][len(rest) + 1 :].removeprefix(" ")
 
 
 def _letters(name: str) -> str:
