@@ -32,6 +32,10 @@ def test_words_and_replies(read):
     )
 
 
+def test_line_ends_are_one_character(read):
+    assert read(channel(message("a\r\nb"))).messages[0].text == "a\nb"
+
+
 def test_old_and_new_types(read):
     forward = {"content": "", "attachments": [{"fileName": "cat.png"}], "embeds": [], "stickers": []}
     found = read(
