@@ -12,10 +12,22 @@ TEXT = f"{LINE}\nGuild: Friends\nChannel: general\n{LINE}\n\n[12/30/2023 1:23 PM
     ("name", "content", "told"),
     [
         ("a.txt", TEXT, "export the channel again, as JSON"),
-        ("a.csv", 'AuthorID,Author,Date,Content,Attachments,Reactions\n"1","anna","x","hi","",""\n', "again, as JSON"),
+        (
+            "a.csv",
+            'AuthorID,Author,Date,Content,Attachments,Reactions\n"1","anna","x","hi","",""\n',
+            "again, as JSON",
+        ),
         ("a.json", [{"uuid": "1", "name": "x", "chat_messages": []}], "is an export of Claude"),
-        ("a.jsonl", '{"prompt": "a", "completion": "b"}\n{"prompt": "c", "completion": "d"}\n', "'completion': name"),
-        ("b.jsonl", [{"instruction": "a", "context": "", "response": "b"}], "'response': name them 'instruction'"),
+        (
+            "a.jsonl",
+            '{"prompt": "a", "completion": "b"}\n{"prompt": "c", "completion": "d"}\n',
+            "'completion': name",
+        ),
+        (
+            "b.jsonl",
+            [{"instruction": "a", "context": "", "response": "b"}],
+            "'response': name them 'instruction'",
+        ),
         ("c.jsonl", [{"prompt": "a", "chosen": "b", "rejected": "c"}], "write the chosen ones"),
     ],
 )

@@ -89,6 +89,8 @@ def test_kinds(archive):
             "username": "Robot",
         },
         message("", subtype="huddle_thread"),
+        message("", attachments=[{"is_share": True, "fallback": "what Bob said"}]),
+        message("see", attachments=[{"fallback": "a page"}]),
     ]
     found = read_chats(archive(workspace(**{"general__2021-05-06": day})))
     assert [(m.kind, m.author, m.text) for m in found.messages] == [
@@ -99,6 +101,8 @@ def test_kinds(archive):
         ("deleted", "Anna", "This message was deleted."),
         ("system", None, "beep"),
         ("call", "Anna", ""),
+        ("media", "Anna", "what Bob said"),
+        ("text", "Anna", "see"),
     ]
 
 

@@ -10,7 +10,12 @@ from pellucid.text.chats.files import File
 
 DISCORD_TEXT = re.compile(r"={20,}\nGuild: .*\nChannel: ")
 DISCORD_TABLE = re.compile(r'"?AuthorID"?,"?Author"?,"?Date"?,"?Content"?')
-PAIRS = (("prompt", "completion"), ("prompt", "response"), ("instruction", "response"), ("question", "answer"))
+PAIRS = (
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("instruction", "response"),
+    ("question", "answer"),
+)
 
 
 def advice(file: File) -> str | None:

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pellucid.text.chats.collect import Collector, Options
 from pellucid.text.chats.files import File
@@ -18,6 +18,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 STAMP = r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4})\s+(\d{1,2}):(\d\d):(\d\d) ([AP]M)"
 HEADER = re.compile(rf"( *){STAMP}(?: \(Read by .* after .*\))?\s*")
 LONGEST_HEADER = 300
+BACKWARDS = timedelta(hours=2)  # that a clock may be put back, and a person travel
 MOST_AT_ONCE = 50  # messages of one author in one second among which an answer is looked for
 NOTICE = re.compile(rf"{STAMP} +(\S.*)")
 FIRST_OF_EDITS = re.compile(rf"{STAMP}(?: .*)?")
@@ -34,10 +35,12 @@ TRANSLATED = "Translated from:"
 UNSENT = re.compile(r".{1,60} (?:deleted a message\.|unsent (?:a|this) message(?: part)?\b.*)")
 _FILES = "jpe?g|png|heic|heif|gif|webp|tiff?|mov|mp4|m4v|3gp|m4a|mp3|caf|amr|aac|wav|pdf|vcf|pluginPayloadAttachment"
 ATTACHMENT = re.compile(
-    rf"Attachment missing!|\S.*/Attachments?/.*|attachments/.*|(?:~|/Users|/var)/\S.*\.\w{{2,5}}|[^\s/]+\.(?:{_FILES})"
+    rf"Attachment missing!|\ufffc+|[^\s/]+\.(?:{_FILES})"
+    r"|\S.*/Attachments?/.*|attachments/.*|(?:~|/Users|/var)/\S.*\.\w{2,5}"
     r"|(?:\S+ )?Sticker from .{1,60}: .*",
     re.IGNORECASE,
 )
+LINK = re.compile(r"https?://\S+")
 APP = re.compile(  # what the exporter writes for games, maps and the like, in the first line
     r"(?:[a-z]+(?:\.[\w-]+)+|[A-Z]\S*(?: [A-Z]\S*){0,3}) message:(?: .*)?|Apple (?:Cash|Pay) transaction: .*"
     r"|SharePlay Message|(?:Started|Stopped) sharing location!|Shared location!|Check\sIn: .*|Photo album: .*"
@@ -130,6 +133,8 @@ def _blocks(file: File, found: Collector, conversation: str) -> Iterator[_Block 
         ends = place + 1 == len(lines) or not lines[place + 1].strip()
         notice = NOTICE.fullmatch(line) if after_blank and ends else None
         notice_time = _time(notice.groups()[:7]) if notice else None
+        if notice_time and block and block.time - notice_time > BACKWARDS:
+            notice_time = None  # words of a message: notices stand in the order of time
         if (
             header
             and time
@@ -195,7 +200,9 @@ def _body(lines: Sequence[str]) -> tuple[Kind, str]:
     if was_deleted or unsent_alone:
         return "deleted", "\n".join(kept)
     said = [line for line in words if not ATTACHMENT.fullmatch(line)]
-    has_media = len(said) < len(words) or any(map(APP.fullmatch, words[:1]))
+    # Behind an address alone stand the title and the summary of its page, which nobody wrote.
+    has_media = len(said) < len(words) or any(APP.fullmatch(line) for line in words[:1])
+    has_media |= len(words) > 1 and LINK.fullmatch(words[0]) is not None
     if any(map(str.strip, said)):
         words = said
     return ("media" if has_media else "text"), "\n".join(words).strip("\n")

@@ -164,11 +164,9 @@ def _read_instruction(found: Collector, conversation: str, row: Any, source: str
     `history` holds what was asked and answered before, in pairs.
     """
     parts = (row["instruction"], row.get("input") or "", row["output"], row.get("system") or "")
-    before = [
-        part
-        for pair in items(row.get("history"))
-        for part in (items(pair) if len(items(pair)) == 2 else [None])
-    ]
+    before = list[Any]()
+    for pair in items(row.get("history")):
+        before += pair if len(items(pair)) == len(ROLES) else [None]
     if not all(isinstance(part, str) for part in (*parts, *before)):
         found.fail(source, row, line)
         return

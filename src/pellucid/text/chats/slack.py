@@ -123,6 +123,8 @@ def _read(found: Collector, conversation: str, message: Any, space: _Workspace, 
         f"<{string(mapping(file).get('name')) or 'file'}>" for file in items(message.get("files"))
     )
     kind: Kind = "deleted" if subtype == "tombstone" else "call" if subtype in CALLS else "text"
+    if not text:  # messages of others, shared without a word
+        attached = attached or _shown_of_cards(message)
     if kind == "text" and attached:
         kind, text = "media", text or attached
     found.add(conversation, time, identity or author, author or identity, text, kind, source=source)
