@@ -25,7 +25,7 @@ KINDS = {
     "email": "e-mail addresses",
     "iban": "bank accounts with a right checksum",
     "card": "card numbers with a right checksum",
-    "code": "one-time codes and PINs",
+    "code": "one-time codes, PINs, and passwords with a digit",
     "phone": "phone numbers",
     "number": "other numbers of nine digits or more",
 }
