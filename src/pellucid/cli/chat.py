@@ -92,13 +92,16 @@ def _answer(conversation: Conversation, message: str) -> Generator[str] | None:
     if command == "/edit" and rest.strip():
         return conversation.edit(rest)
     if command == "/save" and rest.strip():
-        _save(conversation, Path(rest.strip()).expanduser())
+        _save(conversation, rest.strip())
     else:
         console.say("\n".join(f"  {name:<11} {about}" for name, about in COMMANDS.items()))
     return None
 
 
-def _save(conversation: Conversation, path: Path) -> None:
+def _save(conversation: Conversation, name: str) -> None:
+    from pellucid.text.files import expand_home
+
+    path = expand_home(Path(name))
     if not conversation.turns:
         raise InputError("nothing was said yet that could be saved")
     line = json.dumps({"messages": conversation.messages()}, ensure_ascii=False)

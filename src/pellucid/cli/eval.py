@@ -84,7 +84,9 @@ def _sort_out(arguments: list[str]) -> tuple[str | None, list[str]]:
     """The first argument is a run if it names one and a text follows."""
     from pathlib import Path
 
-    first = Path(arguments[0]).expanduser()
+    from pellucid.text.files import expand_home
+
+    first = expand_home(Path(arguments[0]))
     is_run = any((folder / "config.json").is_file() for folder in (first, Path("runs") / arguments[0]))
     if is_run and len(arguments) == 1:
         raise InputError("no text to score: name one after the run")
