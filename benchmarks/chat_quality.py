@@ -52,6 +52,16 @@ NAMED = "smollm2-135m-instruct"
 CHAT, WRITING, QUESTIONS = "topical_chat_valid_freq.jsonl", "tinyshakespeare.txt", "instruction-data.json"
 SPEED_STEPS = 5
 N_CONVERSATIONS, N_ASKED, N_TURNS = 600, 200, 3
+# about four minutes on two free cores
+SMALL = {
+    "n_layers": 4,
+    "d_model": 128,
+    "n_heads": 4,
+    "batch_size": 8,
+    "lr": 3e-3,
+    "dropout": 0.0,
+    "steps": 2000,
+}
 CONTEXT = 256  # characters that hold a question, its answer and some of what was before
 LONGEST_LINE = 80  # characters of a short question or answer
 
@@ -181,11 +191,11 @@ def speed(outcome: Outcome) -> None:
 # ---------------------------------------------------------------------- small models from scratch
 
 
-def small_base(folder: Path, data: Path, minutes: float) -> LoadedRun:
+def small_base(folder: Path, data: Path) -> LoadedRun:
     """A character model of a million characters of writing."""
     out = folder / "writing"
     outcome = pellucid.train(
-        data / WRITING, minutes=minutes, tokenizer="char", context_length=CONTEXT, out=out, observer=Said()
+        data / WRITING, tokenizer="char", context_length=CONTEXT, out=out, observer=Said(), **SMALL
     )
     assert outcome.validation
     print(f"    {outcome.validation.bits_per_byte:.3f} bits per byte of held-out writing")
@@ -308,7 +318,7 @@ def main() -> None:
             speed(outcome)
             beside(outcome)
         if "small" in args.parts:
-            base = small_base(folder, args.data, minutes=3)
+            base = small_base(folder, args.data)
             form(folder, base, args.data)
             canaries(two_people(folder, base)["mara"])
 
