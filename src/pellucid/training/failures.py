@@ -44,7 +44,7 @@ def diverged(loss: float, norm: float, rate: float, config: TrainConfig, machine
 
 def out_of_memory(config: TrainConfig, machine: Machine) -> OutOfMemory:
     """What to say when a step did not fit into memory, and how it would."""
-    batch, parts = config.batch_size, config.accumulate
+    batch, parts = config.batch_size // machine.processes, config.accumulate
     free = available_memory(machine.device) / 2**30
     more = next((n for n in range(2 * parts, batch + 1) if batch % n == 0), None)
     advice = (
