@@ -1,9 +1,6 @@
 """Several processes train one model: who they are, and what they say to one another.
 
-The only module that speaks to torch.distributed, and only where torchrun started more than one process. What the
-training code asks for is `Ranks`; by itself a process agrees with itself, sums what it has and waits for nobody.
-
-Processes are counted from 0 in code, as torch does ("rank"), and from 1 in messages.
+The only module that speaks to torch.distributed, and only where torchrun started more than one process.
 """
 
 from __future__ import annotations
@@ -13,15 +10,17 @@ import datetime
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pellucid.errors import InputError
+from pellucid.training.ranks import ALONE, Ranks, T
 
-T = TypeVar("T")
-PATIENCE = datetime.timedelta(days=1)  # process 1 may be told to pause, or read a text for hours before the others
+PATIENCE = datetime.timedelta(
+    days=1
+)  # process 1 may be told to pause, or read a text for hours before the others
 HEARD_SECONDS = 2.0  # that the others wait for process 1 to say the same of a failure
 PIECE = 1 << 28  # bytes of a tensor that are sent at once
 NEEDED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -30,78 +29,6 @@ LOST = ("gloo", "connection", "socket", "nccl", "timed out")  # how torch says t
 
 class PeerLost(RuntimeError):
     """Another process of the training has ended."""
-
-
-class Ranks:
-    """The processes of a training, seen from one of them; this one is alone."""
-
-    rank, world = 0, 1
-    local_rank, local_world = 0, 1  # on this machine
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this process decides, writes and speaks."""
-        return self.rank == 0
-
-    # ------------------------------------------------------------------ agreeing
-
-    def sums(self, numbers: Sequence[float]) -> list[float]:
-        """Each number summed over all processes, in float64."""
-        return [float(number) for number in numbers]
-
-    def add_up(self, tensor: Tensor) -> Tensor:
-        """`tensor` summed over all processes; in place."""
-        return tensor
-
-    def agree(self, value: T) -> T:
-        """What the first process gives, which must be JSON; what the others give does not matter."""
-        return value
-
-    def gather(self, value: T) -> list[T]:
-        """What each process gives, which must be JSON, in their order."""
-        return [value]
-
-    def share(self, tensors: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
-        """The tensors that the first process gives, on the CPU of each."""
-        return dict(tensors or {})
-
-    def in_turn(self) -> contextlib.AbstractContextManager[object]:
-        """Within, the first process of each machine comes before the others: what it keeps they find."""
-        return contextlib.nullcontext()
-
-    def led(
-        self, work: Callable[[Callable[[str], Callable[[], None]]], T], tasks: dict[str, Callable[[], None]]
-    ) -> T:
-        """The first process does `work`, the others what of `tasks` it asks all to do meanwhile.
-
-        Args:
-            work: is given what turns the name of a task into a function that lets all do it; its result is JSON.
-        """
-        return work(lambda name: tasks[name])
-
-    # ------------------------------------------------------------------ the model
-
-    def wrap(self, model: nn.Module) -> nn.Module:
-        """What to call in place of `model` in training, so that its gradients become the mean of all processes'."""
-        return model
-
-    def shard(self, model: nn.Module, device: str) -> None:
-        """Let each process keep a part of every weight alone; before there is an optimizer."""
-
-    def synced(self, wrapped: nn.Module, last: bool) -> contextlib.AbstractContextManager[object]:
-        """The context of one part of a batch: gradients are exchanged with the `last`."""
-        return contextlib.nullcontext()
-
-    def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors put together from their parts, on the first process; the others may get less."""
-        return dict(tensors)
-
-    def lockstep(self, model: nn.Module) -> contextlib.AbstractContextManager[bool]:
-        """The context in which `model` writes; gives whether this process takes part."""
-        return contextlib.nullcontext(True)
-
-
-ALONE = Ranks()
 
 
 class Group(Ranks):
@@ -123,6 +50,16 @@ class Group(Ranks):
 
     # ------------------------------------------------------------------ agreeing
 
+    def check(self, device: str) -> None:
+        if device == "mps":
+            raise InputError("several processes train on CPUs or on CUDA devices: add --device cpu")
+        there = torch.cuda.device_count()
+        if device != "cpu" and self.local_rank >= there:
+            raise InputError(
+                f"this machine has {there} GPU{'' if there == 1 else 's'}, and torchrun started "
+                f"{self.local_world} processes: start as many as there are GPUs, or add --device cpu"
+            )
+
     def sums(self, numbers: Sequence[float]) -> list[float]:
         return self.add_up(torch.tensor(numbers, dtype=torch.float64)).tolist()
 
@@ -132,10 +69,10 @@ class Group(Ranks):
         dist.all_reduce(tensor)
         return tensor
 
-    def agree(self, value: T) -> T:
+    def agree(self, value: Any) -> Any:
         return json.loads(self._broadcast_bytes(json.dumps(value).encode() if self.is_first else b""))
 
-    def gather(self, value: T) -> list[T]:
+    def gather(self, value: Any) -> list[Any]:
         import torch.distributed as dist
 
         own = _as_tensor(json.dumps(value).encode())
@@ -301,20 +238,19 @@ class Group(Ranks):
 
 
 @contextlib.contextmanager
-def processes(device: str = "auto") -> Iterator[Ranks]:
+def processes() -> Iterator[Ranks]:
     """The processes that torchrun started, connected; alone where it started one, or none.
 
-    Args:
-        device: "auto", "cpu" or "cuda": a process takes the GPU of its number on its machine.
+    Each takes the GPU of its number on its machine, if there is one, to be torch's device "cuda".
 
     Raises:
-        InputError: the machine has too few GPUs, or the processes cannot find one another.
+        InputError: the processes cannot find one another.
         PeerLost: another process failed.
     """
     if _world() == 1:
         yield ALONE
         return
-    group = _join(device)
+    group = _join()
     try:
         yield group
     except BaseException as error:
@@ -335,7 +271,7 @@ def _world() -> int:
 _groups = 0  # that this process was in: each needs its own words in the store
 
 
-def _join(device: str) -> Group:
+def _join() -> Group:
     global _groups
     import torch.distributed as dist
 
@@ -344,7 +280,7 @@ def _join(device: str) -> Group:
             f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {' and '.join(missing)} are not set: start several "
             "processes with torchrun (docs/scaling.md), or unset WORLD_SIZE"
         )
-    backend = _take_device(device)
+    backend = _take_device()
     _groups += 1
     try:
         store, rank, world = next(iter(dist.rendezvous("env://")))
@@ -353,23 +289,19 @@ def _join(device: str) -> Group:
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"the processes cannot find one another at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} "
-            f"({str(error).splitlines()[0]}): see docs/scaling.md, \"What each machine needs\""
+            f'({str(error).splitlines()[0]}): see docs/scaling.md, "What each machine needs"'
         ) from error
     return Group(rank, world, store)
 
 
-def _take_device(device: str) -> str:
-    """Make this process's GPU the current one, if it is to have one; returns what carries the messages."""
-    if device == "mps" or (device == "auto" and torch.backends.mps.is_available()):
-        raise InputError("several processes train on CPUs or on CUDA devices: add --device cpu")
-    if device == "cpu" or not torch.cuda.is_available():
+def _take_device() -> str:
+    """Make this process's GPU the current one, if there is one; returns what carries the messages.
+
+    Those of tensors on the CPU never wait for a GPU.
+    """
+    local = int(os.environ["LOCAL_RANK"])
+    if local >= torch.cuda.device_count():
         return "gloo"
-    local, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-    if local >= there:
-        raise InputError(
-            f"this machine has {there} GPU{'s' if there > 1 else ''}, and torchrun started more processes: "
-            f"start it with --nproc-per-node={there}, or add --device cpu"
-        )
     torch.cuda.set_device(local)
     return "cpu:gloo,cuda:nccl"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from pellucid.text.tokenizers.tokenizer import Tokenizer, parse_tokenizer
 from pellucid.training.checkpoints import Checkpoint, Checkpoints
-from pellucid.training.distributed import Ranks
 from pellucid.training.journal import Journal
+from pellucid.training.ranks import Ranks
 from pellucid.training.run_folder import RunFolder, find_run
 
 
@@ -108,9 +108,7 @@ def newest_shared(ranks: Ranks, run: RunFolder) -> tuple[Checkpoint, list[str]]:
     """As `Checkpoints.newest_sound`, read by the first process for all."""
     found, problems = run.checkpoints.newest_sound() if ranks.is_first else (None, [])
     if ranks.world > 1:
-        step, trainer, problems = ranks.agree(
-            [found and found.step, found and found.trainer, problems]
-        )
+        step, trainer, problems = ranks.agree([found and found.step, found and found.trainer, problems])
         model, optimizer = ranks.share(found and found.model), ranks.share(found and found.optimizer)
         found = Checkpoint(step, model, optimizer, trainer)
     assert found is not None

@@ -19,9 +19,9 @@ from pellucid.text.bigrams import PairCounts
 from pellucid.text.packing import Example, Rows
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.text.windows import consecutive_windows
-from pellucid.training.distributed import ALONE, Ranks
 from pellucid.training.gradients import summed_loss, to_batch
 from pellucid.training.machine import autocast
+from pellucid.training.ranks import ALONE, Ranks
 
 TOKENS_AT_ONCE = 8192  # bounds the memory of the logits
 WINDOWED_AT_ONCE = 1 << 20  # tokens made into windows at a time

@@ -71,7 +71,9 @@ def training_memory(
     """
     weights = (4 if frozen else 20 if config.ema else 16) * n_params(model)
     if shard:
-        weights = max(weights // processes + 8 * n_params(model) // max(1, model.n_layers), 4 * n_params(model))
+        weights = max(
+            weights // processes + 8 * n_params(model) // max(1, model.n_layers), 4 * n_params(model)
+        )
     length = config.window_of(model.context_length)
     if model.architecture == "bigram":
         per_token = 3 * model.vocab_size

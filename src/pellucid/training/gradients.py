@@ -17,8 +17,8 @@ from pellucid.model.config import IGNORE
 from pellucid.model.experts import loads, reset_loads, set_loads, take_balance_loss
 from pellucid.model.transformer import LanguageModel, next_token_loss
 from pellucid.training.config import TrainConfig
-from pellucid.training.distributed import ALONE, Ranks
 from pellucid.training.machine import Machine, autocast
+from pellucid.training.ranks import ALONE, Ranks
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,29 +20,28 @@ from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.model.experts import adjust_biases
 from pellucid.model.transformer import LanguageModel
-from pellucid.shell import quoted
 from pellucid.training import average
 from pellucid.training.average import AveragedWeights
 from pellucid.training.checkpoints import Checkpoint, Progress
 from pellucid.training.config import TrainConfig
 from pellucid.training.control import Control
 from pellucid.training.data import TrainingData
-from pellucid.training.distributed import ALONE, Ranks, full
+from pellucid.training.distributed import full
 from pellucid.training.evaluation import Score
-from pellucid.training.failures import Diverged, Interrupted, OutOfMemory, diverged, telling_out_of_memory
+from pellucid.training.failures import Diverged, OutOfMemory, diverged, interrupted, telling_out_of_memory
 from pellucid.training.gradients import Batches, BatchLoss, fill_gradients
 from pellucid.training.machine import Machine
 from pellucid.training.observer import EvalReport, Observer, StepReport
 from pellucid.training.optimizers import Optimizers, build_optimizers
 from pellucid.training.publishing import publish, publish_again, publish_copy
 from pellucid.training.randomness import gathered_states, seed_all, take_up_states
+from pellucid.training.ranks import ALONE, Ranks
 from pellucid.training.replies import ReplyData
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.schedules import Pace, rate_multiplier
 from pellucid.training.signals import Interruption
 from pellucid.training.weights import checkpoint_weights, load_checkpoint_weights
 
-EVALUATIONS = 10  # of a run, besides the one before its first step
 CHECKPOINT_SECONDS = 60.0
 TRAIN_SAMPLE_SHARE = 0.5  # of eval_tokens
 LEAST_TRAIN_SAMPLE = 1024  # tokens, where there is hardly a dev split
@@ -94,7 +93,7 @@ class Trainer:
         self._marks: deque[tuple[int, float, int]] = deque(maxlen=64)  # (step, seconds, tokens) just now
         self._evaluation_seconds = 0.0  # that the last one took, its checkpoint and sample included
         self._last_save = self._last_plan = time.monotonic()
-        self._saved_step = -1
+        self._saved_step = -1  # of the newest checkpoint
 
     # ------------------------------------------------------------------ starting and resuming
 
@@ -153,7 +152,7 @@ class Trainer:
         Raises:
             Interrupted: by SIGINT, SIGTERM or `Control.stop`, after saving.
             Diverged: before the optimizer step that would have spoiled the weights, after saving.
-            OutOfMemory: after saving.
+            OutOfMemory: after saving; of several processes at once, and the last checkpoint stands.
             OSError: the disk is full or fails; the last checkpoint stands.
         """
         self.model.train()
@@ -162,7 +161,7 @@ class Trainer:
             while True:
                 step = self.progress.step
                 self.progress.seconds = time.monotonic() + offset
-                if self._evaluation_due(step):
+                if self.pace.evaluation_due(step, self.config.eval_every):
                     self.save()
                     with self.average.applied():
                         self._evaluate()
@@ -200,8 +199,7 @@ class Trainer:
         return bool(stop), bool(asked), bool(save), total
 
     def _obey(self, interruption: Interruption) -> tuple[float, bool]:
-        """Pause, copy the weights or stop, as is asked for; gives the seconds paused, which nothing counts, and whether
-        to stop."""
+        """Do what is asked for; gives the seconds paused, which nothing counts, and whether to stop."""
         step, note = self.progress.step, self.observer.note
 
         def obey(together: Callable[[str], Callable[[], None]]) -> tuple[float, bool]:
@@ -222,11 +220,7 @@ class Trainer:
         """Raises: Interrupted, after saving."""
         self.save()
         self._publish_if_better()
-        where = quoted(self.run.path)
-        raise Interrupted(
-            f"stopped at step {self.progress.step:,}; everything is saved. Go on with "
-            f"`pellucid train --resume --out {where}`, or try `pellucid sample {where}`"
-        )
+        raise interrupted(self.run.path, self.progress.step)
 
     def _step(self, offset: float) -> None:
         """One optimizer step, from `accumulate` micro-batches."""
@@ -252,9 +246,8 @@ class Trainer:
             torch.set_rng_state(random)  # the step was not taken: it draws the same numbers when it is
             self.save()
             self._publish_if_none()
-            raise type(error)(
-                f"at step {progress.step + 1} {error}; step {progress.step} is saved"
-            ) from error
+            said = f"at step {progress.step + 1} {error}; step {progress.step} is saved"
+            raise type(error)(said) from error
         self.optimizers.step()
         adjust_biases(self.model)
 
@@ -271,9 +264,9 @@ class Trainer:
         Raises:
             OutOfMemory: says how the batch would fit.
         """
+        given = (self.model, self.windows, first_window, self.config, self.machine, self.ranks)
         with telling_out_of_memory(self.model, self.config, self.machine):
-            given = (self.model, self.windows, first_window, self.config, self.machine)
-            return fill_gradients(*given, self.ranks)
+            return fill_gradients(*given)
 
     def _gradient_norm(self) -> float:
         parameters = [p for p in self.model.parameters() if p.grad is not None]
@@ -291,9 +284,8 @@ class Trainer:
             return 0
         (first_step, first_seconds, _), (last_step, last_seconds, _) = self._marks[0], self._marks[-1]
         seconds_per_step = (last_seconds - first_seconds) / (last_step - first_step)
-        left = (
-            60 * self.config.minutes - progress.seconds - self._evaluations_left() * self._evaluation_seconds
-        )
+        evaluations = self.pace.evaluations_left(progress.step, self.config.eval_every)
+        left = 60 * self.config.minutes - progress.seconds - evaluations * self._evaluation_seconds
         total = progress.step + max(1, round(left / seconds_per_step))  # this step is taken in any case
         planned = self.pace.total_steps(progress.step)
         self._last_plan = now
@@ -306,20 +298,6 @@ class Trainer:
         self.observer.planned(step, total_steps)
 
     # ------------------------------------------------------------------ evaluating and saving
-
-    def _evaluations_left(self) -> float:
-        step = self.progress.step
-        if self.config.eval_every:
-            return (self.pace.total_steps(step) - step) / self.config.eval_every
-        return EVALUATIONS * (1 - self.pace.progress(step))
-
-    def _evaluation_due(self, step: int) -> bool:
-        if step == 0 or step >= self.pace.total_steps(step) or step in self.pace.extensions:
-            return True
-        if self.config.eval_every:
-            return step % self.config.eval_every == 0
-        passed = (int(EVALUATIONS * self.pace.progress(s)) for s in (step - 1, step))
-        return next(passed) < next(passed)
 
     def _checkpoint_due(self, step: int) -> bool:
         if step == self._saved_step:

@@ -7,7 +7,7 @@ from pellucid.model.transformer import LanguageModel
 from pellucid.training import average
 from pellucid.training.adapters import publish_adapters
 from pellucid.training.checkpoints import problem
-from pellucid.training.distributed import Ranks
+from pellucid.training.ranks import Ranks
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.weights import (
     checkpoint_weights,
@@ -42,7 +42,9 @@ def publish_again(run: RunFolder, model: LanguageModel, best: int, ranks: Ranks)
     if not adapted_layers(model):
         publish_weights(run.model_path, weights, best)
         return
-    now = {name: weight.clone() for name, weight in checkpoint_weights(model).items()}  # to merge them into the rest
+    now = {
+        name: weight.clone() for name, weight in checkpoint_weights(model).items()
+    }  # to merge them into the rest
     load_checkpoint_weights(model, weights, f"checkpoint {best}")
     publish_adapters(run, model)
     publish_weights(run.model_path, stored_weights(model), best)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pellucid.training.checkpoints import random_states, restore_random_states
-from pellucid.training.distributed import Ranks
+from pellucid.training.ranks import Ranks
 
 PREFIX = "random/"
 

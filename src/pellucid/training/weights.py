@@ -12,8 +12,9 @@ from pellucid.errors import InputError
 from pellucid.model.lora import adapted_layers, adapter_names
 from pellucid.model.transformer import LanguageModel
 from pellucid.training.checkpoints import load_tensors_and_metadata, save_tensors
-from pellucid.training.distributed import ALONE, Ranks, is_part, part
+from pellucid.training.distributed import is_part, part
 from pellucid.training.files import write_atomically
+from pellucid.training.ranks import ALONE, Ranks
 
 
 def stored_weights(model: LanguageModel) -> dict[str, Tensor]:
