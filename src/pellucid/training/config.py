@@ -11,6 +11,7 @@ from pellucid.training.schedules import Schedule
 
 OptimizerKind = Literal["adamw", "muon"]
 BUDGETS = ("minutes", "steps", "epochs", "train_tokens")
+SHARD = ("auto", "yes", "no")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,8 @@ class TrainConfig:
         patience: evaluations without a better dev loss before stopping; 0 never stops.
         dev_fraction: share of the training text held out for choosing the best weights.
         plain: take the plain path, without speed-ups, for comparison.
+        shard: of several processes, whether each keeps a part of the weights alone: "yes", "no", or "auto", where
+            one device's memory is too small for all.
 
     Raises:
         InputError: a value is out of range, or not exactly one budget is given.
@@ -63,6 +66,7 @@ class TrainConfig:
     device: str = "auto"
     precision: str = "auto"
     plain: bool = False
+    shard: str = "auto"
     sample_prompt: str = ""
     sample_tokens: int = 120
     sample_temperature: float = 0.8
@@ -79,6 +83,8 @@ class TrainConfig:
                 raise InputError(
                     f"{name} {getattr(self, name)!r} is unknown: choose {' or '.join(get_args(kind))}"
                 )
+        if self.shard not in SHARD:
+            raise InputError(f"--shard takes {', '.join(SHARD)}, not {self.shard!r}")
         ranges = {
             **dict.fromkeys(BUDGETS, (0, 1e15)),
             "window": (0, 1 << 24),
@@ -121,6 +127,22 @@ class TrainConfig:
     def window_of(self, context_length: int) -> int:
         """Tokens of a window where the model sees `context_length`."""
         return min(self.window or context_length, context_length)
+
+    def share_of(self, processes: int) -> int:
+        """Windows of a batch that each of so many processes reads.
+
+        Raises:
+            InputError: they cannot be shared out evenly.
+        """
+        each, rest = divmod(self.batch_size, processes * self.accumulate)
+        if rest:
+            fits = (each + 1) * processes * self.accumulate
+            parts = f", each in {self.accumulate} parts" if self.accumulate > 1 else ""
+            raise InputError(
+                f"a batch of {self.batch_size} cannot be shared out evenly among {processes} processes{parts}: "
+                f"give --batch-size {fits}, or start a number of processes that divides it"
+            )
+        return self.batch_size // processes
 
     def planned_steps(self, windows_per_epoch: int, context_length: int) -> int | None:
         """Steps the budget buys; None when only the clock can tell."""

@@ -265,7 +265,7 @@ def known_replies(
     options = dataclasses.replace(options, as_name=known["chats"]["assistant"], anyway=True)
     text = sources or own_sources(known["sources"], run.path / UPLOADED)
     examples = read_conversations(text, options, lambda _: None)
-    template = Template(stored["template"], load_tokenizer(run.tokenizer_path))
+    template = Template(stored["template"], run.tokenizer())
     window = known["chats"]["window"]
     data = reply_data(template, examples, text, options, window, window, lambda _: None)
     if data.record["fingerprint"] != known["fingerprint"]:
