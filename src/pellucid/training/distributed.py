@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -147,8 +148,10 @@ class Group(Ranks):
         if self._wrapped is None or self._wrapped[0] is not model:
             from torch.nn.parallel import DistributedDataParallel
 
-            # buffers count what each process read: the training loop adds them up
-            wrapped = DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+            with warnings.catch_warnings():  # of a newer name for what torch 2.9 knows by this one alone
+                warnings.simplefilter("ignore", FutureWarning)
+                # buffers count what each process read: the training loop adds them up
+                wrapped = DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
             self._wrapped = (model, wrapped)
         return self._wrapped[1]
 
