@@ -55,7 +55,9 @@ def test_resumed_on_two_is_to_the_bit_as_never_stopped(
     assert bits_of(copy) == bits_of(tmp_path / "run")
 
 
-@pytest.mark.parametrize(("before", "after", "shard"), [(2, 1, "no"), (1, 2, "no"), (2, 1, "yes"), (1, 2, "yes")])
+@pytest.mark.parametrize(
+    ("before", "after", "shard"), [(2, 1, "no"), (1, 2, "no"), (2, 1, "yes"), (1, 2, "yes")]
+)
 def test_another_number_of_processes_goes_on_with_the_same_run(
     launch_all: LaunchAll, command: list[object], tmp_path: Path, before: int, after: int, shard: str
 ):
@@ -64,7 +66,9 @@ def test_another_number_of_processes_goes_on_with_the_same_run(
     all_done(launch_all(before, *command, tmp_path / "run", "--dropout", 0, "--shard", shard))
     copy = back_to(tmp_path / "run", STEPS - 2, tmp_path / "copy")
     all_done(launch_all(after, "train", "--resume", "--out", copy))
-    ends = (RunFolder(run).checkpoints.path(STEPS) / "model.safetensors" for run in (tmp_path / "straight", copy))
+    ends = (
+        RunFolder(run).checkpoints.path(STEPS) / "model.safetensors" for run in (tmp_path / "straight", copy)
+    )
     weights, others = map(load_file, ends)
     for name, weight in weights.items():
         assert torch.allclose(weight, others[name], rtol=0, atol=1e-5 * STEPS), name
@@ -123,7 +127,9 @@ def test_a_text_that_is_another_elsewhere_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_bounded_by_minutes_ends_for_all_at_once(launch_all: LaunchAll, command: list[object], tmp_path: Path):
+def test_a_run_bounded_by_minutes_ends_for_all_at_once(
+    launch_all: LaunchAll, command: list[object], tmp_path: Path
+):
     place = command.index("--steps")
     bounded = [*command[:place], "--minutes", 0.03, *command[place + 2 :]]
     all_done(launch_all(2, *bounded, tmp_path / "run"))

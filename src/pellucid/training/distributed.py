@@ -151,7 +151,9 @@ class Group(Ranks):
             with warnings.catch_warnings():  # of a newer name for what torch 2.9 knows by this one alone
                 warnings.simplefilter("ignore", FutureWarning)
                 # buffers count what each process read: the training loop adds them up
-                wrapped = DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+                wrapped = DistributedDataParallel(
+                    model, broadcast_buffers=False, gradient_as_bucket_view=True
+                )
             self._wrapped = (model, wrapped)
         return self._wrapped[1]
 
@@ -163,7 +165,8 @@ class Group(Ranks):
         mesh = init_device_mesh(device, (self.world,))
         for block in getattr(model, "blocks", ()):
             fully_shard(block, mesh=mesh)
-        fully_shard(model, mesh=mesh)
+        # by default what is outside blocks would stay whole after a forward pass, and old when the weights are swapped
+        fully_shard(model, mesh=mesh, reshard_after_forward=True)
 
     def synced(self, wrapped: nn.Module, last: bool) -> contextlib.AbstractContextManager[object]:
         """Sharded gradients are exchanged with every part: waiting for the last would keep them whole meanwhile."""
