@@ -22,13 +22,30 @@ import torch
 
 from pellucid.training.run_folder import RunFolder
 
-MODEL = ("--tokenizer", "char", "--n-layers", "4", "--n-heads", "4", "--d-model", "128", "--context-length", "128")
+MODEL = (
+    "--tokenizer",
+    "char",
+    "--n-layers",
+    "4",
+    "--n-heads",
+    "4",
+    "--d-model",
+    "128",
+    "--context-length",
+    "128",
+)
 WARM_UP = 5  # steps that do not count
 
 
 def speed(processes: int, batch_size: int, steps: int, text: Path, out: Path) -> float:
     """Tokens a second of a training, by the times that its steps ended at."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={processes}",
+    ]
     budget = ("--steps", steps, "--batch-size", batch_size, "--eval-every", steps, "--dropout", 0)
     place = ("--device", "cpu", "--precision", "float32", "--out", out)
     command = [*launcher, "-m", "pellucid", "train", text, *MODEL, *budget, *place]
@@ -42,7 +59,9 @@ def speed(processes: int, batch_size: int, steps: int, text: Path, out: Path) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=8)
@@ -51,7 +70,9 @@ def main() -> None:
     pairs: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "text.txt"
-        text.write_text("".join(f"{n} times {n + 1} is {n * (n + 1)}.\n" for n in range(20_000)), encoding="utf-8")
+        text.write_text(
+            "".join(f"{n} times {n + 1} is {n * (n + 1)}.\n" for n in range(20_000)), encoding="utf-8"
+        )
         for repeat in range(args.repeats):
             one, several = (
                 speed(count, args.batch_size * count, args.steps, text, Path(folder) / f"{repeat}-{count}")

@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,8 @@ from pellucid.training.ranks import ALONE, Ranks, T
 PATIENCE = datetime.timedelta(
     days=1
 )  # process 1 may be told to pause, or read a text for hours before the others
-HEARD_SECONDS = 2.0  # that the others wait for process 1 to say the same of a failure
+HEARD_SECONDS = 2.0  # that a process which fails waits for another to say the same
+AGENT_STORE = "TORCHELASTIC_USE_AGENT_STORE"  # "True" where torchrun itself keeps the words
 PIECE = 1 << 28  # bytes of a tensor that are sent at once
 NEEDED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 LOST = ("gloo", "connection", "socket", "nccl", "timed out")  # how torch says that a process is gone
@@ -147,8 +149,12 @@ class Group(Ranks):
         if self._wrapped is None or self._wrapped[0] is not model:
             from torch.nn.parallel import DistributedDataParallel
 
-            # buffers count what each process read: the training loop adds them up
-            wrapped = DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+            with warnings.catch_warnings():  # of a newer name for what torch 2.9 knows by this one alone
+                warnings.simplefilter("ignore", FutureWarning)
+                # buffers count what each process read: the training loop adds them up
+                wrapped = DistributedDataParallel(
+                    model, broadcast_buffers=False, gradient_as_bucket_view=True
+                )
             self._wrapped = (model, wrapped)
         return self._wrapped[1]
 
@@ -160,7 +166,8 @@ class Group(Ranks):
         mesh = init_device_mesh(device, (self.world,))
         for block in getattr(model, "blocks", ()):
             fully_shard(block, mesh=mesh)
-        fully_shard(model, mesh=mesh)
+        # by default what is outside blocks would stay whole after a forward pass, and old when the weights are swapped
+        fully_shard(model, mesh=mesh, reshard_after_forward=True)
 
     def synced(self, wrapped: nn.Module, last: bool) -> contextlib.AbstractContextManager[object]:
         """Sharded gradients are exchanged with every part: waiting for the last would keep them whole meanwhile."""
@@ -202,22 +209,34 @@ class Group(Ranks):
         """
         if _is_lost(error):
             raise PeerLost(self._why_lost()) from error
+        if self.is_first:
+            self._tell(str(error))
+            if (
+                os.environ.get(AGENT_STORE) != "True"
+            ):  # then the words go with this process: let the others read them
+                self._wait(range(1, self.world))
+            return
+        heard = self._heard(0)  # first, so that it may end once this process has spoken
         self._tell(str(error))
-        if not self.is_first and self._heard(0, HEARD_SECONDS) == str(error):
+        if heard == str(error):
             error.args = ("",)  # process 1 says it
 
     def _tell(self, message: str) -> None:
         with contextlib.suppress(RuntimeError):  # the store may be gone with the process that kept it
             self.store.set(f"failed/{self.rank}", json.dumps([self.node, message]))
 
-    def _heard(self, rank: int, seconds: float) -> str | None:
-        """What a process said of its failure, within some seconds."""
-        key = f"failed/{rank}"
-        try:
-            self.store.wait([key], datetime.timedelta(seconds=seconds))
-            return json.loads(self.store.get(key))[1]
-        except RuntimeError:
-            return None
+    def _wait(self, ranks: Sequence[int]) -> None:
+        """Until they have said why they failed, or too long."""
+        with contextlib.suppress(RuntimeError):
+            self.store.wait([f"failed/{rank}" for rank in ranks], datetime.timedelta(seconds=HEARD_SECONDS))
+
+    def _heard(self, rank: int) -> str | None:
+        """What a process says of its failure; None where it says nothing soon."""
+        self._wait([rank])
+        with contextlib.suppress(RuntimeError):
+            if self.store.check([f"failed/{rank}"]):
+                return json.loads(self.store.get(f"failed/{rank}"))[1]
+        return None
 
     def _why_lost(self) -> str:
         """One sentence; none where the process that failed has said its own in the same terminal."""

@@ -5,6 +5,7 @@ Shapes: W windows, T context length, V vocabulary.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from pellucid.model.config import IGNORE
 from pellucid.model.transformer import LanguageModel, next_token_loss
@@ -19,6 +21,7 @@ from pellucid.text.bigrams import PairCounts
 from pellucid.text.packing import Example, Rows
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.text.windows import consecutive_windows
+from pellucid.training.distributed import is_sharded
 from pellucid.training.gradients import summed_loss, to_batch
 from pellucid.training.machine import autocast
 from pellucid.training.ranks import ALONE, Ranks
@@ -93,7 +96,7 @@ class Evaluator:
                 for start in range(0, len(inputs), at_once):
                     yield inputs[start : start + at_once], targets[start : start + at_once]
 
-        with torch.inference_mode(), autocast(device, precision):
+        with _without_gradients(model), autocast(device, precision):
             for inputs, targets in shares.own(batches()):
                 x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device)
                 shares.sums.append(next_token_loss(model(x), y, reduction="sum").item())
@@ -160,7 +163,7 @@ class ReplyEvaluator(Evaluator):
                 tallies.append(self._tally(targets))
                 yield arrays
 
-        with torch.inference_mode(), autocast(device, precision):
+        with _without_gradients(model), autocast(device, precision):
             for arrays in shares.own(batches()):
                 shares.sums.append(summed_loss(model, to_batch(arrays, device)).item())
         model.train(was_training)
@@ -195,6 +198,11 @@ class _Shares:
         for number in range(self.n_batches):
             total += every[number % self.ranks.world][number // self.ranks.world]
         return total
+
+
+def _without_gradients(model: nn.Module) -> contextlib.AbstractContextManager[object]:
+    """What a sharded model first puts together it keeps for training, where inference mode's tensors cannot be used."""
+    return torch.no_grad() if is_sharded(model) else torch.inference_mode()
 
 
 def _score(total: float, tallies: Sequence[tuple[int, int, int]]) -> Score:

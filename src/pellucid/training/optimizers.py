@@ -57,10 +57,9 @@ class Muon(torch.optim.Optimizer):
             gradients = [weight.grad for weight in weights]
             momenta = [self.state[weight]["momentum"] for weight in weights]
             torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
-            directions = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov's look ahead
+            directions = _looked_ahead(gradients, momenta, group["momentum"])
             if group["weight_decay"]:
                 torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-            directions = [full(direction) for direction in directions]
             updated = [
                 torch.zeros_like(direction) if is_part(weight) else weight
                 for weight, direction in zip(weights, directions, strict=True)
@@ -80,6 +79,15 @@ class Muon(torch.optim.Optimizer):
             for weight, target in zip(weights, updated, strict=True):
                 if target is not weight:
                     weight.add_(part(target, weight))
+
+
+def _looked_ahead(gradients: list[Tensor], momenta: list[Tensor], momentum: float) -> list[Tensor]:
+    """Nesterov's directions, whole."""
+    if not any(map(is_part, gradients)):
+        return torch._foreach_lerp(gradients, momenta, momentum)
+    ahead = [gradient.clone() for gradient in gradients]  # parts of tensors are only changed in place
+    torch._foreach_lerp_(ahead, momenta, momentum)
+    return [full(each) for each in ahead]
 
 
 def _by_shape(blocks: list[tuple[Tensor, Tensor]]) -> Iterator[tuple[list[Tensor], Tensor]]:
