@@ -343,3 +343,19 @@ def test_too_little_memory_is_refused_before_a_run_is_made(
     before = snapshot(here)
     check(cli(*TRAIN, "--steps", 8), "GiB are free", "add --accumulate")
     assert snapshot(here) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("finetune", "~nobody-here/chat.zip"),
+        ("chat", "~nobody-here/run"),
+        ("audit", "~nobody-here/run"),
+        ("eval", "~nobody-here/run", "farm.txt"),
+        ("train", "~nobody-here/farm.txt"),
+        ("train", "farm.txt", "--config", "~nobody-here/mine.toml"),
+    ],
+    ids=" ".join,
+)
+def test_the_home_of_nobody(cli: Cli, arguments: tuple[str, ...]):
+    check(cli(*arguments))

@@ -65,6 +65,10 @@ def test_saved_conversations_are_what_finetune_reads(typed: Callable[..., Any], 
     assert (told["format"], told["as"]["name"]) == ("messages", "assistant")
 
 
+def test_quit_ends(typed: Callable[..., Any]):
+    assert [speaker for speaker, _ in said(typed("The cat", "/quit", "The dog"))] == ["YOU", "PELLUCID"]
+
+
 def test_a_model_has_the_name_of_whom_it_learned_to_answer_as(typed: Callable[..., Any], finished_run: Path):
     path = finished_run / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
@@ -77,12 +81,14 @@ def test_a_model_has_the_name_of_whom_it_learned_to_answer_as(typed: Callable[..
 
 def test_what_cannot_be_done_does_not_end_the_conversation(typed: Callable[..., Any], here: Path):
     result = typed(
-        "/retry", "/edit x", "/save talk.jsonl", "/nope", "/edit", "The cat", "/save missing/talk.jsonl"
+        *("/retry", "/edit x", "/save talk.jsonl", "/nope", "/edit", "The cat"),
+        *("/save missing/talk.jsonl", "/save ~nobody-here/talk.jsonl"),
     )
     assert [speaker for speaker, _ in said(result)] == ["YOU", "PELLUCID"]
     assert result.err.count("nothing was said yet") == 3
     assert result.err.count("/save FILE") == 2, "what commands there are"
     assert "missing/talk.jsonl cannot be written" in result.err
+    assert "~nobody-here/talk.jsonl cannot be written" in result.err
     assert not (here / "talk.jsonl").exists()
 
 

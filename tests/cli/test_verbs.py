@@ -178,6 +178,21 @@ def test_eval_says_when_overlap_cannot_be_checked(cli: Cli, finished_run: Path, 
     assert parse_json(result)["overlap"] is None
 
 
+def test_eval_of_a_model_tuned_on_a_chat_knows_what_it_learned(
+    cli: Cli, finished_run: Path, here: Path, grammar: Callable[..., str]
+):
+    said = [grammar(6, seed=n) for n in range(10)]
+    messages = [[{"role": "user", "content": "The"}, {"role": "assistant", "content": each}] for each in said]
+    (here / "talk.jsonl").write_text("".join(json.dumps({"messages": each}) + "\n" for each in messages))
+    flags = ("--anyway", "--steps", 2, "--out", "runs/talk", "--precision", "float32")
+    tuned = cli("finetune", finished_run, "talk.jsonl", *flags)
+    assert tuned.code == 0, tuned.err
+    (here / "seen.txt").write_text(said[0])
+    assert parse_json(cli("eval", "talk", "seen.txt", "--json"))["overlap"] > 0.5
+    (here / "other.txt").write_text("quite another thing altogether, with nothing in common " * 20)
+    assert parse_json(cli("eval", "talk", "other.txt", "--json"))["overlap"] == 0
+
+
 def test_runs_lists_what_there_is(cli: Cli, finished_run: Path):
     result = cli("runs", "--json")
     assert result.code == 0, result.err

@@ -6,9 +6,16 @@ from collections.abc import Collection, Generator, Sequence
 import pytest
 
 from pellucid.errors import InputError
-from pellucid.generation.conversation import Conversation, Turn, conversation_prompt
+from pellucid.generation.conversation import (
+    Conversation,
+    Speakers,
+    TemplateForm,
+    Turn,
+    conversation_prompt,
+)
 from pellucid.generation.engine import Engine
 from pellucid.generation.options import CHAT_DEFAULTS, SamplingOptions
+from pellucid.text.template import Template
 
 
 class ScriptedEngine(Engine):
@@ -211,3 +218,38 @@ def test_unknown_characters_are_counted_in_what_was_just_written_alone(inner):
     assert notes == [
         "2 of the prompt's characters never occurred in training ('§'): they are read as unknown."
     ]
+
+
+# ---------------------------------------------------------------------- a template's form
+
+
+def shown(chars, turns: Sequence[tuple[str, str]], room: int, preface: str = "") -> tuple[str, list[str]]:
+    """What is read of a conversation, its marks by their names, and the notes."""
+    form = TemplateForm(Speakers(), Template("markers", chars))
+    ids, notes = form.prompt([Turn(*turn) for turn in turns], room, preface)
+    assert len(ids) <= room
+    return chars.decode(ids, keep_special=True), notes
+
+
+def test_a_message_that_is_too_long_loses_its_beginning_and_not_its_frame(chars):
+    text, notes = shown(chars, [("YOU", "so"), ("MODEL", "on"), ("YOU", "to be " * 20 + "is")], 30, "be")
+    assert text.startswith("<|system|>be<|end|><|user|>") and text.endswith("is<|end|><|assistant|>")
+    assert [note.split()[:2] for note in notes] == [["This", "model"], ["The", "message"]]
+
+
+def test_a_system_text_that_is_too_long_leaves_room_for_the_message(chars):
+    text, notes = shown(chars, [("YOU", "so")], 40, "to be or not " * 20)
+    assert text.startswith("<|system|>") and text.endswith("<|end|><|user|>so<|end|><|assistant|>")
+    assert len(notes) == 1 and notes[0].startswith("The text before the conversation")
+
+
+@pytest.mark.parametrize(
+    ("turns", "read"),
+    [
+        ([], "<|user|><|end|>"),
+        ([("MODEL", "so")], "<|user|><|end|><|assistant|>so<|end|>"),
+        ([("YOU", "so"), ("YOU", "on")], "<|user|>so\non<|end|>"),  # a reply that was stopped at once
+    ],
+)
+def test_turns_are_written_as_training_had_them(chars, turns, read):
+    assert shown(chars, turns, 100) == (f"{read}<|assistant|>", [])

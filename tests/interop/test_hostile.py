@@ -18,6 +18,7 @@ from pellucid.interop.gguf import read_gguf
 from pellucid.interop.importing import import_model
 from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.tensors import TensorFiles
+from pellucid.model.config import LARGEST
 
 HUGE = (1 << 63) - 1
 LIMITS = (1 << 31, 1 << 32, 1 << 62, HUGE, 1 << 63, (1 << 64) - 1)
@@ -275,4 +276,15 @@ def test_a_tensor_in_a_type_that_is_not_read(tmp_path: Path):
     fast.save_pretrained(tmp_path / "model")
     with pytest.raises(InputError, match=r"in F64: the types that are read are F32, F16, BF16"):
         import_model(tmp_path / "model", "imported")
+    assert not Path("imported").exists()
+
+
+def test_a_number_of_layers_is_not_believed(tmp_path: Path):
+    """Planning for millions of layers would fill the memory before the first tensor is missed."""
+    folder = llama_folder(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["num_hidden_layers"] = LARGEST
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(InputError, match=r"tensors, and its configuration asks for 16,777,216 layers"):
+        import_model(folder, "imported")
     assert not Path("imported").exists()

@@ -103,3 +103,18 @@ def test_wanted_positions_have_the_logits_they_have_among_all(settings):
     torch.testing.assert_close(
         next_token_loss(some, targets[wanted], "sum"), next_token_loss(everything, targets, "sum")
     )
+
+
+def test_adapters_in_bfloat16(build):
+    """Autocast, which a GPU trains in, computes the layers in bfloat16 and leaves the adapters in float32."""
+    model = build(activation="swiglu")
+    add_adapters(model, ALL)
+    shaken(model)
+    exact = model(IDS)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(IDS)
+    assert rough.dtype == torch.bfloat16
+    assert (rough.float() - exact).abs().max() < 0.05 * exact.abs().max()
+    rough.float().square().sum().backward()
+    grads = [p.grad for name, p in model.named_parameters() if ".lora_" in name]
+    assert all(grad is not None and grad.dtype == torch.float32 for grad in grads)

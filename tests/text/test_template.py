@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.errors import InputError
-from pellucid.text.template import CHATML_MARKERS, Template, Turn, last_turns, template_of
+from pellucid.text.template import CHATML_MARKERS, Template, Turn, as_learned, last_turns, template_of
 from pellucid.text.tokenizers.bpe import train_bpe
 from pellucid.text.tokenizers.char import CharTokenizer
 from pellucid.text.tokenizers.tokenizer import CHAT_MARKERS, Tokenizer
@@ -108,3 +108,20 @@ def test_old_turns_are_left_out_whole_and_the_system_turn_stays():
     assert last_turns(template, said, 6 + 7 * 3 + frame) == said
     assert last_turns(template, said, 6 + 7 * 3 + frame - 1) == [said[0], *said[2:]]
     assert last_turns(template, said, 1) == [said[0], said[3]]
+
+
+def test_what_is_left_of_a_long_conversation_begins_with_what_was_said_to_the_assistant():
+    template = Template("markers", CHARS)
+    said = [Turn("user", "aaaaa"), Turn("assistant", "b"), Turn("user", "c")]
+    room = len(template.prompt(said)) - 1
+    assert last_turns(template, said, room) == said[2:]
+    assert last_turns(template, said[1:], room) == said[1:], "nothing had to go"
+
+
+def test_turns_are_put_as_conversations_are_learned():
+    assert as_learned([]) == []
+    ask, more, answer = Turn("user", "a"), Turn("user", "b"), Turn("assistant", "c")
+    assert as_learned([ask, more, answer]) == [Turn("user", "a\nb"), answer]
+    assert as_learned([answer, ask]) == [Turn("user", ""), answer, ask]
+    system = Turn("system", "s")
+    assert as_learned([system, answer]) == [system, Turn("user", ""), answer]

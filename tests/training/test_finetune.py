@@ -179,3 +179,17 @@ def test_under_200_replies_only_anyway(base: Path, tmp_path: Path):
         tuned(base, source, tmp_path / "run")
     run = tuned(base, source, tmp_path / "run", chats=ChatOptions("Bob", anyway=True), steps=3)
     assert run.finished is not None
+
+
+def test_a_recipe_of_ones_own_is_kept_with_adapters(base: Path, chat: Path, tmp_path: Path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('about = "mine"\n[training]\nlr = 2e-4\nmin_lr = 1e-4\n', encoding="utf-8")
+    run = tuned(base, chat, tmp_path / "run", lora=LoRA(2), lr=None, config=str(recipe), steps=2)
+    training = run.config()["training"]
+    assert (training["lr"], training["min_lr"]) == (2e-4, 1e-4)
+
+
+def test_adapters_take_no_other_optimizer(base: Path, chat: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="trained with adamw, not muon"):
+        tuned(base, chat, tmp_path / "run", lora=LoRA(2), optimizer="muon")
+    assert not (tmp_path / "run").exists()

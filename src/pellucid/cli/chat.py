@@ -22,6 +22,7 @@ COMMANDS = {
     "/edit TEXT": "say TEXT instead of the last message",
     "/save FILE": "add the conversation to FILE, as a JSON line that finetune reads",
     "/help": "these commands",
+    "/quit": "end",
 }
 
 
@@ -91,13 +92,16 @@ def _answer(conversation: Conversation, message: str) -> Generator[str] | None:
     if command == "/edit" and rest.strip():
         return conversation.edit(rest)
     if command == "/save" and rest.strip():
-        _save(conversation, Path(rest.strip()).expanduser())
+        _save(conversation, rest.strip())
     else:
         console.say("\n".join(f"  {name:<11} {about}" for name, about in COMMANDS.items()))
     return None
 
 
-def _save(conversation: Conversation, path: Path) -> None:
+def _save(conversation: Conversation, name: str) -> None:
+    from pellucid.text.files import expand_home
+
+    path = expand_home(Path(name))
     if not conversation.turns:
         raise InputError("nothing was said yet that could be saved")
     line = json.dumps({"messages": conversation.messages()}, ensure_ascii=False)
@@ -121,13 +125,13 @@ def _show(name: str, reply: Generator[str]) -> None:
 
 
 def _messages(user: str) -> Iterator[str]:
-    """What the person types, until an empty line or the end."""
+    """What the person types, until an empty line, `/quit` or the end."""
     asking = sys.stdin.isatty()
     while True:
         if asking:
             sys.stderr.write(f"{user}: ")
             sys.stderr.flush()
         line = sys.stdin.readline()
-        if not line.strip():
+        if line.strip() in ("", "/quit"):
             return
         yield line.strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, make_parser
@@ -11,6 +11,7 @@ from pellucid.errors import InputError
 from pellucid.shell import quoted
 
 if TYPE_CHECKING:
+    from pellucid.api import LoadedRun
     from pellucid.text.documents import Corpus
 
 
@@ -44,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
     score = Evaluator(run.tokenizer, run.model.config.context_length).score(run.model, tokens, run.device)
     if not score.n_tokens:
         raise InputError("the text is too short to score: it needs at least two tokens")
-    overlap = _overlap(run.folder.config(), corpus)
+    overlap = _overlap(run, corpus)
     console.say(f"{run.folder.path} on {corpus.name}: {score.n_tokens:,} tokens, {score.n_bytes:,} bytes")
     print(f"loss           {score.loss:.4f} nats a token")
     print(f"perplexity     {score.perplexity:.3f}")
@@ -83,28 +84,42 @@ def _sort_out(arguments: list[str]) -> tuple[str | None, list[str]]:
     """The first argument is a run if it names one and a text follows."""
     from pathlib import Path
 
-    first = Path(arguments[0]).expanduser()
+    from pellucid.text.files import expand_home
+
+    first = expand_home(Path(arguments[0]))
     is_run = any((folder / "config.json").is_file() for folder in (first, Path("runs") / arguments[0]))
     if is_run and len(arguments) == 1:
         raise InputError("no text to score: name one after the run")
     return (arguments[0], arguments[1:]) if is_run else (None, arguments)
 
 
-def _overlap(config: dict[str, Any], corpus: Corpus) -> float | None:
+def _overlap(run: LoadedRun, corpus: Corpus) -> float | None:
     """Share of the text that stands in the run's training split; None if that can no longer be read."""
     from pellucid.text.overlap import overlap
-    from pellucid.text.sources import read
-    from pellucid.text.splits import split
-    from pellucid.training.prepared import prepared_folder
 
-    if "imported" in config:
-        return None
-    if any(map(prepared_folder, config["data"]["sources"])):
-        return None  # tokens are there, but going through all of a large text would take too long
     try:
-        known = read(config["data"]["sources"])
+        kept = _training_texts(run)
     except InputError:
         return None
-    splits = config["data"]["splits"]
-    kept = split(known.documents, seed=splits["seed"], dev_fraction=splits["dev_fraction"]).train
-    return overlap((d.text for d in corpus.documents), (d.text for d in kept))
+    return None if kept is None else overlap((document.text for document in corpus.documents), kept)
+
+
+def _training_texts(run: LoadedRun) -> list[str] | None:
+    """Raises: InputError where they cannot be read any more."""
+    from pellucid.text.sources import read
+    from pellucid.text.splits import split
+    from pellucid.training.conversations import known_conversations
+    from pellucid.training.prepared import prepared_folder
+
+    config = run.folder.config()
+    if "imported" in config:
+        return None
+    data = config["data"]
+    if "chats" in data:
+        learned = known_conversations(run.folder, data).train
+        return [turn.text for conversation in learned for turn in conversation.turns]
+    if any(map(prepared_folder, data["sources"])):
+        return None  # tokens are there, but going through all of a large text would take too long
+    known, splits = read(data["sources"]), data["splits"]
+    train = split(known.documents, seed=splits["seed"], dev_fraction=splits["dev_fraction"]).train
+    return [document.text for document in train]

@@ -143,10 +143,11 @@ def _start(args: argparse.Namespace, settings: dict[str, Any]) -> Outcome:
 
 def _run_and_data(given: list[str]) -> tuple[str | None, list[str]]:
     """The first is a run if it is one, and is no text."""
+    from pellucid.text.files import expand_home
     from pellucid.training.run_folder import RUNS, is_run
 
     first, *rest = given
-    if is_run(Path(first).expanduser()) or is_run(RUNS / first):
+    if is_run(expand_home(Path(first))) or is_run(RUNS / first):
         if not rest:
             raise InputError(f"{first} is a run: name what it is to learn from, too")
         return first, rest

@@ -60,13 +60,14 @@ def train_on_page(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, jobs: Jobs) -> Path:
     """Where it will train."""
+    from pellucid.text.files import expand_home
     from pellucid.text.sources import slug
     from pellucid.training.run_folder import find_run
 
     if args.resume:
         return find_run(args.out).path.resolve()
     if args.out:
-        return Path(args.out).expanduser().resolve()
+        return expand_home(Path(args.out)).resolve()
     first = Path(args.text[0])
     more = f"-plus-{len(args.text) - 1}" if len(args.text) > 1 else ""
     return jobs.next_run(slug(first.stem if first.is_file() else first.name) + more)

@@ -39,6 +39,7 @@ def preview_chat(args: argparse.Namespace) -> None:
     from pellucid.text.chats.sessions import GAP_MINUTES
     from pellucid.text.chats.survey import survey
     from pellucid.text.chats.whatsapp.dates import AmbiguousDates
+    from pellucid.text.files import expand_home
 
     gap = GAP_MINUTES if args.gap is None else args.gap
     try:
@@ -48,7 +49,7 @@ def preview_chat(args: argparse.Namespace) -> None:
         raise
     found, protected = survey(chats, args.as_, gap_minutes=gap, keep=kinds_to_keep(args), names=args.names)
     if args.jsonl:
-        write_neutral(protected.chats.messages, Path(args.jsonl).expanduser())
+        write_neutral(protected.chats.messages, expand_home(Path(args.jsonl)))
     told = consent.say_once()
     show(found, gap)
     expected = _outlook(args, found)

@@ -22,7 +22,7 @@ from pellucid.errors import InputError
 from pellucid.generation.engine import Engine, unknown_note
 from pellucid.generation.options import CHAT_DEFAULTS, SamplingOptions
 from pellucid.generation.text_stream import StopFinder
-from pellucid.text.template import Template, last_turns
+from pellucid.text.template import Template, as_learned, last_turns
 from pellucid.text.template import Turn as TemplateTurn
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.text.wording import only_the_last
@@ -246,22 +246,34 @@ class TemplateForm:
     def prompt(
         self, turns: Sequence[Turn], room: int, preface: str = ""
     ) -> tuple[str | list[int], list[str]]:
-        system = [TemplateTurn("system", preface.strip())] if preface.strip() else []
-        said = [
+        template, notes = self.template, list[str]()
+        system = list[TemplateTurn]()
+        if preface := preface.strip():
+            told = _cropped(
+                preface, template.tokenizer, max(1, room // 2), "The text before the conversation", notes
+            )
+            system = [TemplateTurn("system", told)]
+        said = as_learned(
             TemplateTurn("assistant" if turn.speaker == self.speakers.model else "user", turn.text)
             for turn in turns
-        ]
-        kept = last_turns(self.template, [*system, *said], room)
-        notes, n_kept = [], len(kept) - len(system)
+        ) or [TemplateTurn("user", "")]
+        *kept, last = last_turns(template, [*system, *said], room)
+        n_kept = len(kept) + 1 - len(system)
         if n_kept < len(said):
             notes.append(
                 f"This model sees {room} tokens of what was said so far: of {len(said)} turns "
                 f"{only_the_last(n_kept)} read."
             )
-        last = said[-1] if said else None
-        if last and last.role == "user" and (unknown := unknown_note(self.template.tokenizer, last.text)):
-            notes.append(unknown)
-        return self.template.prompt(kept).tolist(), notes
+        # the frame of a turn that is too long stays whole, and so does what stands before it
+        left = room - len(template.prompt([*kept, TemplateTurn(last.role, "")]))
+        last = TemplateTurn(
+            last.role, _cropped(last.text, template.tokenizer, max(1, left), "The message", notes)
+        )
+        if turns and last.role == "user":
+            message = last.text[-len(turns[-1].text) :]  # what was said before it was told before
+            if unknown := unknown_note(template.tokenizer, message):
+                notes.append(unknown)
+        return template.prompt([*kept, last]).tolist(), notes
 
     def cutter(self) -> SpeechCutter | None:
         return None

@@ -11,7 +11,7 @@ from pellucid.errors import InputError
 from pellucid.interop.chat_templates import template_kind
 from pellucid.interop.gguf import Gguf, read_gguf, tidy
 from pellucid.interop.gguf_tokenizer import gguf_tokenizer
-from pellucid.interop.mapping import GGUF_NAMES, HalfSplit, Layout, as_it_is, check_plan, plan
+from pellucid.interop.mapping import GGUF_NAMES, HalfSplit, Layout, as_it_is, plan_for
 from pellucid.interop.settings import Settings
 from pellucid.interop.source import Source
 from pellucid.model.config import ModelConfig
@@ -57,8 +57,7 @@ def read_gguf_model(path: Path, name: str | None = None) -> Source:
         heads=HalfSplit(config.head_dim) if arch.interleaved else as_it_is,
         fused=arch.fused,
     )
-    made = plan(config, layout)
-    check_plan(made, gguf.files, path, lambda name: False)
+    made = plan_for(config, layout, gguf.files, path, lambda name: False)
     tokenizer, tokens = gguf_tokenizer(metadata, config.vocab_size, where)
     template = template_kind(metadata.get("tokenizer.chat_template"), tokens)
     licence = metadata.get("general.license")

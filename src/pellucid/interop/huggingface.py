@@ -10,7 +10,7 @@ from typing import Any
 from pellucid.errors import InputError
 from pellucid.interop.chat_templates import CHATML_MARKS, template_kind
 from pellucid.interop.families import describe
-from pellucid.interop.mapping import GPT2_NAMES, LLAMA_NAMES, Layout, check_plan, plan, transposed
+from pellucid.interop.mapping import GPT2_NAMES, LLAMA_NAMES, Layout, plan_for, transposed
 from pellucid.interop.opening import read_whole
 from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.source import Source
@@ -47,9 +47,10 @@ def read_folder(folder: Path) -> Source:
         matrix=transposed if is_gpt2 else Layout.matrix,
         fused=is_gpt2,
     )
-    made = plan(config, layout)
     tied_head = f"{layout.names.head}.weight" if config.tie_embeddings else None
-    check_plan(made, files, folder, lambda name: name == tied_head or UNUSED.fullmatch(name) is not None)
+    made = plan_for(
+        config, layout, files, folder, lambda name: name == tied_head or UNUSED.fullmatch(name) is not None
+    )
     _check_tied(files, f"{layout.names.embedding}.weight", tied_head, folder)
     tokenizer, template = _tokenizer(folder, values, config.vocab_size)
     licence = None

@@ -230,8 +230,10 @@ def _linear(
 # ---------------------------------------------------------------------- from the files
 
 
-def check_plan(made: Plan, files: TensorFiles, where: object, unused: Callable[[str], bool]) -> None:
-    """Every tensor that is needed is there, of its shape, and no other.
+def plan_for(
+    config: ModelConfig, layout: Layout, files: TensorFiles, where: object, unused: Callable[[str], bool]
+) -> Plan:
+    """Where each of our tensors comes from; every one that is needed is there, of its shape, and no other.
 
     Args:
         unused: whether a tensor of that name computes nothing.
@@ -239,6 +241,17 @@ def check_plan(made: Plan, files: TensorFiles, where: object, unused: Callable[[
     Raises:
         InputError: one is missing, of another shape or type, or not known.
     """
+    if config.n_layers > len(files.entries):  # else a number in a small file would ask for endless plans
+        raise InputError(
+            f"{where} has {len(files.entries):,} tensors, and its configuration asks for {config.n_layers:,} layers: "
+            "they are not of one model"
+        )
+    made = plan(config, layout)
+    _check(made, files, where, unused)
+    return made
+
+
+def _check(made: Plan, files: TensorFiles, where: object, unused: Callable[[str], bool]) -> None:
     needed = {part.name: part for parts in made.values() for part in parts if part.name is not None}
     for name, part in needed.items():
         entry = files.entries.get(name)

@@ -84,7 +84,8 @@ class LoRALinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         out = F.linear(x, self.weight, self.bias)  # (…, O)
         small = F.linear(x, self.down()).flatten(0, -2)  # (N, n·r)
-        out.flatten(0, -2).addmm_(small, self.up().T, alpha=self.scale)
+        up = self.up().to(out.dtype)  # autocast leaves what works in place alone
+        out.flatten(0, -2).addmm_(small, up.T, alpha=self.scale)
         return out
 
     @torch.no_grad()

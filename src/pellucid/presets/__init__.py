@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import InputError
+from pellucid.text.files import expand_home
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,7 @@ def load(preset: str) -> Recipe:
 def load_file(path: str | Path) -> Recipe:
     """A recipe of one's own, for `--config`. Raises: InputError when it cannot be read."""
     try:
-        return _parse(Path(path).expanduser().read_text(encoding="utf-8"), str(path))
+        return _parse(expand_home(Path(path)).read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): --config names a TOML file") from None
     except UnicodeDecodeError:

@@ -76,7 +76,7 @@ def _last_piece(
     template: Template, system: list[Turn], turns: list[Turn], length: int
 ) -> tuple[list[Turn], list[Turn], bool]:
     """The latest turns that fit, up to the last reply; those before them; and whether one had to be cropped."""
-    end = max(place for place, turn in enumerate(turns) if turn.role == "assistant") + 1
+    end = next(n for n in range(len(turns), 0, -1) if turns[n - 1].role == "assistant")
     room = length + 1 - len(template.tokenizer.beginning)
     left = room - template.n_tokens(system)
     start = end

@@ -114,10 +114,29 @@ def template_of(tokenizer: Tokenizer) -> Template:
     )
 
 
+def as_learned(turns: Iterable[Turn]) -> list[Turn]:
+    """Turns as every conversation in training has them.
+
+    What one side says in a row is one turn, joined by line ends; where the assistant speaks first, it answers an empty
+    turn of the user.
+    """
+    made = list[Turn]()
+    for turn in turns:
+        if made and made[-1].role == turn.role:
+            made[-1] = Turn(turn.role, f"{made[-1].text}\n{turn.text}")
+        else:
+            made.append(turn)
+    opening = next((place for place, turn in enumerate(made) if turn.role != "system"), len(made))
+    if opening < len(made) and made[opening].role == "assistant":
+        made.insert(opening, Turn("user", ""))
+    return made
+
+
 def last_turns(template: Template, turns: Sequence[Turn], room: int) -> list[Turn]:
     """The latest whole turns whose prompt has no more than `room` tokens; a system turn at the beginning stays.
 
-    The last turn is there even where it alone is longer.
+    The last turn is there even where it alone is longer. Where earlier ones had to go, what is left begins with
+    something that was said to the assistant, as the pieces of long conversations do in training.
     """
     system = [turn for turn in turns[:1] if turn.role == "system"]
     rest = list(turns[len(system) :])
@@ -128,4 +147,6 @@ def last_turns(template: Template, turns: Sequence[Turn], room: int) -> list[Tur
         if left < 0 and kept:
             break
         kept.insert(0, turn)
+    while len(rest) > len(kept) > 1 and kept[0].role == "assistant":
+        del kept[0]
     return [*system, *kept]

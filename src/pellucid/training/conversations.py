@@ -249,6 +249,23 @@ def learned_as(stored: dict[str, Any]) -> str | None:
 # ---------------------------------------------------------------------- resuming
 
 
+def known_conversations(run: RunFolder, known: dict[str, Any]) -> Examples:
+    """The conversations that `known`, the record of a run's data, tells of, as they are there now.
+
+    Raises:
+        InputError: they are not there.
+    """
+    return read_conversations(*_asked_before(run, known), lambda _: None)
+
+
+def _asked_before(
+    run: RunFolder, known: dict[str, Any], sources: Sources | None = None
+) -> tuple[Sources, ChatOptions]:
+    options = ChatOptions.from_record(known["chats"])
+    options = dataclasses.replace(options, as_name=known["chats"]["assistant"], anyway=True)
+    return sources or own_sources(known["sources"], run.path / UPLOADED), options
+
+
 def known_replies(
     run: RunFolder, stored: dict[str, Any], base: Callable[[], RunFolder], sources: Sources | None, note: Tell
 ) -> ReplyData:
@@ -261,9 +278,7 @@ def known_replies(
         InputError: they are not there, or are not what the run learned from.
     """
     known = stored["data"]
-    options = ChatOptions.from_record(known["chats"])
-    options = dataclasses.replace(options, as_name=known["chats"]["assistant"], anyway=True)
-    text = sources or own_sources(known["sources"], run.path / UPLOADED)
+    text, options = _asked_before(run, known, sources)
     examples = read_conversations(text, options, lambda _: None)
     template = Template(stored["template"], run.tokenizer())
     window = known["chats"]["window"]

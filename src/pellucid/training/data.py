@@ -14,6 +14,7 @@ from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.text.corpora.registry import is_named
 from pellucid.text.documents import Corpus, Document
+from pellucid.text.files import expand_home
 from pellucid.text.splits import Splits, split
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.text.windows import Windows
@@ -134,7 +135,7 @@ def absolute_sources(sources: str | Path | Sequence[str | Path]) -> list[str]:
     listed = [sources] if isinstance(sources, str | Path) else list(sources)
 
     def absolute(source: str | Path) -> str:
-        path = Path(source).expanduser()
+        path = expand_home(Path(source))
         # a named corpus stays one where a folder has the same name: `read` takes the corpus
         return str(path.resolve()) if not is_named(str(source)) and path.exists() else str(source)
 

@@ -255,12 +255,17 @@ def _data(
 
 def _recipe(asked: Request, machine: Machine, with_adapters: bool) -> TrainConfig:
     training = {**asked.training, "device": machine.device, "precision": machine.precision}
-    if with_adapters and "lr" not in asked.given and asked.preset == "chat":
+    decided = asked.given | asked.in_file
+    if with_adapters and "lr" not in decided and asked.preset == "chat":
         training["lr"] = LORA_RATE
     rate = training.get("lr", TrainConfig.lr)
-    if "min_lr" not in asked.given:
+    if "min_lr" not in decided:
         training["min_lr"] = FLOOR * rate
     if with_adapters:
+        if "optimizer" in decided and training["optimizer"] != "adamw":
+            raise InputError(
+                f"adapters are trained with adamw, not {training['optimizer']}: leave --optimizer or --lora out"
+            )
         training["optimizer"] = "adamw"
     return TrainConfig(**training)
 

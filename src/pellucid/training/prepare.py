@@ -19,6 +19,7 @@ import numpy as np
 from pellucid.errors import InputError
 from pellucid.text.corpora.registry import is_named
 from pellucid.text.documents import Progress
+from pellucid.text.files import expand_home
 from pellucid.text.parts import Reading, TrainingPieces
 from pellucid.text.splits import PARTS, SplitPlan, plan_splits
 from pellucid.text.streaming import Inventory, take_inventory
@@ -91,7 +92,7 @@ def prepare(
         KeyboardInterrupt: with a message that says how to go on.
     """
     TrainConfig(steps=1, seed=seed, dev_fraction=dev_fraction)  # refuses what no training takes
-    folder = Path(out).expanduser()
+    folder = expand_home(Path(out))
     request = {
         "sources": absolute_sources(sources),
         "tokenizer": absolute_sources(tokenizer)[0] if _is_path(tokenizer) else str(tokenizer),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pellucid.errors import InputError
+from pellucid.text.files import expand_home
 from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
 from pellucid.training.checkpoints import Checkpoints
 from pellucid.training.files import lock, read_json, write_atomically, write_json
@@ -201,7 +202,7 @@ def create_run(out: str | Path | None, name: str, overwrite: bool = False) -> Ru
         ]
         path = RUNS / f"{name}-{max(taken, default=0) + 1}"
     else:
-        path = Path(out).expanduser()
+        path = expand_home(Path(out))
     if check_out(path, overwrite):
         folder = RunFolder(path)
         folder.lock()
@@ -225,7 +226,7 @@ def check_out(out: str | Path, overwrite: bool = False) -> bool:
     Raises:
         InputError: `out` is no place for a new run.
     """
-    path = Path(out).expanduser()
+    path = expand_home(Path(out))
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file: --out names a folder")
     if not path.is_dir() or all(item.name in (".lock", UPLOADED) for item in path.iterdir()):
@@ -250,7 +251,7 @@ def find_run(name: str | Path | None = None) -> RunFolder:
                 "there is no run here yet: start one with `pellucid train FILE` or `pellucid demo`"
             )
         return latest
-    for path in (Path(name).expanduser(), RUNS / name):
+    for path in (expand_home(Path(name)), RUNS / name):
         if is_run(path):
             return RunFolder(path)
     known = ", ".join(run.name for run in all_runs()) or "none"

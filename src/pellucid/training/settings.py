@@ -29,6 +29,7 @@ class Request:
     model: dict[str, Any]
     training: dict[str, Any]
     given: frozenset[str] = frozenset()  # the names of those that do not come from a preset or a recipe file
+    in_file: frozenset[str] = frozenset()  # the names of those that a recipe file has
 
     @property
     def tokenizer(self) -> str:
@@ -49,9 +50,10 @@ def request(preset: str = "auto", config: str | None = None, **settings: Any) ->
     Raises:
         InputError: no such preset or setting.
     """
-    layers = [presets.load(preset)]
+    layers, in_file = [presets.load(preset)], frozenset[str]()
     if config is not None:
-        layers.append(presets.load_file(config))
+        layers.append(recipe := presets.load_file(config))
+        in_file = frozenset((*recipe.text, *recipe.model, *recipe.training))
     own = {name: value for name, value in settings.items() if value is not None}
     known = (*TEXT_SETTINGS, *MODEL_SETTINGS, *TRAIN_SETTINGS)
     for name in own:
@@ -87,6 +89,7 @@ def request(preset: str = "auto", config: str | None = None, **settings: Any) ->
         {name: value for layer in layers for name, value in layer.model.items()},
         training,
         frozenset(own),
+        in_file,
     )
 
 

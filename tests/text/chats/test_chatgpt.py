@@ -61,6 +61,34 @@ def test_parts_of_other_kinds(read):
     ]  # fmt: skip
 
 
+def test_talk_aloud_is_text_and_film_is_not(read):
+    said = {"content_type": "audio_transcription", "text": "hello", "direction": "in"}
+    sound = {"content_type": "real_time_user_audio_video_asset_pointer", "audio_asset_pointer": {},
+             "video_container_asset_pointer": None, "frames_asset_pointers": []}  # fmt: skip
+    film = sound | {"video_container_asset_pointer": {"content_type": "video_container_asset_pointer"}}
+    chat = conversation(
+        node("a", None, "user", said, sound, content_type="multimodal_text"),
+        node("b", "a", "user", said, film, content_type="multimodal_text"),
+        node("c", "b", "assistant", "I plan.", channel="analysis"),
+        node("d", "c", "assistant", "Hi!", channel="final"),
+    )
+    assert words(read([chat])) == [
+        ("text", "user", "hello"),
+        ("media", "user", "hello"),
+        ("system", None, "I plan."),
+        ("text", "assistant", "Hi!"),
+    ]
+
+
+def test_marks_of_sources_become_what_the_page_shows(read):
+    text = (
+        'By \ue200entity\ue202["people","Zoë B",0]\ue201 it is \ue200url\ue202here\ue202turn0search1\ue201.'
+        " \ue200cite\ue202turn0search3\ue202turn0search8\ue201\nEnd \ue200entity\ue202[broken\ue201, \ue200open"
+    )
+    chat = conversation(node("a", None, "user", "?"), node("b", "a", "assistant", text))
+    assert words(read([chat]))[1][2] == "By Zoë B it is here.\nEnd, \ue200open"
+
+
 def test_null_times_and_missing_trees(read):
     good = conversation(node("a", None, "user", "Hi", time=None))
     found = read([good, {"title": "lost"}, {"title": "also", "mapping": None}, 3])

@@ -32,6 +32,28 @@ def test_words_and_replies(read):
     )
 
 
+def test_line_ends_are_one_character(read):
+    assert read(channel(message("a\r\nb"))).messages[0].text == "a\nb"
+
+
+def test_old_and_new_types(read):
+    forward = {"content": "", "attachments": [{"fileName": "cat.png"}], "embeds": [], "stickers": []}
+    found = read(
+        channel(
+            message("yes", type="19"),  # a reply, before the exporter had a word for it
+            message("pong", type="20", interaction={"name": "ping"}),
+            message("", type="21"),
+            message("", reference={"type": "Forward"}, forwardedMessage=forward),
+        )
+    )
+    assert [(m.kind, m.author, m.text) for m in found.messages] == [
+        ("text", "Anna", "yes"),
+        ("system", None, "Anna pong"),
+        ("system", None, "Anna 21"),
+        ("forwarded", "Anna", "<cat.png>"),
+    ]
+
+
 def test_kinds(read):
     found = read(
         channel(

@@ -3,6 +3,7 @@
 from datetime import datetime
 from pathlib import PurePosixPath
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +90,108 @@ They deleted a message.
         ("deleted", "Sample Contact", "They deleted a message."),
     ]
     assert not found.unparsed
+
+
+def kinds(found):
+    return [(m.kind, m.author, m.text) for m in found.messages]
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_what_stands_behind_an_answer_is_of_the_message_that_it_answers(read, is_old):
+    """Old versions indent only the first line of an answer."""
+    indent = "" if is_old else "    "
+    text = f"""May 17, 2022  5:29:42 PM (Read by them after 3 seconds)
+Anna
+one
+    May 17, 2022  5:30:00 PM
+    Me
+    ok
+{indent}twice
+    Tapbacks:
+        Loved by Anna
+
+    May 17, 2022  5:31:00 PM
+    Anna
+    fine
+
+two
+Tapbacks:
+    Liked by Me
+    Outline Sticker from Me: StickerCache/1.heic from Me
+
+This message responded to an earlier message.
+
+May 17, 2022  5:30:00 PM (Read by you after 1 hour)
+Me
+ok
+twice
+Tapbacks:
+    Loved by Anna
+
+This message responded to an earlier message.
+
+May 17, 2022  5:31:00 PM
+Anna
+fine
+This message responded to an earlier message.
+
+"""
+    expected = [("text", "Anna", "one\ntwo"), ("text", "Me", "ok\ntwice"), ("text", "Anna", "fine")]
+    assert kinds(read(text, "x.txt")) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "text"),
+    [
+        ("This message was deleted from the conversation!\nHello", "deleted", "Hello"),
+        ("Subject\nMay 17, 2022  5:34:00 PM helo\nEdited 4 seconds later: hello\nyou", "text", "Subject\nhello\nyou"),
+        ("attachments/1/2.heic\nMay 17, 2022  5:34:00 PM a\nb\nEdited 4 seconds later: c\n", "media", "c"),
+        ("May 17, 2022  5:34:00 PM \nEdited 4 seconds later: c\nEdited 1 minute later: d\n", "text", "d"),
+        ("Hallo\nTranslated from:\nHello", "text", "Hello"),
+        ("left\nYou unsent this message part 5 seconds after sending!", "text", "left"),
+        ("You unsent this message part!", "deleted", "You unsent this message part!"),
+        ("look\nattachments/12/34.png", "media", "look"),
+        ("attachments/12/34.caf\nTranscription: hello", "media", "Transcription: hello"),
+        ("https://example.org\nIts title\nIts summary", "media", "https://example.org\nIts title\nIts summary"),
+        ("https://example.org", "text", "https://example.org"),
+        ("\ufffc", "media", "\ufffc"),
+        ("so:\n\nMay 16, 2022  1:00:00 PM was it\n\nno", "text", "so:\n\nMay 16, 2022  1:00:00 PM was it\n\nno"),
+        ("IMG_0123.HEIC", "media", "IMG_0123.HEIC"),
+        ("Outline Sticker from Me: a/b.heic (App: Memoji)", "media", "Outline Sticker from Me: a/b.heic (App: Memoji)"),
+        ("GamePigeon message:\nLet's play!", "media", "GamePigeon message:\nLet's play!"),
+        ("SharePlay Message\nEnded", "media", "SharePlay Message\nEnded"),
+        ("Started sharing location!", "media", "Started sharing location!"),
+        ("Hurray\nSent with Invisible Ink", "text", "Hurray"),
+        ("Hurray\nSent with Love", "text", "Hurray\nSent with Love"),
+        ("I got your message: no", "text", "I got your message: no"),
+        ("see example.png now", "text", "see example.png now"),
+        ("", "text", ""),
+    ],
+)  # fmt: skip
+def test_one_message(read, body, kind, text):
+    found = read(f"May 17, 2022  5:29:42 PM\nMe\n{body}\n\nMay 17, 2022  5:40:00 PM\nBob\nnext\n\n", "x.txt")
+    assert kinds(found) == [(kind, "Me", text), ("text", "Bob", "next")]
+
+
+def test_an_edited_part_behind_an_empty_line_is_no_notice(read):
+    text = "May 17, 2022  5:29:42 PM\nMe\none\nTapbacks:\nLoved by Bob\n\n"
+    text += "May 17, 2022  5:29:42 PM twi\nEdited 4 seconds later: two\n\n\n"
+    text += "May 17, 2022  5:30:00 PM You left the conversation.\n\n"
+    expected = [("text", "Me", "one\ntwo"), ("system", None, "You left the conversation.")]
+    assert kinds(read(text, "x.txt")) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "May 17, 2022  5:29:42 PM\n" * 20_000,
+        "May 17, 2022  5:29:42 PM\nMe\nhi\n\n" * 2000
+        + "    May 17, 2022  5:29:42 PM\n    Me\n    ho\n" * 2000,
+        "May 17, 2022  5:29:42 PM\nMe\n" + "a." * 200_000 + "\n",
+    ],
+)
+def test_hostile_lines_end_soon(read, text):
+    assert read(text, "x.txt").messages
 
 
 def test_an_answer_that_stands_nowhere_else_is_kept(read):

@@ -122,6 +122,51 @@ def test_calls_of_tools_are_no_words(read):
     assert len(found.unparsed) == 1
 
 
+def test_calls_and_refusals(read):
+    calls = [{"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]
+    turns = [
+        {"role": "System", "content": "s"},
+        {"role": "User", "content": "Hi"},
+        {"role": "Assistant", "tool_calls": calls},
+        {"role": "assistant", "content": None, "function_call": {"name": "look"}},
+        {"role": "Tool", "content": "42"},
+        {"role": "assistant", "content": "It is 42.", "tool_calls": calls},
+        {"role": "assistant", "content": None, "refusal": "No."},
+    ]
+    found = read({"messages": turns, "tools": [], "system": "above"})
+    assert not found.unparsed and [(m.kind, m.author_id) for m in found.messages] == [
+        ("system", "system"), ("system", "system"), ("text", "user"), ("system", None), ("system", None),
+        ("system", None), ("text", "assistant"), ("text", "assistant"),
+    ]  # fmt: skip
+    assert [found.messages[place].text for place in (0, 1, 5, 6, 7)] == [
+        "above",
+        "s",
+        "42",
+        "It is 42.",
+        "No.",
+    ]
+    assert '"look"' in found.messages[3].text
+
+
+def test_old_sharegpt(read):
+    found = read([{"id": "i", "items": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Ho"}]}])
+    assert found.format == "sharegpt" and said(found) == [("user", "Hi"), ("assistant", "Ho")]
+
+
+def test_what_was_asked_before(read):
+    row = {
+        "instruction": "And now?",
+        "input": None,
+        "output": "No.",
+        "history": [["Soup?", "Yes."], ["Hot?", "Yes!"]],
+    }
+    broken = row | {"history": [["one"]]}
+    found = read([row, broken])
+    assert said(found) == [("user", "Soup?"), ("assistant", "Yes."), ("user", "Hot?"), ("assistant", "Yes!"),
+                           ("user", "And now?"), ("assistant", "No.")]  # fmt: skip
+    assert len(found.unparsed) == 1
+
+
 def test_sharegpt(read):
     turns = [
         {"from": "system", "value": "s"},

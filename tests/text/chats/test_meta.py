@@ -115,6 +115,39 @@ def test_kinds(read):
     ]  # fmt: skip
 
 
+def test_what_the_program_says_in_any_language(read):
+    share = {"link": "https://example.org/p/1"}
+    messages = [
+        message(0, "Anna Braun hat einen Anhang gesendet.", "Anna Braun", share=share),
+        message(1, "Anna Braun hat das Thema geändert.", "Anna Braun"),
+        message(2, "Anna sagt: schau!", "Anna Braun", share=share),
+        message(3, "Anna Braun", "Anna Braun"),
+        message(4, "gone", ""),
+    ]
+    assert [(m.kind, m.author, m.text) for m in read(thread(*reversed(messages))).messages] == [
+        ("media", "Anna Braun", "Anna Braun hat einen Anhang gesendet."),
+        ("system", None, "Anna Braun hat das Thema geändert."),
+        ("text", "Anna Braun", "Anna sagt: schau!"),
+        ("text", "Anna Braun", "Anna Braun"),
+        ("text", "Facebook User", "gone"),
+    ]
+
+
+def test_files_of_early_2018_have_seconds_and_names_alone(read):
+    old = {"sender_name": "Bob", "timestamp": 1_523_283_232, "content": "hi"}
+    found = read({"participants": ["Bob"], "messages": [old], "title": "Bob", "thread_type": "Regular"})
+    assert found.messages == (
+        Message("Bob", datetime(2018, 4, 9, 14, 13, 52, tzinfo=UTC), "Bob", "Bob", "hi"),
+    )
+    assert read({"messages": [message(1)], "title": "alone"}, "b.json").format == "messenger"
+
+
+def test_parts_of_a_thread_in_two_archives(folder):
+    place = folder({"facebook-1/inbox/zoe_1/message_1.json": thread(message(2, "2")),
+                    "facebook-2/inbox/zoe_1/message_2.json": thread(message(1, "1"))})  # fmt: skip
+    assert [(m.conversation, m.text) for m in read_chats(place).messages] == [("Zoë", "1"), ("Zoë", "2")]
+
+
 def encrypted(*messages):
     return {"participants": ["Zoë", "Bob"], "threadName": "Zoë_12", "messages": list(messages)}
 
@@ -126,6 +159,7 @@ def test_end_to_end_encrypted_chats_are_clean(archive):
                 "type": "text", **fields}  # fmt: skip
 
     chat = encrypted(sent(3, isUnsent=True), sent(2, media=[{"uri": "1.jpg"}], type="media"),
+                     sent(4, type="placeholder", text="No longer there"),
                      sent(1, text="Ã©té 😀", senderName="Bob"), sent(0, text="naïve"))  # fmt: skip
     found = read_chats(archive({"messages/Zoe_12.json": chat, "messages/media/1.jpg": b"\xff\xd8\xff"}))
     assert found.messages == (
@@ -133,6 +167,7 @@ def test_end_to_end_encrypted_chats_are_clean(archive):
         Message("Zoë", START + timedelta(minutes=1), "Bob", "Bob", "Ã©té 😀"),
         Message("Zoë", START + timedelta(minutes=2), "Zoë", "Zoë", "<media>", "media"),
         Message("Zoë", START + timedelta(minutes=3), "Zoë", "Zoë", "", "deleted"),
+        Message("Zoë", START + timedelta(minutes=4), "Zoë", "Zoë", "No longer there", "media"),
     )
 
 

@@ -97,6 +97,13 @@ def test_an_archive(archive: Callable[..., Path]):
     assert not holds_chat([archive({"book.txt": "Once upon a time\n" * 99}, "book.zip")])
 
 
+def test_chats_of_signal_export_among_notes(archive: Callable[..., Path], folder: Callable[..., Path]):
+    chat = "[2024-01-02 03:04:05] Aya: hi  \n\n[2024-01-02 03:04:06] Me: ho  \n"
+    files = {"Aya/chat.md": chat, "Aya/index.html": "<html>", "Aya/data.json": "{}"}
+    assert holds_chat([archive(files)]) and holds_chat([folder(files)])
+    assert not holds_chat([archive({"notes/index.md": "# Notes\n"}, "notes.zip")])
+
+
 def test_a_hostile_archive_is_refused(archive: Callable[..., Path]):
     with pytest.raises(InputError):
         holds_chat([archive({"../../_chat.txt": WHATSAPP})])

@@ -47,7 +47,7 @@ def test_new_lines(folder):
         ("text", "Me", "two\n\nlines [2024-01-01]: not a header"),
         ("text", "Aya", "the answer"),
         ("media", "Me", "![1.jpg](./media/1.jpg)"),
-        ("media", "Me", "look  ![1.jpg](./media/1.jpg)"),
+        ("media", "Me", "look"),
         ("deleted", "Aya", "(This message was deleted)"),
         ("call", "Aya", "Incoming voice call (accepted, 3m 2s)"),
         ("system", None, "changed"),
@@ -55,6 +55,56 @@ def test_new_lines(folder):
         ("text", "Aya", ""),
     ]
     assert [m.time.second for m in found.messages] == list(range(5, 15))
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "text"),
+    [
+        ("hi  \n(- Aya: 👍, Jim: ❤ -)![1.jpg](./media/1.jpg)  ", "media", "hi"),  # version 2 and on
+        ("hi  ![1.jpg](./media/1.jpg)  \n(- Aya: 👍 -)", "media", "hi"),  # version 1
+        ("hi  \n(- Aya: 👍 -)\n(( 😀 ))", "media", "hi"),
+        ("  [😀](../exported_stickers/ab/3.webp)  ", "media", "[😀](../exported_stickers/ab/3.webp)"),
+        ("  \n(( 😀 ))", "media", "(( 😀 ))"),
+        ("two  ![a_(1).jpg](./media/a_(1).jpg)  [b[2].pdf](./media/b[2].pdf)  ", "media", "two"),
+        ("hi  (media not exported)  ", "media", "hi"),
+        ("  (attachment not exported)  ", "media", "(attachment not exported)"),
+        ("Missed group call  ", "call", "Missed group call"),
+        ("\n\n> one\n>two\n> \n> four\n\nfive  ", "text", "five"),  # of versions 1.6 to 1.8, and now
+        ("\n>\n> one\nand two\n>\nthree  \nfour  ", "text", "three  \nfour"),  # before version 1.6
+        ("\n>\n> nothing closes it", "text", ""),
+        ("> no quote of the program's  ", "text", "> no quote of the program's"),
+        ("(- not: 👍 -) a reaction  ", "text", "(- not: 👍 -) a reaction"),
+    ],
+)
+def test_what_the_exporter_adds_is_no_part_of_the_words(read, body, kind, text):
+    found = read(f"[2024-01-02 03:04:05] Me: {body}\n\n[2024-01-02 03:04:06] Aya: next  \n", "chat.md")
+    assert [(m.kind, m.text) for m in found.messages] == [(kind, text), ("text", "next")]
+
+
+def said(found):
+    return [(m.author, m.text) for m in found.messages]
+
+
+def test_names_with_a_colon(folder):
+    lines = [f"[2024-01-02 03:04:0{number}] Dr: Strange: {number}: hi{END}" for number in range(4)]
+    lines.append(f"[2024-01-02 03:05:00] Me: ps: hi{END}")
+    expected = [("Dr: Strange", f"{number}: hi") for number in range(4)]
+    found = read_chats(folder({"Group/chat.md": "".join(lines)}))
+    assert said(found) == [*expected, ("Me", "ps: hi")]
+
+
+def test_one_message_of_a_name_with_a_colon_is_told_by_the_folder(folder):
+    lines = f"[2024-01-02 03:04:05] Dr: Strange: hi{END}[2024-01-02 03:05:00] Me: no: hi{END}"
+    assert said(read_chats(folder({"Dr Strange/chat.md": lines}))) == [
+        ("Dr: Strange", "hi"),
+        ("Me", "no: hi"),
+    ]
+
+
+def test_words_that_all_messages_but_one_begin_with_are_no_name(read):
+    lines = "".join(f"[2024-01-02 03:04:0{number}] Aya: Re: hi{END}" for number in range(5))
+    found = read(lines + f"[2024-01-02 03:05:00] Aya: Oh{END}", "chat.md")
+    assert {m.author for m in found.messages} == {"Aya"} and found.messages[0].text == "Re: hi"
 
 
 def test_lines_before_the_first_message_are_counted(read):
@@ -82,6 +132,12 @@ def test_what_is_rendered_is_read_back(sent):
     assert [(m.time, m.author, m.text) for m in found.messages] == expected
 
 
-@pytest.mark.parametrize("text", ["[" * 200_000, "(( " * 100_000, "\n(- " * 50_000, "> " * 100_000])
+HOSTILE = (
+    *("[" * 200_000, "[](./media/)" * 20_000 + "x", "[](./media/) " * 20_000 + "x", "(( " * 100_000),
+    *("\n(- " * 50_000, "> " * 100_000),
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_lines_end_soon(read, text):
     assert len(read(f"[2019-05-29, 15:04] Me: {text}\n", "a.md").messages) == 1

@@ -57,6 +57,8 @@ def test_days_are_in_order_and_no_microsecond_is_lost(archive):
         ("<@U9|carla> <@U9>", "@carla @U9"),
         ("<#C1|general> <#C1> <#C9>", "#general #general #C9"),
         ("<!here> <!channel>", "@here @channel"),
+        ("<!here|here> <!channel|@channel> <!subteam^S2>", "@here @channel @subteam"),
+        ("<#C1|>", "#general"),
         ("<!subteam^S1|@team>", "@team"),
         ("<!date^1^{date}|1 May>", "1 May"),
         ("see <https://example.org/?a=1&amp;b=2>", "see https://example.org/?a=1&b=2"),
@@ -87,6 +89,8 @@ def test_kinds(archive):
             "username": "Robot",
         },
         message("", subtype="huddle_thread"),
+        message("", attachments=[{"is_share": True, "fallback": "what Bob said"}]),
+        message("see", attachments=[{"fallback": "a page"}]),
     ]
     found = read_chats(archive(workspace(**{"general__2021-05-06": day})))
     assert [(m.kind, m.author, m.text) for m in found.messages] == [
@@ -97,7 +101,36 @@ def test_kinds(archive):
         ("deleted", "Anna", "This message was deleted."),
         ("system", None, "beep"),
         ("call", "Anna", ""),
+        ("media", "Anna", "what Bob said"),
+        ("text", "Anna", "see"),
     ]
+
+
+def test_programs(archive):
+    users = [*USERS, {"id": "U3", "name": "robot", "is_bot": True, "profile": {"real_name": "Robot"}}]
+    day = [
+        message("beep", "U3", bot_id="B1", bot_profile={"name": "Robot"}),
+        message("Reminder: soup.", "USLACKBOT"),
+        message("from an app of mine", bot_id="B2"),
+        {"type": "message", "text": "", "ts": "1.0", "bot_id": "B1", "attachments": [{"fallback": "a card"}]},
+        message(None, files=[{"name": "cat.png"}]),
+        message("A huddle started", "USLACKBOT", subtype="huddle_thread"),
+    ]
+    files = workspace(**{"general__2021-05-06": day}) | {"users.json": users}
+    assert [(m.kind, m.author, m.text) for m in read_chats(archive(files)).messages] == [
+        ("system", None, "beep"),
+        ("system", None, "Reminder: soup."),
+        ("text", "Anna", "from an app of mine"),
+        ("system", None, "a card"),
+        ("media", "Anna", "<cat.png>"),
+        ("call", "USLACKBOT", "A huddle started"),
+    ]
+
+
+def test_people_of_an_organisation(archive):
+    files = {"org_users.json": USERS, "channels.json": CHANNELS, "general/2021-05-06.json": [message()]}
+    found = read_chats(archive(files))
+    assert found.messages == (Message("#general", TIME, "U1", "Anna", "hi"),) and not found.notes
 
 
 def test_one_day_alone_names_people_by_their_messages(read):

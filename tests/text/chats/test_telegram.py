@@ -97,6 +97,43 @@ def test_control_characters_as_they_are(read):
     assert read(json.dumps(chat(message("a?b"))).replace("?", "\x1b")).messages[0].text == "a\x1bb"
 
 
+def test_what_newer_versions_write(read):
+    plain = [{"type": "plain", "text": "Where "}, {"type": "custom_emoji", "text": "🏝", "document_id": "1"}]
+    found = read(
+        chat(
+            message("", poll={"question": plain, "closed": False, "answers": []}),
+            message("", todo_list={"title": plain, "answers": []}),
+            message("", paid_stars_amount=5),
+            message("", location_information=None),
+            message("", place_name="Park", address="Road 1"),
+            message("", giveaway_results={"winners": []}),
+            message(
+                ["so ", {"type": "blockquote", "text": "it\n", "collapsed": False}, "is"], text_entities=[]
+            ),
+            service("Anna", "send_star_gift"),
+            service("Anna", "conference_call"),
+            {**service("Anna", None), "information_text": "was told"},
+        )
+    )
+    assert [(m.kind, m.text) for m in found.messages] == [
+        ("media", "<poll>\nWhere 🏝"), ("media", "<todo_list>\nWhere 🏝"), ("media", "<paid_media>"),
+        ("media", "<location>"), ("media", "<location>"), ("media", "<giveaway_results>"), ("text", "so it\nis"),
+        ("system", "Anna send_star_gift"), ("call", "conference_call"), ("system", "Anna was told"),
+    ]  # fmt: skip
+
+
+def test_what_the_exporter_itself_could_not_read_is_counted(read):
+    found = read(chat(message(), {"id": 2, "type": "unsupported"}))
+    assert len(found.messages) == 1 and len(found.unparsed) == 1
+
+
+def test_chats_that_telegram_opens_have_no_name(read):
+    types = ("saved_messages", "replies", "verification_codes")
+    chats = [{"type": type_, "id": number, "messages": [message()]} for number, type_ in enumerate(types)]
+    found = read({"chats": {"about": "", "list": chats}})
+    assert [m.conversation for m in found.messages] == ["Saved Messages", "Replies", "Verification Codes"]
+
+
 def test_kinds(read):
     found = read(
         chat(

@@ -244,3 +244,9 @@ def test_decoders_of_metaspace_are_known():
     engine.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(prepend_scheme="first")])
     ours = taken_over(engine)
     assert ours.decode(ours.encode("the cat 漢")) == "the cat 漢"
+
+
+def test_rows_without_a_token_are_bounded():
+    content = json.loads(byte_level().to_str())
+    with pytest.raises(InputError, match=r"16,777,216 rows for tokens: more than 1,048,576"):
+        as_imported(content, 1 << 24, "<|endoftext|>", None, [], "tokenizer.json")

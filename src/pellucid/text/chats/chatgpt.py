@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +13,8 @@ from pellucid.text.chats.record import Chats, Kind
 
 NAME = "chatgpt"
 WORDS = ("text", "multimodal_text", "code", None)  # types of content that hold what was said
+SOUNDS = ("audio_asset_pointer", "real_time_user_audio_video_asset_pointer")  # beside what was said aloud
+MARK = re.compile("( ?)\ue200([^\ue200\ue201]*)\ue201")  # where the page shows a source, a place, a person
 
 
 def recognises(file: File) -> bool:
@@ -74,6 +78,7 @@ def _read(found: Collector, conversation: str, message: Any, source: str) -> Non
     text, has_files = _text(content)
     time = unix_time(message.get("create_time")) or unix_time(message.get("update_time"))
     hidden = mapping(message.get("metadata")).get("is_visually_hidden_from_conversation")
+    hidden = hidden or message.get("channel") == "analysis"
     said = role in ("user", "assistant") and content.get("content_type") in WORDS and not hidden
     if not said or string(message.get("recipient"), "all") != "all" or not (text.strip() or has_files):
         if text.strip():  # instructions, tools and thoughts; empty nodes only hold the tree together
@@ -86,7 +91,7 @@ def _read(found: Collector, conversation: str, message: Any, source: str) -> Non
 def _text(content: dict[str, Any]) -> tuple[str, bool]:
     """The strings among the parts, and whether others (pictures, sounds) are among them."""
     if isinstance(content.get("text"), str):
-        return content["text"], False
+        return _without_marks(content["text"]), False
     words, has_files = list[str](), False
     for part in items(content.get("parts")):
         if isinstance(part, str):
@@ -94,5 +99,24 @@ def _text(content: dict[str, Any]) -> tuple[str, bool]:
         elif isinstance(mapping(part).get("text"), str):  # what was said aloud, written down
             words.append(part["text"])
         else:
-            has_files |= mapping(part).get("content_type") != "audio_asset_pointer" and part is not None
-    return "\n".join(word for word in words if word), has_files
+            is_video = bool(mapping(part).get("video_container_asset_pointer"))
+            is_sound = mapping(part).get("content_type") in SOUNDS and not is_video
+            has_files |= not is_sound and part is not None
+    return _without_marks("\n".join(word for word in words if word)), has_files
+
+
+def _without_marks(text: str) -> str:
+    """With the words that the page shows for marks: names, labels of links, and for sources nothing."""
+
+    def shown(match: re.Match[str]) -> str:
+        kind, *fields = match[2].split("\ue202")
+        if kind == "url" and fields:
+            return match[1] + fields[0]
+        if kind != "entity" or not fields:
+            return ""
+        try:
+            return match[1] + string(json.loads(fields[0])[1])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return ""
+
+    return MARK.sub(shown, text) if "\ue200" in text else text

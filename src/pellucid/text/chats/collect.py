@@ -50,6 +50,7 @@ class Collector:
         if len(text) > LONGEST_TEXT:
             self.fail(source or conversation, text, line)
             return
+        text = text.replace("\r\n", "\n")  # in strings of JSON, as some programs write them
         conversation, text = without_surrogates(conversation), without_surrogates(text)
         author = None if author is None else without_surrogates(author)
         author_id = author if author_id is None else without_surrogates(author_id)

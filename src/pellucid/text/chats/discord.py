@@ -12,7 +12,11 @@ from pellucid.text.chats.files import File
 from pellucid.text.chats.record import Chats, Kind
 
 NAME = "discord"
-WORDS = ("Default", "Reply")  # types of messages that people write
+WORDS = (
+    "Default",
+    "Reply",
+    "19",
+)  # types of messages that people write; old versions have no word for replies
 PACKAGE_FIELDS = frozenset(("ID", "Timestamp", "Contents"))
 
 
@@ -68,7 +72,7 @@ def _read(found: Collector, conversation: str, message: Any, source: str) -> Non
     if type_ == "Call":
         kind = "call"
     elif forwarded or mapping(message.get("reference")).get("type") == "Forward":
-        kind, text = "forwarded", text or string(forwarded.get("content"))
+        kind, text = "forwarded", text or string(forwarded.get("content")) or _attachments(forwarded)
     elif placeholder:
         kind, text = "media", text or placeholder
     found.add(conversation, time, identity, name or identity, text, kind, source=source)
@@ -78,6 +82,6 @@ def _attachments(message: dict[str, Any]) -> str:
     """What comes with the words: files and stickers; a preview of a link only where there are no words."""
     names = [string(mapping(file).get("fileName"), "file") for file in items(message.get("attachments"))]
     names += [string(mapping(sticker).get("name"), "sticker") for sticker in items(message.get("stickers"))]
-    if not names and not message["content"]:
+    if not names and not message.get("content"):
         names = [string(mapping(embed).get("title")) or "embed" for embed in items(message.get("embeds"))]
     return joined(f"<{name}>" for name in names)

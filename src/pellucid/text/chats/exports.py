@@ -13,6 +13,7 @@ from pellucid.text.chats.collect import Options
 from pellucid.text.chats.discord import refuse_package
 from pellucid.text.chats.entries import MEDIA, MOST_BYTES, entries_of
 from pellucid.text.chats.files import File, read_file
+from pellucid.text.chats.foreign import advice
 from pellucid.text.chats.formats import FORMATS, Format, format_of
 from pellucid.text.chats.record import Chats, Message, Unparsed
 from pellucid.text.files import expand_home
@@ -218,6 +219,9 @@ class _Source:
                 )
         if any(entry.path.suffix.lower() in HTML for entry in entries):
             return InputError(f"{name} is an export in HTML: export the chat again and choose JSON (or text)")
+        advised = next(((file, told) for file in files if (told := advice(file))), None)
+        if advised:
+            return InputError(f"{advised[0].name} {advised[1]}")
         if not files:
             return InputError(f"{name} holds no file of text or JSON: give what the program exported")
         return InputError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pellucid.text.chats.collect import Collector, Options
 from pellucid.text.chats.files import File
@@ -16,15 +18,33 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 STAMP = r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4})\s+(\d{1,2}):(\d\d):(\d\d) ([AP]M)"
 HEADER = re.compile(rf"( *){STAMP}(?: \(Read by .* after .*\))?\s*")
 LONGEST_HEADER = 300
-NOTICE = re.compile(rf"{STAMP} (\S.*)")
-EDITED = re.compile(r"Edited .{1,60}? later: (.*)")
+BACKWARDS = timedelta(hours=2)  # that a clock may be put back, and a person travel
+MOST_AT_ONCE = 50  # messages of one author in one second among which an answer is looked for
+NOTICE = re.compile(rf"{STAMP} +(\S.*)")
+FIRST_OF_EDITS = re.compile(rf"{STAMP}(?: .*)?")
+EDITED = re.compile(r"Edited .{0,60}? later: *(.*)")
 REACTION_TITLES = ("Reactions:", "Tapbacks:")
-REACTION = re.compile(r".{1,60} by .+|Sticker from .+")
-EFFECT = re.compile(r"Sent with [A-Z][A-Za-z ]{2,20}")
+REACTION = re.compile(r".{1,60} by .+|\s*(?:\S+ )?Sticker from .+")
+EFFECT = re.compile(
+    "Sent with (?:Confetti|Echo|Fireworks|Balloons|Heart|Lasers|Shooting Star|Sparkles|Spotlight"
+    "|Slam|Loud|Gentle|Invisible Ink)"
+)
 ANSWER = "This message responded to an earlier message."
+DELETED = "This message was deleted from the conversation!"
+TRANSLATED = "Translated from:"
 UNSENT = re.compile(r".{1,60} (?:deleted a message\.|unsent (?:a|this) message(?: part)?\b.*)")
+_FILES = "jpe?g|png|heic|heif|gif|webp|tiff?|mov|mp4|m4v|3gp|m4a|mp3|caf|amr|aac|wav|pdf|vcf|pluginPayloadAttachment"
 ATTACHMENT = re.compile(
-    r"Attachment missing!|\S.*/Attachments?/.*|attachments/.*|(?:~|/Users|/var)/\S.*\.\w{2,5}", re.IGNORECASE
+    rf"Attachment missing!|\ufffc+|[^\s/]+\.(?:{_FILES})"
+    r"|\S.*/Attachments?/.*|attachments/.*|(?:~|/Users|/var)/\S.*\.\w{2,5}"
+    r"|(?:\S+ )?Sticker from .{1,60}: .*",
+    re.IGNORECASE,
+)
+LINK = re.compile(r"https?://\S+")
+APP = re.compile(  # what the exporter writes for games, maps and the like, in the first line
+    r"(?:[a-z]+(?:\.[\w-]+)+|[A-Z]\S*(?: [A-Z]\S*){0,3}) message:(?: .*)?|Apple (?:Cash|Pay) transaction: .*"
+    r"|SharePlay Message|(?:Started|Stopped) sharing location!|Shared location!|Check\sIn: .*|Photo album: .*"
+    r"|Handwritten messages are not yet supported!|Unable to format app message: .*"
 )
 
 
@@ -37,6 +57,7 @@ class _Block:
     author: str
     lines: list[str]
     is_nested: bool  # an answer, shown below the message that it answers
+    is_repeated: bool = False  # nested, and also in its own place
 
 
 def recognises(file: File) -> bool:
@@ -52,20 +73,52 @@ def read(files: Sequence[File], options: Options) -> Chats:
         found.begin(file)
         conversation = found.conversation(file.stem, file.path)
         blocks = list(_blocks(file, found, conversation))
-        own = {(item.time, item.author, _body(item.lines)) for item in blocks if isinstance(item, _Block)
-               and not item.is_nested}  # fmt: skip
+        _settle_answers(blocks)
         for item in blocks:
             if not isinstance(item, _Block):
                 found.system(conversation, *item)
-                continue
-            kind, text = _body(item.lines)
-            if not item.is_nested or (item.time, item.author, (kind, text)) not in own:
+            elif not item.is_repeated:
+                kind, text = _body(item.lines)
                 found.add(
                     *(conversation, item.time, item.author, item.author, text, kind),
                     source=file.name,
                     line=item.line,
                 )
     return found.done()
+
+
+def _settle_answers(blocks: Sequence[_Block | tuple[datetime, str]]) -> None:
+    """Marks the answers that stand in their own place too; what stands behind one is again of what it answers."""
+    own: dict[tuple[datetime, str], list[list[str]]] = defaultdict(list)
+    for item in blocks:
+        if isinstance(item, _Block) and not item.is_nested:
+            at_once = own[item.time, item.author]
+            if len(at_once) < MOST_AT_ONCE:
+                at_once.append(_bare(item.lines))
+    parent = None
+    for item in blocks:
+        if not isinstance(item, _Block) or not item.is_nested:
+            parent = item if isinstance(item, _Block) else None
+            continue
+        lines = [" ".join(line.split()) for line in item.lines]
+        same = [
+            known
+            for known in own[item.time, item.author]
+            if lines[: len(known)] == known and (known or not any(lines))
+        ]
+        if same:
+            item.is_repeated = True
+            behind = item.lines[max(map(len, same)) :]
+            if parent:
+                parent.lines += itertools.dropwhile(lambda line: not line.strip(), behind)
+
+
+def _bare(lines: Sequence[str]) -> list[str]:
+    """To compare: spaces differ between the two places of an answer, and only one says that it is one."""
+    bare = [" ".join(line.split()) for line in lines]
+    while bare and bare[-1] in ("", ANSWER):
+        bare.pop()
+    return bare
 
 
 def _blocks(file: File, found: Collector, conversation: str) -> Iterator[_Block | tuple[datetime, str]]:
@@ -77,14 +130,18 @@ def _blocks(file: File, found: Collector, conversation: str) -> Iterator[_Block 
         indent = len(header[1]) if header else 0
         nested = bool(block) and indent > 0
         time = _time(header.groups()[1:]) if header else None
-        notice = NOTICE.fullmatch(line) if after_blank else None
+        ends = place + 1 == len(lines) or not lines[place + 1].strip()
+        notice = NOTICE.fullmatch(line) if after_blank and ends else None
         notice_time = _time(notice.groups()[:7]) if notice else None
+        if notice_time and block and block.time - notice_time > BACKWARDS:
+            notice_time = None  # words of a message: notices stand in the order of time
         if (
             header
             and time
             and (after_blank or nested)
             and place + 1 < len(lines)
             and lines[place + 1].strip()
+            and lines[place + 1].startswith(header[1])
         ):
             if block:
                 yield block
@@ -134,20 +191,33 @@ def _body(lines: Sequence[str]) -> tuple[Kind, str]:
         not kept[-1].strip() or kept[-1] == ANSWER or (len(kept) > 1 and EFFECT.fullmatch(kept[-1]))
     ):
         kept.pop()
-    kept = _edited(kept)
-    text = "\n".join(kept)
-    words = [line for line in kept if line.strip()]
-    if len(words) == 1 and UNSENT.fullmatch(words[0]):
-        return "deleted", text
-    return ("media" if any(ATTACHMENT.fullmatch(line) for line in words) else "text"), text
+    was_deleted = bool(kept) and kept[0] == DELETED
+    kept = _edited(kept[was_deleted:])
+    if TRANSLATED in kept[1:-1]:  # the exporter gives the translation first
+        kept = kept[kept.index(TRANSLATED, 1) + 1 :]
+    words = [line for line in kept if not UNSENT.fullmatch(line)]
+    unsent_alone = len(words) < len(kept) and not any(map(str.strip, words))
+    if was_deleted or unsent_alone:
+        return "deleted", "\n".join(kept)
+    said = [line for line in words if not ATTACHMENT.fullmatch(line)]
+    # Behind an address alone stand the title and the summary of its page, which nobody wrote.
+    has_media = len(said) < len(words) or any(APP.fullmatch(line) for line in words[:1])
+    has_media |= len(words) > 1 and LINK.fullmatch(words[0]) is not None
+    if any(map(str.strip, said)):
+        words = said
+    return ("media" if has_media else "text"), "\n".join(words).strip("\n")
 
 
 def _edited(lines: list[str]) -> list[str]:
-    """Of an edited message the last text: the exporter gives all, the first behind its time."""
-    if not lines or not NOTICE.fullmatch(lines[0]):
-        return lines
-    edits = [number for number, line in enumerate(lines) if EDITED.fullmatch(line)]
-    if not edits:
-        return lines
-    last = EDITED.fullmatch(lines[edits[-1]])
-    return [last[1] if last else "", *lines[edits[-1] + 1 :]]
+    """Of an edited part the last text: the exporter gives all, the first behind its time."""
+    starts = [number for number, line in enumerate(lines) if FIRST_OF_EDITS.fullmatch(line)]
+    bounds = [*starts, len(lines)]
+    kept = lines[: bounds[0]]
+    for start, end in itertools.pairwise(bounds):
+        part = lines[start:end]
+        edits = [(number, match) for number, line in enumerate(part) if (match := EDITED.fullmatch(line))]
+        if edits:
+            number, last = edits[-1]
+            part = [last[1], *part[number + 1 :]]
+        kept += part
+    return kept

@@ -23,8 +23,11 @@ SIDES = {
     "bot": "assistant",
     "model": "assistant",
 }
+ROLES = ("user", "assistant")
 INSTRUCTIONS = ("system", "developer")
 TOOLS = ("tool", "function", "observation", "function_call", "tool_call")
+TURNS = {"messages": MESSAGES, "conversations": SHAREGPT, "conversation": SHAREGPT, "items": SHAREGPT}
+CALLS = ("tool_calls", "function_call")
 PEEK = 50  # rows by which a form is known
 
 
@@ -33,7 +36,7 @@ def form_of(row: Any) -> str | None:
     row = mapping(row)
     if {"conversation", "author", "text"} <= row.keys() and isinstance(row["text"], str):
         return NEUTRAL
-    for field, form in (("messages", MESSAGES), ("conversations", SHAREGPT), ("conversation", SHAREGPT)):
+    for field, form in TURNS.items():
         first = mapping(next(iter(items(row.get(field))), None))
         if {"role", "content"} <= first.keys():
             return MESSAGES
@@ -108,22 +111,42 @@ def _read_neutral(found: Collector, conversation: str, row: Any, source: str, li
 
 def _read_turns(found: Collector, conversation: str, row: Any, source: str, line: int | None) -> None:
     """`messages` of role and content, or `conversations` of from and value."""
-    turns = next(
-        row[field] for field in ("messages", "conversations", "conversation") if items(row.get(field))
-    )
-    for turn in turns:
+    if isinstance(row.get("system"), str) and row["system"].strip():  # instructions beside the turns
+        found.add(conversation, None, "system", None, row["system"], "system", source=source, line=line)
+    for turn in next(row[field] for field in TURNS if items(row.get(field))):
         turn = mapping(turn)
-        role, content = turn.get("role", turn.get("from")), _content(turn.get("content", turn.get("value")))
+        role, content = turn.get("role", turn.get("from")), _said(turn)
         if not isinstance(role, str) or content is None or not role:
             found.fail(source, turn, line)
             continue
-        role, time = SIDES.get(role.lower(), role), iso_time(turn.get("time"))
-        if role in INSTRUCTIONS:
+        role, time = _side(role), iso_time(turn.get("time"))
+        if _calls(turn) and not content.strip():
+            found.system(conversation, time, json.dumps(_calls(turn), ensure_ascii=False)[:LONGEST_TEXT])
+        elif role in INSTRUCTIONS:
             found.add(conversation, time, "system", None, content, "system", source=source, line=line)
         elif role in TOOLS:
             found.system(conversation, time, content)
         else:
             found.add(conversation, time, role, role, content, source=source, line=line)
+
+
+def _side(role: str) -> str:
+    """The name of a side that is known, in any case; any other as it is."""
+    low = role.lower()
+    return SIDES.get(low, low if low in (*ROLES, *INSTRUCTIONS, *TOOLS) else role)
+
+
+def _calls(turn: dict[str, Any]) -> Any:
+    """What tools are called in a turn."""
+    return next((turn[field] for field in CALLS if turn.get(field)), None)
+
+
+def _said(turn: dict[str, Any]) -> str | None:
+    """The words of a turn; none where a tool is called, and None where nothing is there that can be read."""
+    content = _content(turn.get("content", turn.get("value")))
+    if content is None and isinstance(turn.get("refusal"), str):
+        return turn["refusal"]
+    return "" if content is None and _calls(turn) else content
 
 
 def _content(value: Any) -> str | None:
@@ -136,17 +159,24 @@ def _content(value: Any) -> str | None:
 
 
 def _read_instruction(found: Collector, conversation: str, row: Any, source: str, line: int | None) -> None:
-    """`instruction`, with `input` behind an empty line, is the user's; `output` the assistant's."""
+    """`instruction`, with `input` behind an empty line, is the user's; `output` the assistant's.
+
+    `history` holds what was asked and answered before, in pairs.
+    """
     parts = (row["instruction"], row.get("input") or "", row["output"], row.get("system") or "")
-    if not all(isinstance(part, str) for part in parts):
+    before = list[Any]()
+    for pair in items(row.get("history")):
+        before += pair if len(items(pair)) == len(ROLES) else [None]
+    if not all(isinstance(part, str) for part in (*parts, *before)):
         found.fail(source, row, line)
         return
     instruction, given, output, system = parts
     asked = "\n\n".join(part for part in (instruction, given) if part.strip())
     if system:
         found.add(conversation, None, "system", None, system, "system", source=source, line=line)
-    found.add(conversation, None, "user", "user", asked, source=source, line=line)
-    found.add(conversation, None, "assistant", "assistant", output, source=source, line=line)
+    for number, text in enumerate((*before, asked, output)):
+        side = ROLES[number % 2]
+        found.add(conversation, None, side, side, text, source=source, line=line)
 
 
 # ---------------------------------------------------------------------- writing

@@ -16,6 +16,8 @@ from pellucid.text.chats.record import Chats, Kind
 MESSENGER, INSTAGRAM = "messenger", "instagram"
 MEDIA_FIELDS = ("photos", "videos", "audio_files", "gifs", "sticker", "files")
 NOTICES = re.compile(r"(?:Liked a message|Reacted \S+ to your message)\s*")
+NO_NAME = "Facebook User"  # what Messenger shows of one who left
+LONGEST_NOTICE = 120
 ATTACHMENT = re.compile(r".{1,100} sent an attachment\.")
 
 
@@ -23,10 +25,11 @@ def recognises(file: File) -> bool:
     """Either of the two: they differ in nothing but their folders."""
     value = mapping(file.value)
     messages = items(value.get("messages"))
-    if "participants" not in value or not isinstance(value.get("messages"), list):
+    if not isinstance(value.get("messages"), list):
         return False
     fields = {field for message in messages[:50] for field in mapping(message)}
-    return not messages or bool(fields & {"sender_name", "timestamp_ms", "senderName"})
+    known = bool(fields & {"sender_name", "timestamp_ms", "senderName"})
+    return known or ("participants" in value and not messages)
 
 
 def is_instagram(file: File) -> bool:
@@ -50,7 +53,7 @@ def repaired(text: str) -> str:
 
 
 def _read_all(found: Collector, files: Sequence[File]) -> Chats:
-    threads: dict[tuple[PurePosixPath, str], list[File]] = defaultdict(list)
+    threads: dict[str | PurePosixPath, list[File]] = defaultdict(list)
     for file in files:
         found.begin(file)
         value = mapping(file.value)
@@ -60,11 +63,13 @@ def _read_all(found: Collector, files: Sequence[File]) -> Chats:
         if encrypted or not isinstance(value.get("messages"), list):
             _read_encrypted(found, file)
         else:
-            threads[file.path.parent, string(value.get("thread_path"))].append(file)
-    for (folder, thread), parts in threads.items():
+            # A download in several archives has parts of a thread in several folders.
+            threads[string(value.get("thread_path")) or file.path.parent].append(file)
+    for thread, parts in threads.items():
         parts.sort(key=_part, reverse=True)  # message_1.json is the newest
-        title = repaired(string(mapping(parts[0].value).get("title"))) or folder.name or parts[0].stem
-        _read_thread(found, found.conversation(title, (folder, thread)), parts)
+        folder = parts[0].path.parent.name
+        title = repaired(string(mapping(parts[0].value).get("title"))) or folder or parts[0].stem
+        _read_thread(found, found.conversation(title, thread), parts)
     return found.done()
 
 
@@ -86,16 +91,16 @@ def _read_thread(found: Collector, conversation: str, parts: Sequence[File]) -> 
     messages = list[tuple[datetime | None, Any, str]]()
     for part in parts:
         for message in reversed(mapping(part.value)["messages"]):
-            messages.append((unix_time(mapping(message).get("timestamp_ms"), 1000), message, part.name))
+            messages.append((_time(mapping(message)), message, part.name))
     for time, message, source in _in_order(messages):
         if not isinstance(message, dict) or not isinstance(message.get("sender_name"), str):
             found.fail(source, message)
             continue
-        author, words = repaired(message["sender_name"]), message.get("content", "")
+        author, words = repaired(message["sender_name"]) or NO_NAME, message.get("content", "")
         if not isinstance(words, str):
             found.fail(source, message)
             continue
-        kind, text = _kind(message, repaired(words))
+        kind, text = _kind(message, repaired(words), author)
         time = found.time_or_none(time)
         if kind == "system":
             found.system(conversation, time, text)
@@ -103,19 +108,40 @@ def _read_thread(found: Collector, conversation: str, parts: Sequence[File]) -> 
             found.add(conversation, time, author, author, text, kind, source=source)
 
 
-def _kind(message: dict[str, Any], text: str) -> tuple[Kind, str]:
+def _time(message: dict[str, Any]) -> datetime | None:
+    """In thousandths of a second; files of early 2018 have seconds."""
+    return unix_time(message.get("timestamp_ms"), 1000) or unix_time(message.get("timestamp"))
+
+
+def _kind(message: dict[str, Any], text: str, author: str) -> tuple[Kind, str]:
     media = [field for field in MEDIA_FIELDS if message.get(field)]
     if message.get("is_unsent") or message.get("is_unsent_image_by_messenger_kid_parent"):
         return "deleted", text
     if "call_duration" in message or message.get("type") == "Call":
         return "call", text
-    if message.get("type") in ("Subscribe", "Unsubscribe", "Plan", "Payment") or NOTICES.fullmatch(text):
+    share = mapping(message.get("share"))
+    if share:
+        link = repaired(string(share.get("link")))
+        notice = ATTACHMENT.fullmatch(text) or _says_who(text, author, link)
+        if not text or notice:
+            return "media", text or joined(("<share>", link or repaired(string(share.get("share_text")))))
+    by_program = message.get("type") in ("Subscribe", "Unsubscribe", "Plan", "Payment")
+    if by_program or NOTICES.fullmatch(text) or _tells_of(author, text):
         return "system", text
-    if message.get("share") and (not text or ATTACHMENT.fullmatch(text)):
-        return "media", text or joined(("<share>", repaired(string(mapping(message["share"]).get("link")))))
     if media:
         return "media", text or f"<{media[0].removesuffix('s')}>"
     return "text", text
+
+
+def _tells_of(author: str, text: str) -> bool:
+    """Whether it is a notice: "Anna Braun left the group." Nobody begins with a whole name of one's own."""
+    short = len(text) <= LONGEST_NOTICE and "\n" not in text
+    return short and " " in author and text.startswith(f"{author} ") and text.endswith(".")
+
+
+def _says_who(text: str, author: str, link: str) -> bool:
+    """Whether the words beside what is shared are the program's: "Anna sent an attachment.", in any language."""
+    return len(text) <= LONGEST_NOTICE and author in text and "http" not in text and bool(link)
 
 
 def _read_encrypted(found: Collector, file: File) -> None:
@@ -142,6 +168,11 @@ def _read_encrypted(found: Collector, file: File) -> None:
             kind = "deleted"
         elif "call" in string(message.get("type")).lower():
             kind = "call"
-        elif items(message.get("media")) or (not text and message.get("type") not in (None, "text")):
+        elif (
+            items(message.get("media"))
+            or message.get("type") == "placeholder"
+            or (not text and message.get("type") not in (None, "text"))
+        ):
             kind, text = "media", text or f"<{string(message.get('type'), 'media')}>"
+        author = author or NO_NAME
         found.add(conversation, found.time_or_none(time), author, author, text, kind, source=file.name)

@@ -16,6 +16,7 @@ from pellucid.text.files import expand_home, file_mode, read_beginning
 from pellucid.text.readers.extract import NotTextSource
 from pellucid.text.readers.tree import Entry
 
+NAMES = frozenset(("chat.md", "index.md"))  # as signal-export calls a conversation; other .md are notes
 SUFFIXES = frozenset((".txt", ".json", ".jsonl", ".ndjson", ".text", ".log", ""))
 MOST_LOOKED_AT = 40  # files of a folder or an archive
 BEGINNING = 1 << 16  # bytes of a file that tell lines of a chat from a book
@@ -52,7 +53,11 @@ def _is_chat(source: str | Path) -> bool:
 
 
 def _any_chat(entries: Iterable[Entry]) -> bool:
-    likely = (entry for entry in entries if entry.path.suffix.lower() in SUFFIXES)
+    likely = (
+        entry
+        for entry in entries
+        if entry.path.suffix.lower() in SUFFIXES or entry.path.name.lower() in NAMES
+    )
     return any(_known(entry) for entry in itertools.islice(likely, MOST_LOOKED_AT))
 
 

@@ -25,7 +25,7 @@ KINDS = {
     "email": "e-mail addresses",
     "iban": "bank accounts with a right checksum",
     "card": "card numbers with a right checksum",
-    "code": "one-time codes and PINs",
+    "code": "one-time codes, PINs, and passwords with a digit",
     "phone": "phone numbers",
     "number": "other numbers of nine digits or more",
 }
@@ -71,7 +71,7 @@ class Redactor:
         regions: countries such as "DE" whose phone numbers are known in the national form, the likeliest first.
 
     Raises:
-        InputError: a kind is unknown, or phonenumbers is not installed and phone numbers are not kept.
+        InputError: a kind is unknown.
     """
 
     def __init__(self, keep: Iterable[str] = (), regions: Sequence[str] = ()) -> None:
@@ -85,7 +85,7 @@ class Redactor:
             "iban": ibans,
             "card": cards,
             "code": codes,
-            "phone": _nothing if "phone" in self.keep and not _has_phonenumbers() else Phones(regions),
+            "phone": Phones(regions),
             "number": long_numbers,
         }
         self._finders = {kind: finders[kind] for kind in KINDS}
@@ -123,23 +123,9 @@ def redactor_for(messages: Iterable[Message], keep: Iterable[str] = ()) -> Redac
     Raises:
         InputError: as `Redactor`.
     """
-    keep = frozenset(keep)
-    if "phone" in keep and not _has_phonenumbers():
-        return Redactor(keep)
-    Phones()  # says so if phonenumbers is missing
     return Redactor(keep, regions_of(_names(messages)))
 
 
 def _names(messages: Iterable[Message]) -> Iterator[str]:
     """Each person's once: a thousand messages are no thousand votes for a country."""
     return iter(dict.fromkeys(name for m in messages for name in {m.author, m.author_id} if name))
-
-
-def _has_phonenumbers() -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec("phonenumbers") is not None
-
-
-def _nothing(text: str) -> tuple[Span, ...]:
-    return ()

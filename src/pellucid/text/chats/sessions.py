@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pellucid.errors import InputError
 from pellucid.text.chats.people import kept, people, roles_given
 from pellucid.text.chats.record import Message
-from pellucid.text.template import Role, Turn
+from pellucid.text.template import Role, Turn, as_learned
 
 GAP_MINUTES = 60.0
 GROUP = 3  # people; from here on, users are told apart by their names
@@ -146,14 +146,10 @@ def _turns(session: Session, assistant: str, in_group: bool, with_roles: bool) -
             role = "system"
         if in_group and role == "user":
             text = f"{_on_one_line(said[0].author or author_id or '')}: {text}"
-        if turns and turns[-1].role == role:  # two users, one after the other
-            text = f"{turns.pop().text}\n{text}"
         turns.append(Turn(role, text))
+    turns = as_learned(turns)
     while turns and turns[-1].role != "assistant":
         turns.pop()
-    opening = next((place for place, turn in enumerate(turns) if turn.role != "system"), len(turns))
-    if opening < len(turns) and turns[opening].role == "assistant":
-        turns.insert(opening, Turn("user", ""))
     return tuple(turns)
 
 

@@ -14,9 +14,11 @@ from pellucid.text.chats.files import File
 from pellucid.text.chats.record import Chats, Kind
 
 NAME = "slack"
-TABLES = ("users", "channels", "groups", "dms", "mpims")
+TABLES = ("users", "org_users", "channels", "groups", "dms", "mpims")
 WORDS = (None, "", "thread_broadcast", "reply_broadcast", "me_message", "file_share", "file_comment")
 CALLS = ("huddle_thread", "sh_room_created")
+SLACKBOT = "USLACKBOT"  # no bot in users.json
+EVERYONE = ("here", "channel", "everyone")
 MARKUP = re.compile(r"<([^<>\n]*)>|&(?:amp|lt|gt);")
 ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 
@@ -38,6 +40,7 @@ class _Workspace:
     """What the tables say; `days` are files of messages by the folder of their channel."""
 
     users: dict[str, str] = field(default_factory=dict)
+    bots: set[str] = field(default_factory=lambda: {SLACKBOT})  # ids
     channels: dict[str, str] = field(default_factory=dict)  # by id, without the sign
     members: dict[str, list[str]] = field(default_factory=dict)  # ids, of direct messages by their folder
     days: dict[PurePosixPath, list[File]] = field(default_factory=lambda: defaultdict(list))
@@ -78,8 +81,10 @@ def _take_table(space: _Workspace, file: File, found: Collector) -> None:
             found.fail(file.name, row)
             continue
         identity, name = row["id"], string(row.get("name"))
-        if file.stem == "users":
+        if file.stem in ("users", "org_users"):
             space.users[identity] = _name(row.get("profile"), row) or identity
+            if row.get("is_bot") is True:
+                space.bots.add(identity)
         elif file.stem in ("dms", "mpims"):
             members = [string(member) for member in items(row.get("members"))]
             space.members[name or identity] = space.members[identity] = members
@@ -97,13 +102,16 @@ def _name(profile: Any, user: Mapping[str, Any] | None = None) -> str:
 def _read(found: Collector, conversation: str, message: Any, space: _Workspace, source: str) -> None:
     message = mapping(message)
     raw, subtype = message.get("text", ""), message.get("subtype")
+    if raw is None and (message.get("files") or message.get("attachments")):
+        raw = ""
     if message.get("type") != "message" or not isinstance(raw, str):
         found.fail(source, message)
         return
     time, text = found.time_or_none(unix_time(message.get("ts"))), plain(raw, space.users, space.channels)
     identity = string(message.get("user")) or string(message.get("bot_id"))
-    if subtype not in WORDS and subtype != "tombstone" and subtype not in CALLS:
-        found.system(conversation, time, text or string(subtype))
+    by_program = identity in space.bots or (message.get("bot_id") and not message.get("user"))
+    if subtype not in (*WORDS, *CALLS, "tombstone") or (by_program and subtype in WORDS):
+        found.system(conversation, time, text or _shown_of_cards(message) or string(subtype))
         return
     author = (
         space.users.get(identity) or _name(message.get("user_profile")) or string(message.get("username"))
@@ -115,9 +123,16 @@ def _read(found: Collector, conversation: str, message: Any, space: _Workspace, 
         f"<{string(mapping(file).get('name')) or 'file'}>" for file in items(message.get("files"))
     )
     kind: Kind = "deleted" if subtype == "tombstone" else "call" if subtype in CALLS else "text"
+    if not text:  # messages of others, shared without a word
+        attached = attached or _shown_of_cards(message)
     if kind == "text" and attached:
         kind, text = "media", text or attached
     found.add(conversation, time, identity or author, author or identity, text, kind, source=source)
+
+
+def _shown_of_cards(message: Mapping[str, Any]) -> str:
+    """Of programs that write in cards alone, what stands for those where they cannot be shown."""
+    return joined(string(mapping(card).get("fallback")) for card in items(message.get("attachments")))
 
 
 def plain(text: str, users: Mapping[str, str], channels: Mapping[str, str]) -> str:
@@ -133,6 +148,8 @@ def plain(text: str, users: Mapping[str, str], channels: Mapping[str, str]) -> s
             return "@" + (users.get(target[1:]) or label.removeprefix("@") or target[1:])
         if target.startswith("#"):
             return "#" + (label or channels.get(target[1:]) or target[1:])
+        if target[1:] in EVERYONE and target.startswith("!"):
+            return "@" + target[1:]
         if target.startswith("!"):
             return label or "@" + target[1:].partition("^")[0]
         return label if bar and label else _unescaped(target)

@@ -100,7 +100,7 @@ def survey(
 
     Raises:
         InputError: fewer than two people wrote, `assistant` names nobody here, a kind to keep is
-            unknown, the gap is not above 0, or phonenumbers is missing.
+            unknown, or the gap is not above 0.
     """
     everyone = people(chats.messages)
     person, asked = _who(everyone, assistant)

@@ -27,11 +27,18 @@ MEDIA_FIELDS = (
         "game_title",
         "invoice_information",
         "giveaway_information",
-        "paid_media",
+        "giveaway_results",
+        "paid_stars_amount",
         "todo_list",
-        "venue_information",
+        "place_name",
     ),
 )
+NAMELESS = {  # chats that Telegram itself opens, by their type
+    "saved_messages": "Saved Messages",
+    "replies": "Replies",
+    "verification_codes": "Verification Codes",
+}
+PLACEHOLDERS = {"paid_stars_amount": "paid_media", "place_name": "location"}
 CALLS = ("phone_call", "group_call", "group_call_scheduled", "conference_call")
 
 
@@ -61,10 +68,8 @@ def read(files: Sequence[File], options: Options) -> Chats:
             if not isinstance(chat, dict) or not isinstance(chat.get("messages"), list):
                 found.fail(file.name, chat)
                 continue
-            name = string(chat.get("name")) or (
-                "Saved Messages" if chat.get("type") == "saved_messages" else ""
-            )
-            conversation = found.conversation(name or NO_NAME, string(chat.get("id")) or file.path)
+            name = string(chat.get("name")) or NAMELESS.get(string(chat.get("type")), NO_NAME)
+            conversation = found.conversation(name, string(chat.get("id")) or file.path)
             for message in chat["messages"]:
                 _read(found, conversation, message, file.name)
     return found.done()
@@ -101,12 +106,15 @@ def _read(found: Collector, conversation: str, message: Any, source: str) -> Non
                 source=source,
             )
         else:
-            found.system(conversation, time, " ".join(part for part in (actor, action, text) if part))
+            told = text or string(message.get("information_text"))
+            found.system(conversation, time, " ".join(part for part in (actor, action, told) if part))
         return
     author = _name(message.get("from")) or NO_NAME
     author_id = _identity(message, "from") or author
     forwarded = "forwarded_from" in message or "forwarded_from_id" in message or "saved_from" in message
     media = next((field for field in MEDIA_FIELDS if message.get(field) not in (None, "")), None)
+    if media is None and "location_information" in message:  # null of a place that is not known
+        media = "location_information"
     if media and not text:
         text = _placeholder(message, media)
     found.add(
@@ -127,8 +135,10 @@ def text_of(value: Any) -> str | None:
 
 
 def _placeholder(message: dict[str, Any], field: str) -> str:
-    kind = string(message.get("media_type")) or field.removesuffix("_information")
-    return joined((f"<{kind}>", string(mapping(message.get("poll")).get("question"))))
+    kind = string(message.get("media_type")) or PLACEHOLDERS.get(field) or field.removesuffix("_information")
+    question = text_of(mapping(message.get("poll")).get("question")) or ""  # of parts since 2024
+    title = text_of(mapping(message.get("todo_list")).get("title")) or ""
+    return joined((f"<{kind}>", question, title))
 
 
 def _name(value: Any) -> str | None:

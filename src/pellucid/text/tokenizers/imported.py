@@ -203,6 +203,10 @@ def as_imported(
             f"{name} has ids up to {max(everything.values()):,} and the model {n_rows:,} rows for tokens: "
             "they are not of one model"
         )
+    if n_rows > MOST_TOKENS:  # each row without a token would get one
+        raise InputError(
+            f"{name} is of a model with {n_rows:,} rows for tokens: more than {MOST_TOKENS:,} are not read"
+        )
     ids = set(everything.values())
     unused = {f"<|unused-{id}|>": id for id in range(n_rows) if id not in ids}
     everything |= unused

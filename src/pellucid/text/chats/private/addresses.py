@@ -12,8 +12,9 @@ from pellucid.text.chats.private.spans import ALPHABETIC, Span
 # being tried again from each of its characters: linear time.
 EMAIL = re.compile(
     rf"(?<!{ALPHABETIC})(?<![.+%'-])(?:{ALPHABETIC}|[.+%'-])++"
-    r"(?:[@＠]|\s?[(\[]at[)\]]\s?)"
-    rf"(?:(?:{ALPHABETIC}|-)++\.){{1,12}}(?:(?![\d_]){ALPHABETIC}){{2,24}}+(?!{ALPHABETIC}|@)",
+    r"(?:[@＠]|\s?[(\[{]at[)\]}]\s?)"
+    rf"(?:(?:{ALPHABETIC}|-)++(?:\.|\s?[(\[{{]dot[)\]}}]\s?)){{1,12}}"
+    rf"(?:(?![\d_]){ALPHABETIC}){{2,24}}+(?!{ALPHABETIC}|@)",
     re.IGNORECASE,
 )
 
@@ -29,7 +30,7 @@ KEY_LENGTH, LONG_NUMBER = 10, 9  # characters of a path's part: below, names and
 
 
 def emails(text: str) -> Iterator[Span]:
-    """`name@host.tld`, also with `(at)`; not a handle such as `@name`."""
+    """`name@host.tld`, also with `(at)` and `(dot)`; not a handle such as `@name`."""
     for match in EMAIL.finditer(text):
         marks = len(match[0]) - len(match[0].lstrip(".'-%+"))
         yield match.start() + marks, match.end()

@@ -1,4 +1,4 @@
-"""One-time codes: a few digits beside a word that says what they are, in some thirty languages."""
+"""One-time codes: a few digits beside a word that says what they are, in some thirty languages; and passwords."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pellucid.text.chats.private.spans import Span
 
 # What a code is called. In scripts without blanks between words these stand inside words, so they have no boundaries.
 # fmt: off
-ENDINGS = ("code", "kode", "kodu?", "kod", "k[oó]d", "koodi", "kodas", "kods")  # of longer words, too
+ENDINGS = ("code", "kode", "kodu?", "kod", "k[oó]d", "koodi", "kodas", "kods", "passwort")  # of longer words, too
 NAMES = (
     r"c[oó]digos?", r"k[oó]d\w{0,4}", r"codice", r"codi", r"koodi\w{0,3}", r"cod(?:ul)?", r"код\w{0,4}",
     r"парол[ья]", r"κωδικ[όο]ς?\w{0,2}", r"pass ?w(?:or)?d", r"otp", r"(?:push|sms|mobile|m|photo|i)?-?tan", r"pin",
-    r"2fa", r"mã", r"şifre\w{0,4}", r"sandi", r"kennwort", r"passwort", r"contraseña", r"clave", r"senha",
+    r"2fa", r"mã", r"mật khẩu", r"şifre\w{0,4}", r"sandi", r"kennwort", r"contraseña", r"clave", r"senha",
     r"mot de passe",
     r"wachtwoord", r"hasło", r"heslo", r"salasana", r"lösenord", r"(?:ال)?رمز", r"(?:ال)?كود", r"کد", r"ה?קוד",
     r"कोड", r"ओटीपी", r"কোড", r"குறியீடு", r"รหัส", r"կոդը?", r"კოდი",
@@ -25,6 +25,15 @@ UNSPACED = (
 COPULAS = (
     "is", "are", "was", "ist", "lautet", "es", "est", "è", "é", "er", "är", "on", "to", "este", "jest", "je", "is:",
     "adalah", "là", "هو", "הוא", "है", "হল", "คือ", "是", "为", "為", "は", "은", "는",
+)
+OF_A_CODE = (  # what may stand between a name and its number, besides "de" and the like
+    r"v[eé]rif\w{0,12}", r"weryfik\w{0,8}", r"confirm\w{0,10}", r"подтвержд\w{0,6}", r"доступа", r"безопасности",
+    r"s[eé]curit\w{0,4}", r"seguridad", r"sicurezza", r"segurança", r"acc?[eè]s\w{0,3}", r"otp", r"sms",
+    r"anda", r"kamu", r"(?:ال)?تحقق", r"(?:ال)?تأكيد", r"(?:ال)?تفعيل",
+)
+PASSWORDS = (
+    r"\w{0,16}passwor[dt]", r"passphrase", r"kennwort", r"wachtwoord", r"contraseña", r"mot de passe", r"senha",
+    r"hasło", r"heslo", r"salasana", r"lösenord", r"пароль", r"şifre", r"mật khẩu",
 )
 AS = ("as", "als", "come", "como", "comme", "som", "jako", "как", "za")
 # fmt: on
@@ -56,6 +65,15 @@ FARTHER = re.compile(
     rf"[^\d\n.!?]{{0,{MOST_BETWEEN}}}?(?:{COPULA})[\s\"'“”„«»*#(（【\[:：]{{0,6}}({NUMBER}){STANDS_ALONE}",
     re.IGNORECASE,
 )
+COMPLEMENT = re.compile(
+    rf"(?:[ \u00a0](?:(?:de|di|do|da|of|для) )?(?:{'|'.join(OF_A_CODE)})(?!\w)){{1,3}}", re.IGNORECASE
+)
+PASSWORD = re.compile(  # one word with a letter and a digit in it
+    rf"(?:(?<!\w)(?:{'|'.join(PASSWORDS)})(?!\w)|密码|密碼|パスワード|비밀번호)"
+    r"\s?(?:[:=：]|(?:is|ist|lautet|es|est|è|é)(?=[\s:]))[\s:\"'“”„«»*]{0,4}"
+    r"((?=\S{0,40}\d)(?=\S{0,40}[^\W\d])\S{4,40}(?<![.,;!?)\"'“”»*]))",
+    re.IGNORECASE,
+)
 NUMBER_FIRST = re.compile(
     rf"(?<![\w.,:/-])({NUMBER})(?![\d_%])\s?(?:{COPULA}|(?:{'|'.join(AS)})(?!\w)|[—–(（-]|(?=[^\W\d]))"
     rf"(?P<between>[^\d\n.!?]{{0,{MOST_BETWEEN}}})",
@@ -66,9 +84,21 @@ LIKE_A_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def codes(text: str) -> Iterator[Span]:
-    """`Your code is 483920`, `483920 is your code`; not a postal code, an error code, a price, or a year."""
-    if not ANY_NUMBER.search(text):
-        return
+    """`Your code is 483920`, `483920 is your code`; not a postal code, an error code, a price, or a year.
+
+    Of passwords those that are told after a colon or an `is`, and have a digit and a letter.
+    """
+    found = {match.span(1) for match in PASSWORD.finditer(text)}
+    if ANY_NUMBER.search(text):
+        found |= _numeric(text)
+    end = 0
+    for start, stop in sorted(found, key=lambda span: (span[0], -span[1])):
+        if start >= end:
+            yield start, stop
+            end = stop
+
+
+def _numeric(text: str) -> set[Span]:
     found, any_name = set[Span](), False
     for match in FIND_NAME.finditer(text):
         any_name = True
@@ -76,11 +106,7 @@ def codes(text: str) -> Iterator[Span]:
             found |= set(_after(text, match.end()))
     if any_name or CONFIRMS.search(text):
         found |= set(_before(text))
-    end = 0
-    for start, stop in sorted(found):
-        if start >= end:
-            yield start, stop
-            end = stop
+    return found
 
 
 def _is_public(text: str, match: re.Match[str]) -> bool:
@@ -89,7 +115,8 @@ def _is_public(text: str, match: re.Match[str]) -> bool:
 
 def _after(text: str, place: int) -> Iterator[Span]:
     """The code that follows a name which ends at `place`."""
-    match = DIRECTLY.match(text, place)
+    said = COMPLEMENT.match(text, place)
+    match = DIRECTLY.match(text, said.end() if said else place)
     if match:
         yield match.span(1)
         return

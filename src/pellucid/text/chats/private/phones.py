@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pellucid.errors import InputError
-from pellucid.shell import install_extra
 from pellucid.text.chats.private.numbers import in_formula
 from pellucid.text.chats.private.spans import (
     ALPHABETIC,
@@ -40,7 +37,8 @@ LABEL = re.compile(
 LABEL_REACH = 32  # characters
 DATE = re.compile(
     r"(?<!\d)(?<!\d[./-])(?:\d{1,2}([./-]) ?\d{1,2}\1 ?(?:\d{4}|\d{2})|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}|"
-    r"(?<![\d+)] )(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?!\d|[./-]\d)"
+    r"(?<![\d+)] )(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|"
+    r"(?<![\d+)] )(?:0?[1-9]|[12]\d|3[01]) (?:0?[1-9]|1[0-2]) (?:19|20)\d\d(?! \d\d(?![:.])))(?!\d|[./-]\d)"
 )
 QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){2,}")  # an address of the internet, a version
 YEARS = re.compile(r"(?:19|20)\d\d(?:\D{1,3}(?:19|20)\d\d)+")
@@ -55,6 +53,8 @@ NOT_BEFORE = re.compile(
 NOT_REACH = 12
 NANP = re.compile(r"(?:1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d([ .-]))[2-9]\d\d[ .-]\d{4}")
 BRACKETS = re.compile(r"(?:[18] ?)?\(\d{1,4}\) ?\d[\d -]+")  # an area in brackets
+RUSSIAN = re.compile(r"8[ -]?9\d\d[ -]?\d{3}[ -]\d\d[ -]\d\d")  # dialled with an 8
+OLD_MEXICAN = re.compile(r"\+521(\d{10})")  # a mobile's 1 is no longer dialled, and still shown
 TRUNK = re.compile(r"\(?0(?:[1-9]|[ ]\(?[1-9]\d\d)")  # how numbers begin that are dialled within a country
 
 
@@ -63,17 +63,9 @@ class Phones:
 
     Args:
         regions: such as "DE"; three of them at most are tried.
-
-    Raises:
-        InputError: phonenumbers is not installed.
     """
 
     def __init__(self, regions: Sequence[str] = ()) -> None:
-        if importlib.util.find_spec("phonenumbers") is None:
-            raise InputError(
-                f"finding phone numbers needs phonenumbers: {install_extra('chats')}; "
-                "or leave them in with --keep phone"
-            )
         self.regions = tuple(regions[:MOST_REGIONS])
 
     def __call__(self, text: str) -> Iterator[Span]:
@@ -141,7 +133,7 @@ def _opened(text: str, span: Span, found: list[Span], first: int) -> int:
 def _is_international(text: str, start: int, stop: int) -> bool:
     """Valid, or at least possible and written like one: people leave out digits, and use made-up numbers."""
     shown = text[start:stop]
-    number = "+" + digits_of(shown.replace("(0)", ""))
+    number = OLD_MEXICAN.sub(r"+52\1", "+" + digits_of(shown.replace("(0)", "")))
     if _is_valid(number, None):
         return True
     in_groups = any(c in SEPARATORS for c in shown)
@@ -165,6 +157,8 @@ def _is_shaped(shown: str, digits: str) -> bool:
     """Whether digits of no known country are plainly a phone number: dialled with a 0, bracketed, or written 3-3-4."""
     if NANP.fullmatch(shown):
         return _is_valid(shown, "US")
+    if RUSSIAN.fullmatch(shown):
+        return _is_valid(shown, "RU")
     if BRACKETS.fullmatch(shown) and 9 <= len(digits) <= 12:
         return True
     if TRUNK.match(shown) and len(digits.lstrip("0")) >= 8 and 9 <= len(digits) <= 13:

@@ -52,15 +52,16 @@ SMALL_WORDS: dict[Period, str] = {
         lumalwak subbaahi idiɓa སྔ་ཆ་ ŋdi 𐐰𐑋 𐑨𐑥 kíkíríg subaka 𞤢𞤰 i/m ꎸꄑ mbamba utuko ntufat
         ĩyakwakya muhi adduha kiroko تد krn makeo sárúwá एएम ଏଏମ ఎఎమ్ ntɔ́ngɔ́ dinda ɛnkakɛnyá rũ
         wichishu ǁgoagas maná mbaámba ߛ rw wd zmu kangama tesiran lwamilawu صبح،منجهند nd tifawt
-        ⵜⵉⴼⴰⵡⵜ soodo ܩܛ dopołedniŏ taparachu zdatazal भ्यागा munkyo kiɛmɛ́ɛm àárɔ̀ amvormittag
+        ⵜⵉⴼⴰⵡⵜ soodo ܩܛ dopołedniŏ taparachu zdatazal भ्यागा munkyo kiɛmɛ́ɛm àárɔ̀ amvormittag an lb hh od
+        sub ma too comme
     """,
     "afternoon": """
         carra ak ew ichamthi iɓugajɔp апоўдні akasuba sr/mlm pamunyi ཕྱི་དྲོ་ बेलासे ፋዱስደምቢ ᏒᎯᏱᎢ ᐲᒼ
         lumalwap zaarikayb ebyámu ཕྱི་ཆ་ ɣetrɔ 𐐹𐑋 𐑐𐑥 ngəgógəle kikiiɗe 𞤩𞤰 e/m ꁯꋒ ŋkambɔ́tnji
         kyiukonyi ntmeddit ĩyawĩoo chilo aluula hwaĩ-inĩ تك koosk nyiaghuo cɛɛ́nko पीएम ପିଏମ పిఎమ్
-        mpókwa dilolo ɛndámâ ũg mchochill lilli ǃuias kugú ncwònzém ߥ tŋ wb zmw kingoto teipa
+        mpókwa dilolo ɛndámâ ũg mchochill ǃuias kugú ncwònzém ߥ tŋ wb zmw kingoto teipa
         pashamihe شام،منجهند lk tadggʷat ⵜⴰⴷⴳⴳⵯⴰⵜ hawwaro ܒܛ popołedniu ebongi ḍeffiraza दपेहरा/संजा
-        eigulo kisɛ́ndɛ ɔ̀sán amnamittag namittag desira sira
+        eigulo kisɛ́ndɛ ɔ̀sán amnamittag namittag nam desira sira anw sn ea ot ngo mo muu lilli fi
     """,
 }
 PERIODS: dict[str, Period] = {word: period for period, words in WORDS.items() for word in words.split()}
@@ -72,7 +73,26 @@ UNSPACED = tuple(
 )
 # Words beside a time that name no half of the day: at, o'clock, the year's.
 FILLERS = frozenset(
-    ("", "um", "uhr", "um uhr", "klo", "kl", "à", "at", "г", "ч", "г ч", "o", "v", "om", "be", "las", "น")
+    (
+        "",
+        "um",
+        "uhr",
+        "um uhr",
+        "klo",
+        "kl",
+        "à",
+        "at",
+        "г",
+        "ч",
+        "г ч",
+        "o",
+        "v",
+        "om",
+        "be",
+        "las",
+        "น",
+        "ê",
+    )
 )
 PUNCTUATION = re.compile(r"[.,'\"`´’‘״׳ʼꞌ\u200c\u070f·()]+")
 
