@@ -11,7 +11,7 @@ from pellucid.training.schedules import Schedule
 
 OptimizerKind = Literal["adamw", "muon"]
 BUDGETS = ("minutes", "steps", "epochs", "train_tokens")
-SHARD = ("auto", "yes", "no")
+SWITCH = ("auto", "yes", "no")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,7 @@ class TrainConfig:
         patience: evaluations without a better dev loss before stopping; 0 never stops.
         dev_fraction: share of the training text held out for choosing the best weights.
         plain: take the plain path, without speed-ups, for comparison.
+        compile: whether the blocks run as torch.compile's code: "yes", "no", or "auto", where that is measured to pay.
         shard: of several processes, whether each keeps a part of the weights alone: "yes", "no", or "auto", where
             one device's memory is too small for all.
 
@@ -66,6 +67,7 @@ class TrainConfig:
     device: str = "auto"
     precision: str = "auto"
     plain: bool = False
+    compile: str = "auto"
     shard: str = "auto"
     sample_prompt: str = ""
     sample_tokens: int = 120
@@ -83,8 +85,11 @@ class TrainConfig:
                 raise InputError(
                     f"{name} {getattr(self, name)!r} is unknown: choose {' or '.join(get_args(kind))}"
                 )
-        if self.shard not in SHARD:
-            raise InputError(f"--shard takes {', '.join(SHARD)}, not {self.shard!r}")
+        for name in ("compile", "shard"):
+            if getattr(self, name) not in SWITCH:
+                raise InputError(f"--{name} takes {', '.join(SWITCH)}, not {getattr(self, name)!r}")
+        if self.plain and self.compile == "yes":
+            raise InputError("--plain means uncompiled: leave out --compile yes, or --plain")
         ranges = {
             **dict.fromkeys(BUDGETS, (0, 1e15)),
             "window": (0, 1 << 24),

@@ -21,6 +21,7 @@ from pellucid.text.bigrams import PairCounts
 from pellucid.text.packing import Example, Rows
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.text.windows import consecutive_windows
+from pellucid.training.compiling import uncompiled
 from pellucid.training.distributed import is_sharded
 from pellucid.training.gradients import summed_loss, to_batch
 from pellucid.training.machine import autocast
@@ -96,7 +97,7 @@ class Evaluator:
                 for start in range(0, len(inputs), at_once):
                     yield inputs[start : start + at_once], targets[start : start + at_once]
 
-        with _without_gradients(model), autocast(device, precision):
+        with uncompiled(), _without_gradients(model), autocast(device, precision):
             for inputs, targets in shares.own(batches()):
                 x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device)
                 shares.sums.append(next_token_loss(model(x), y, reduction="sum").item())
@@ -163,7 +164,7 @@ class ReplyEvaluator(Evaluator):
                 tallies.append(self._tally(targets))
                 yield arrays
 
-        with _without_gradients(model), autocast(device, precision):
+        with uncompiled(), _without_gradients(model), autocast(device, precision):
             for arrays in shares.own(batches()):
                 shares.sums.append(summed_loss(model, to_batch(arrays, device)).item())
         model.train(was_training)

@@ -23,6 +23,7 @@ from pellucid.model.transformer import LanguageModel
 from pellucid.training import average
 from pellucid.training.average import AveragedWeights
 from pellucid.training.checkpoints import Checkpoint, Progress
+from pellucid.training.compiling import uncompiled
 from pellucid.training.config import TrainConfig
 from pellucid.training.control import Control
 from pellucid.training.data import TrainingData
@@ -343,7 +344,7 @@ class Trainer:
         options = SamplingOptions(
             temperature=config.sample_temperature, max_tokens=config.sample_tokens, seed=config.seed
         )
-        with self.ranks.lockstep(self.model) as takes_part:
+        with uncompiled(), self.ranks.lockstep(self.model) as takes_part:
             if not takes_part:
                 return
             engine = Engine(self.model, self.data.tokenizer, self.machine.device)

@@ -15,6 +15,7 @@ from pellucid.text.documents import Corpus
 from pellucid.text.sources import refuse_missing
 from pellucid.text.tokenizers.tokenizer import build_tokenizer, check_tokenizer
 from pellucid.text.wording import duration
+from pellucid.training import compiling
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData, split_corpus, tokenise
 from pellucid.training.forecast import (
@@ -194,6 +195,17 @@ def forecast(trainer: Trainer, memory: int) -> Forecast:
     return Forecast(seconds, steps, tokens, tokens / windows.n_tokens, memory)
 
 
+def measuring_trainer(
+    model: LanguageModel,
+    data: TrainingData | ReplyData,
+    config: TrainConfig,
+    machine: Machine,
+    ranks: Ranks = ALONE,
+) -> Trainer:
+    """A trainer that only measures: it has no folder, and nothing is written."""
+    return Trainer(RunFolder(Path("nowhere")), model, data, config, machine, 1, Observer(), ranks)
+
+
 def forecast_of(
     model: LanguageModel,
     data: TrainingData | ReplyData,
@@ -202,9 +214,39 @@ def forecast_of(
     memory: int,
     ranks: Ranks = ALONE,
 ) -> Forecast:
-    """The same before there is a trainer; nothing is written."""
-    nowhere = RunFolder(Path("nowhere"))  # a trainer that only measures does not touch its folder
-    return forecast(Trainer(nowhere, model, data, config, machine, 1, Observer(), ranks), memory)
+    """`forecast` before there is a trainer."""
+    return forecast(measuring_trainer(model, data, config, machine, ranks), memory)
+
+
+def compiled_where_it_pays(trainer: Trainer, eager: Forecast, note: Tell) -> tuple[TrainConfig, Forecast]:
+    """The trainer's recipe with `compile` decided, and what the training will take then.
+
+    Args:
+        trainer: one that only measures; its model is compiled, or is not.
+        eager: what it takes as it is.
+
+    Raises:
+        InputError: it cannot be compiled, and has to be.
+    """
+    model, config, machine = trainer.model, trainer.config, trainer.machine
+    no, yes = (dataclasses.replace(config, compile=choice) for choice in ("no", "yes"))
+    code = compiling.Code(model, config, machine)
+    if config.compile == "yes":
+        compiling.refuse_if_impossible(model, machine.device)
+    elif config.compile == "no" or not code.may_pay(eager.seconds):
+        return no, eager
+    if not code.is_kept:
+        note("Compiling, once for a model of this shape: up to half a minute.")
+    compiling.compile_blocks(model)
+    trainer.gradients(0)  # compiles
+    code.keep()
+    expected = forecast(trainer, eager.memory)
+    before, after = (1000 * each.seconds_per_step for each in (eager, expected))
+    if config.compile == "auto" and after * compiling.MUST_WIN_BY > before:
+        compiling.take_back(model)
+        return no, eager
+    note(f"Compiled: a step takes {after:.0f} ms instead of {before:.0f}.")
+    return yes, expected
 
 
 def forecast_without_a_run(plan: Plan) -> Forecast:

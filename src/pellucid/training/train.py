@@ -11,7 +11,7 @@ from pellucid.model.config import ModelConfig
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
-from pellucid.training import report
+from pellucid.training import compiling, report
 from pellucid.training.base import find_base, start_from_base
 from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.conversations import known_replies
@@ -25,8 +25,10 @@ from pellucid.training.plan import (
     Plan,
     build,
     choose_machine,
-    forecast_of,
+    compiled_where_it_pays,
+    forecast,
     make_plan,
+    measuring_trainer,
     prepare_data,
     refuse_at_once,
     share_out,
@@ -144,6 +146,9 @@ def _resume(
             if "base" in stored:
                 start_from_base(model, run, stored, train_config.seed)
             share_out(model, train_config, machine, ranks, "adapter" in stored)
+            if train_config.compile == "yes":
+                compiling.refuse_if_impossible(model, machine.device)
+                compiling.compile_blocks(model)
             trainer = Trainer(run, model, data, train_config, machine, 1, observer, ranks)
             restore(trainer, observer)
             if train_config.budget != before.budget:
@@ -167,9 +172,10 @@ def _trainer(plan: Plan, run: RunFolder, observer: Observer, ranks: Ranks) -> Tr
     data, machine = plan.data, plan.machine
     model = build(plan.model, plan.training, machine)
     share_out(model, plan.training, machine, ranks)
-    expected = forecast_of(model, data, plan.training, machine, plan.memory, ranks)
+    measuring = measuring_trainer(model, data, plan.training, machine, ranks)
+    config, expected = compiled_where_it_pays(measuring, forecast(measuring, plan.memory), observer.note)
     observer.note(report.forecast_text(plan.model, data, expected))
-    config = with_evaluations(plan.training, expected, data)
+    config = with_evaluations(config, expected, data)
     return Trainer(run, model, data, config, machine, expected.steps, observer, ranks)
 
 
