@@ -150,7 +150,9 @@ class Shared:
         x0: (B, T, C) what entered the first block.
     """
 
-    def __init__(self, x0: Tensor, rotate: Rotate, mask: Tensor | None, cache: KVCache | None) -> None:
+    def __init__(
+        self, x0: Tensor, rotate: Rotate, mask: Tensor | None = None, cache: KVCache | None = None
+    ) -> None:
         self.x0, self.rotate, self.mask, self.cache = x0, rotate, mask, cache
         self.first_values: Tensor | None = None  # (B, K, T, D) of the first block, once it has run
 
