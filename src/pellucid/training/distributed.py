@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import json
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ PATIENCE = datetime.timedelta(
 )  # process 1 may be told to pause, or read a text for hours before the others
 HEARD_SECONDS = 2.0  # that a process which fails waits for another to say the same
 AGENT_STORE = "TORCHELASTIC_USE_AGENT_STORE"  # "True" where torchrun itself keeps the words
+LETTING_GO_SECONDS = 0.05
 PIECE = 1 << 28  # bytes of a tensor that are sent at once
 NEEDED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 LOST = ("gloo", "connection", "socket", "nccl", "timed out")  # how torch says that a process is gone
@@ -139,6 +141,19 @@ class Group(Ranks):
             if not name:
                 return result[0]  # pyright: ignore[reportReturnType]
             tasks[name]()
+
+    def leave(self) -> None:
+        """End the connection, as all the others do.
+
+        Gloo's threads need the interpreter to let go of their last tensors, and whoever ends the connection holds it
+        while waiting for them: without time in between each could wait for the other for ever.
+        """
+        import torch.distributed as dist
+
+        dist.barrier()
+        time.sleep(LETTING_GO_SECONDS)
+        self._wrapped = None  # it holds the connection, too
+        dist.destroy_process_group()
 
     # ------------------------------------------------------------------ the model
 
@@ -275,9 +290,7 @@ def processes() -> Iterator[Ranks]:
     except BaseException as error:
         group.failed(error)
         raise
-    import torch.distributed as dist
-
-    dist.destroy_process_group()
+    group.leave()
 
 
 def _world() -> int:
