@@ -83,13 +83,15 @@ def going_on(run: RunFolder, ranks: Ranks) -> Iterator[None]:
 
 def check_same(ranks: Ranks, data: Data) -> None:
     """Raises: InputError when not all processes have read the same text, or made the same tokens of it."""
-    own = [data.record["fingerprint"], data.record["tokens"], data.tokenizer.fingerprint]
-    for rank, other in enumerate(ranks.gather(own)):
-        if other != own and not rank:
-            what = "text" if other[0] != own[0] else "split or tokenizer"
+    first, *others = ranks.gather(
+        [data.record["fingerprint"], data.record["tokens"], data.tokenizer.fingerprint]
+    )
+    for number, other in enumerate(others, 2):
+        if other != first:
+            what = "text" if other[0] != first[0] else "split or tokenizer"
             raise InputError(
-                f"this process finds another {what} than process 1: every machine needs the same files and the same "
-                "version of pellucid"
+                f"process {number} finds another {what} than process 1: every machine needs the same files and the "
+                "same version of pellucid"
             )
 
 
