@@ -84,7 +84,7 @@ class Muon(torch.optim.Optimizer):
 def _looked_ahead(gradients: list[Tensor], momenta: list[Tensor], momentum: float) -> list[Tensor]:
     """Nesterov's directions, whole."""
     if not any(map(is_part, gradients)):
-        return torch._foreach_lerp(gradients, momenta, momentum)
+        return list(torch._foreach_lerp(gradients, momenta, momentum))
     ahead = [gradient.clone() for gradient in gradients]  # parts of tensors are only changed in place
     torch._foreach_lerp_(ahead, momenta, momentum)
     return [full(each) for each in ahead]
