@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from forking import _server, launch, launch_all
 
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import build_model
@@ -19,6 +20,8 @@ from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, attention_core, deterministic
 from pellucid.training.observer import Observer
 from pellucid.training.run_folder import create_run
+
+__all__ = ["_server", "launch", "launch_all"]
 
 MakeTrainer = Callable[..., Trainer]
 MODEL = {"n_layers": 1, "n_heads": 2, "d_model": 16, "context_length": 16}

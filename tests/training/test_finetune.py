@@ -111,11 +111,11 @@ def test_adapters_train_alone_and_are_merged_into_the_weights(base: Path, chat: 
 
 
 def test_a_share_of_rows_is_text_of_the_base(base: Path, chat: Path, tmp_path: Path):
+    from pellucid.text.template import template_of
+    from pellucid.training.base import open_base
     from pellucid.training.conversations import reply_data, with_mix
-    from pellucid.training.finetune import open_base
 
     start = open_base(base)
-    from pellucid.text.template import template_of
 
     examples, _ = heard(chat, BOB)
     notes: list[str] = []

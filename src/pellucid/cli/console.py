@@ -1,16 +1,34 @@
-"""Where words go: prose and progress to stderr, results to stdout."""
+"""Where words go: prose and progress to stderr, results to stdout.
+
+Of several processes that torchrun started the first one speaks for all; the others complain alone.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import unicodedata
 from typing import Any
 
 
+def processes() -> tuple[int, int]:
+    """This process's number among those of one training, from 1, and how many they are."""
+    number, count = (os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE"))
+    if not (number.isdecimal() and count.isdecimal() and int(count) > 1):
+        return 1, 1
+    return int(number) + 1, int(count)
+
+
+def speaks() -> bool:
+    """Whether this process speaks for all."""
+    return processes()[0] == 1
+
+
 def say(message: str = "") -> None:
     """Prose for a person."""
-    print(message, file=sys.stderr, flush=True)
+    if speaks():
+        print(message, file=sys.stderr, flush=True)
 
 
 def write(text: str) -> None:
@@ -33,7 +51,7 @@ def next_steps(*commands: str) -> None:
 
 def result(value: dict[str, Any], as_json: bool) -> None:
     """The command's result as one line of JSON, when asked for."""
-    if as_json:
+    if as_json and speaks():
         print(json.dumps(value, ensure_ascii=False), flush=True)
 
 

@@ -35,6 +35,7 @@ RECIPE: dict[str, tuple[Any, str]] = {
     "patience": (whole, "stop after so many evaluations without a better dev loss (3)"),
     "checkpoint-every": (whole, "steps between checkpoints; default about a minute"),
     "precision": (str, "auto (measured), float32 or bfloat16"),
+    "shard": (str, "yes, no or auto: of several processes, whether each keeps a part of the weights"),
     "seed": (whole, "of the order, the adapters and the samples"),
 }
 
@@ -162,8 +163,7 @@ def _refuse_with_resume(args: argparse.Namespace) -> None:
 
 def _resume(args: argparse.Namespace, settings: dict[str, Any]) -> Outcome:
     from pellucid.cli.progress import TerminalObserver
-    from pellucid.training.run_folder import find_run
     from pellucid.training.train import resume
 
     with TerminalObserver() as observer:
-        return resume(find_run(args.out), args.given or None, observer, **settings)
+        return resume(args.out, args.given or None, observer, **settings)

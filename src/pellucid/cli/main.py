@@ -63,6 +63,10 @@ def _run(verb: str, arguments: list[str]) -> int:
             raise
         return _complain(*_explain(error))
     except KeyboardInterrupt as interruption:  # training's own kind says where it was saved
+        from pellucid.cli.console import speaks
+
+        if not speaks():
+            return INTERRUPTED
         print(file=sys.stderr)
         return _complain(str(interruption) or "interrupted", INTERRUPTED)
 
@@ -85,10 +89,12 @@ def _explain(error: Exception) -> tuple[str, int]:
 
 def _complain(message: str, code: int) -> int:
     if message:
-        from pellucid.cli.console import printable  # names of files and people are in it
+        from pellucid.cli.console import printable, processes  # names of files and people are in it
 
+        number, count = processes()
+        who = "pellucid: " if number == 1 else f"pellucid: process {number} of {count}: "
         lines = (printable(line) for line in message.split("\n"))
-        print("pellucid: " + "\n".join(lines), file=sys.stderr)
+        print(who + "\n".join(lines), file=sys.stderr)
     return code
 
 

@@ -64,6 +64,11 @@ GROUPS: dict[str, dict[str, tuple[Any, str]]] = {
         "dev-fraction": (float, "share of the training text that chooses the best weights; 0 trains on all"),
         "checkpoint-every": (whole, "steps between checkpoints; default about a minute"),
         "precision": (str, "auto (measured), float32 or bfloat16"),
+        "compile": (
+            str,
+            "yes, no or auto: run compiled, where that is measured to pay (needs a C++ compiler)",
+        ),
+        "shard": (str, "yes, no or auto: of several processes, whether each keeps a part of the weights"),
         "seed": (whole, "of the split, the weights, the order and the samples"),
     },
 }

@@ -54,6 +54,10 @@ def main(args: argparse.Namespace) -> int | None:
     if args.resume and args.overwrite:
         raise InputError("--resume goes on with a run and --overwrite replaces it: give one of them")
     if args.page:
+        if console.processes()[1] > 1:
+            raise InputError(
+                "--page is for a training of one process: leave it out, and watch with `pellucid serve` beside it"
+            )
         from pellucid.cli.page import train_on_page
 
         return train_on_page(args)
@@ -84,17 +88,18 @@ def start(text: list[str], corpus: Corpus | None = None, **settings: Any) -> Out
 
 def _resume(args: argparse.Namespace, settings: dict[str, Any]) -> Outcome:
     from pellucid.cli.progress import TerminalObserver
-    from pellucid.training.run_folder import find_run
     from pellucid.training.train import resume
 
     if args.preset or args.config:
         raise InputError("a resumed run keeps its recipe: leave --preset and --config out")
     with TerminalObserver() as observer:
-        return resume(find_run(args.out), args.text or None, observer, **settings)
+        return resume(args.out, args.text or None, observer, **settings)
 
 
 def finish(outcome: Outcome, as_json: bool) -> None:
     """Say how it went and what to do next."""
+    if not console.speaks():
+        return
     from pellucid.text.wording import duration
     from pellucid.training.report import score_text
 

@@ -5,7 +5,6 @@ Shapes: B batch, T queries, S keys (S ≥ T with a cache), C d_model, H heads, K
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 
@@ -142,15 +141,20 @@ class HeadNorm(nn.RMSNorm):
         return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
 
 
-@dataclasses.dataclass
 class Shared:
-    """What the blocks of one forward pass share."""
+    """What the blocks of one forward pass share.
 
-    x0: Tensor  # (B, T, C) what entered the first block
-    rotate: Rotate
-    mask: Tensor | None = None
-    cache: KVCache | None = None
-    first_values: Tensor | None = None  # (B, K, T, D) of the first block, once it has run
+    No dataclass: FSDP2 hands a block copies of those, and what the first block leaves would be lost to the others.
+
+    Args:
+        x0: (B, T, C) what entered the first block.
+    """
+
+    def __init__(
+        self, x0: Tensor, rotate: Rotate, mask: Tensor | None = None, cache: KVCache | None = None
+    ) -> None:
+        self.x0, self.rotate, self.mask, self.cache = x0, rotate, mask, cache
+        self.first_values: Tensor | None = None  # (B, K, T, D) of the first block, once it has run
 
 
 class ValueResidual(nn.Module):

@@ -178,6 +178,12 @@ def loads(model: nn.Module) -> Tensor:
     return torch.stack(counts) if counts else torch.zeros(0, 0, dtype=torch.int64)
 
 
+def set_loads(model: nn.Module, counts: Tensor) -> None:
+    """The reverse of `loads`: where others computed a part of the batch, their tokens are counted, too."""
+    for experts, load in zip(expert_layers(model), counts, strict=True):
+        experts.load.copy_(load)
+
+
 def take_balance_loss(model: nn.Module) -> Tensor | None:
     """What uneven loads of the last forward pass cost, to be added to its loss; None if nothing is to be."""
     total = None

@@ -93,13 +93,19 @@ class RotaryPositions(NoPositions):
         cos, sin = self.cos[positions], self.sin[positions]
         if positions.dim() == 2:
             cos, sin = cos[:, None], sin[:, None]
+        return Rotation(cos, sin)
 
-        def rotate(heads: Tensor) -> Tensor:
-            first, second = heads.chunk(2, dim=-1)
-            turned = (first * cos - second * sin, second * cos + first * sin)
-            return torch.cat(turned, dim=-1).to(heads.dtype)
 
-        return rotate
+class Rotation:
+    """Turns heads (B, heads, T, D) by angles whose cosine and sine are (T, D/2) or (B, 1, T, D/2)."""
+
+    def __init__(self, cos: Tensor, sin: Tensor) -> None:
+        self.cos, self.sin = cos, sin
+
+    def __call__(self, heads: Tensor) -> Tensor:
+        first, second = heads.chunk(2, dim=-1)
+        turned = (first * self.cos - second * self.sin, second * self.cos + first * self.sin)
+        return torch.cat(turned, dim=-1).to(heads.dtype)
 
 
 POSITIONS = {

@@ -48,6 +48,7 @@ TEXTS = {
         "schedule",
         "device",
         "precision",
+        "shard",
         "sample_prompt",
     ),
 }

@@ -77,6 +77,7 @@ def choose(
     context = size.context_length
     while context > 8 and context >= n_tokens // 4:
         context //= 2
+    size = dataclasses.replace(size, batch_size=-(-size.batch_size // machine.processes) * machine.processes)
     model = _model(size, context, kind)
     reasons = [
         f"size: {size.n_layers} layers, d_model {size.d_model}, context {context}, batch {size.batch_size}, "

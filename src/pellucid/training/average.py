@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from pellucid.training.distributed import is_part, part
+
 PREFIX = "average/"
 
 
@@ -38,18 +40,25 @@ class AveragedWeights:
         finally:
             self._swap()
 
+    @torch.no_grad()
     def _swap(self) -> None:
         for name, weight in self.weights.items():
-            weight.data, self.averages[name] = self.averages[name], weight.data
+            if is_part(weight):  # its numbers have their place in memory, where they are sent from
+                before = weight.clone()
+                weight.copy_(self.averages[name])
+                self.averages[name].copy_(before)
+            else:
+                weight.data, self.averages[name] = self.averages[name], weight.data
 
     def state_tensors(self) -> dict[str, Tensor]:
         """For a checkpoint, as "average/parameter"."""
         return {PREFIX + name: average for name, average in self.averages.items()}
 
+    @torch.no_grad()
     def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
         """The reverse of `state_tensors`; other entries are passed over."""
         for name, average in self.averages.items():
-            average.copy_(tensors[PREFIX + name])
+            average.copy_(part(tensors[PREFIX + name], average))
 
 
 def averaged(weights: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from pellucid.model.lora import TARGETS, Adapters, add_adapters, possible_target
 from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.files import file_sha256
 from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
+from pellucid.training.ranks import Ranks
 from pellucid.training.run_folder import RUNS, RunFolder, find_run, is_run
 from pellucid.training.weights import load_checkpoint_weights, load_weights, published_step, stored_weights
 
@@ -60,6 +61,22 @@ def open_base(name: str | Path | None) -> Base:
     if not run.model_path.exists():
         raise InputError(f"{run.name} has no weights yet: let it train first, or choose another run")
     return Base(run, stored, model, load_tokenizer(run.tokenizer_path))
+
+
+def open_shared_base(name: str | Path | None, ranks: Ranks) -> Base:
+    """As `open_base`; of several processes each opens what the first one finds, which all must be able to read.
+
+    Raises:
+        InputError: the run is not there for this process, or has other weights than for the first.
+    """
+    base = open_base(ranks.agree(str(find_run(name).path) if ranks.is_first else ""))
+    if ranks.world > 1:
+        own = file_sha256(base.run.model_path)
+        if own != ranks.agree(own):
+            raise InputError(
+                f"{base.run.path} has other weights here than for process 1: copy it to every machine"
+            )
+    return base
 
 
 def find_base(run: RunFolder, stored: dict[str, Any]) -> RunFolder:

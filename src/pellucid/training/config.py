@@ -11,6 +11,7 @@ from pellucid.training.schedules import Schedule
 
 OptimizerKind = Literal["adamw", "muon"]
 BUDGETS = ("minutes", "steps", "epochs", "train_tokens")
+SWITCH = ("auto", "yes", "no")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,9 @@ class TrainConfig:
         patience: evaluations without a better dev loss before stopping; 0 never stops.
         dev_fraction: share of the training text held out for choosing the best weights.
         plain: take the plain path, without speed-ups, for comparison.
+        compile: whether the blocks run as torch.compile's code: "yes", "no", or "auto", where that is measured to pay.
+        shard: of several processes, whether each keeps a part of the weights alone: "yes", "no", or "auto", where
+            one device's memory is too small for all.
 
     Raises:
         InputError: a value is out of range, or not exactly one budget is given.
@@ -63,6 +67,8 @@ class TrainConfig:
     device: str = "auto"
     precision: str = "auto"
     plain: bool = False
+    compile: str = "auto"
+    shard: str = "auto"
     sample_prompt: str = ""
     sample_tokens: int = 120
     sample_temperature: float = 0.8
@@ -79,6 +85,11 @@ class TrainConfig:
                 raise InputError(
                     f"{name} {getattr(self, name)!r} is unknown: choose {' or '.join(get_args(kind))}"
                 )
+        for name in ("compile", "shard"):
+            if getattr(self, name) not in SWITCH:
+                raise InputError(f"--{name} takes {', '.join(SWITCH)}, not {getattr(self, name)!r}")
+        if self.plain and self.compile == "yes":
+            raise InputError("--plain means uncompiled: leave out --compile yes, or --plain")
         ranges = {
             **dict.fromkeys(BUDGETS, (0, 1e15)),
             "window": (0, 1 << 24),
@@ -121,6 +132,22 @@ class TrainConfig:
     def window_of(self, context_length: int) -> int:
         """Tokens of a window where the model sees `context_length`."""
         return min(self.window or context_length, context_length)
+
+    def share_of(self, processes: int) -> int:
+        """Windows of a batch that each of so many processes reads.
+
+        Raises:
+            InputError: they cannot be shared out evenly.
+        """
+        each, rest = divmod(self.batch_size, processes * self.accumulate)
+        if rest:
+            fits = (each + 1) * processes * self.accumulate
+            parts = f", each in {self.accumulate} parts" if self.accumulate > 1 else ""
+            raise InputError(
+                f"a batch of {self.batch_size} cannot be shared out evenly among {processes} processes{parts}: "
+                f"give --batch-size {fits}, or start a number of processes that divides it"
+            )
+        return self.batch_size // processes
 
     def planned_steps(self, windows_per_epoch: int, context_length: int) -> int | None:
         """Steps the budget buys; None when only the clock can tell."""

@@ -280,7 +280,7 @@ def known_replies(
     known = stored["data"]
     text, options = _asked_before(run, known, sources)
     examples = read_conversations(text, options, lambda _: None)
-    template = Template(stored["template"], load_tokenizer(run.tokenizer_path))
+    template = Template(stored["template"], run.tokenizer())
     window = known["chats"]["window"]
     data = reply_data(template, examples, text, options, window, window, lambda _: None)
     if data.record["fingerprint"] != known["fingerprint"]:

@@ -5,12 +5,15 @@ Shapes: W windows, T context length, V vocabulary.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from pellucid.model.config import IGNORE
 from pellucid.model.transformer import LanguageModel, next_token_loss
@@ -18,11 +21,15 @@ from pellucid.text.bigrams import PairCounts
 from pellucid.text.packing import Example, Rows
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.text.windows import consecutive_windows
+from pellucid.training.compiling import uncompiled
+from pellucid.training.distributed import is_sharded
 from pellucid.training.gradients import summed_loss, to_batch
 from pellucid.training.machine import autocast
+from pellucid.training.ranks import ALONE, Ranks
 
 TOKENS_AT_ONCE = 8192  # bounds the memory of the logits
 WINDOWED_AT_ONCE = 1 << 20  # tokens made into windows at a time
+Batch = TypeVar("Batch")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,22 +75,34 @@ class Evaluator:
         return inputs, targets
 
     def score(
-        self, model: LanguageModel, tokens: np.ndarray, device: str, precision: str = "float32"
+        self,
+        model: LanguageModel,
+        tokens: np.ndarray,
+        device: str,
+        precision: str = "float32",
+        ranks: Ranks = ALONE,
     ) -> Score:
-        """The model's loss on a whole stream, dropout off; the model's mode is left as it was."""
-        total, tallies = 0.0, []
+        """The model's loss on a whole stream, dropout off; the model's mode is left as it was.
+
+        Of several processes each scores its share, and all get the same score.
+        """
+        tallies, shares = [], _Shares(ranks)
         was_training = model.training
         model.eval()
         at_once = max(1, TOKENS_AT_ONCE // self.context_length)
-        with torch.inference_mode(), autocast(device, precision):
+
+        def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for inputs, targets in self._blocks(tokens, at_once):
                 tallies.append(self._tally(targets))
                 for start in range(0, len(inputs), at_once):
-                    x = torch.from_numpy(inputs[start : start + at_once]).to(device)
-                    y = torch.from_numpy(targets[start : start + at_once]).to(device)
-                    total += next_token_loss(model(x), y, reduction="sum").item()
+                    yield inputs[start : start + at_once], targets[start : start + at_once]
+
+        with uncompiled(), _without_gradients(model), autocast(device, precision):
+            for inputs, targets in shares.own(batches()):
+                x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device)
+                shares.sums.append(next_token_loss(model(x), y, reduction="sum").item())
         model.train(was_training)
-        return _score(total, tallies)
+        return _score(shares.total(), tallies)
 
     def _blocks(self, tokens: np.ndarray, at_once: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """`windows`, so many at a time (a multiple of `at_once`) that the memory of a long stream is bounded."""
@@ -123,23 +142,68 @@ class ReplyEvaluator(Evaluator):
     """Scores the replies of conversations: what is learned of them, but for the reserved tokens that end them."""
 
     def score(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, model: LanguageModel, tokens: Sequence[Example], device: str, precision: str = "float32"
+        self,
+        model: LanguageModel,
+        tokens: Sequence[Example],
+        device: str,
+        precision: str = "float32",
+        ranks: Ranks = ALONE,
     ) -> Score:
         """The model's loss on all replies of some conversations, none longer than the context; dropout is off."""
-        total, tallies = 0.0, []
+        tallies, shares = [], _Shares(ranks)
         was_training = model.training
         model.eval()
         # the targets are fewer than the tokens, and logits are computed of them alone
         at_once = max(1, TOKENS_AT_ONCE // self.context_length)
-        with torch.inference_mode(), autocast(device, precision):
+
+        def batches() -> Iterator[tuple[np.ndarray, ...]]:
             for arrays in Rows(tokens, self.context_length, 0, 0).whole(at_once) if tokens else ():
                 targets = arrays[1]
                 scored = targets != IGNORE
                 targets[scored & (self.bytes_of[np.where(scored, targets, 0)] == 0)] = IGNORE
                 tallies.append(self._tally(targets))
-                total += summed_loss(model, to_batch(arrays, device)).item()
+                yield arrays
+
+        with uncompiled(), _without_gradients(model), autocast(device, precision):
+            for arrays in shares.own(batches()):
+                shares.sums.append(summed_loss(model, to_batch(arrays, device)).item())
         model.train(was_training)
-        return _score(total, tallies)
+        return _score(shares.total(), tallies)
+
+
+class _Shares:
+    """Batches shared out among processes, and the sum of what they score."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        self.ranks, self.n_batches = ranks, 0
+        self.sums: list[float] = []  # of this process's batches
+
+    def own(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """This process's batches of all, as many as every other's: a sharded model needs all to compute anything.
+
+        Where none is left for a process it has another's again, which does not count.
+        """
+        group: list[Batch] = []
+        for batch in batches:
+            group.append(batch)
+            self.n_batches += 1
+            if len(group) == self.ranks.world:
+                yield group[self.ranks.rank]
+                group = []
+        if group:
+            yield group[min(self.ranks.rank, len(group) - 1)]
+
+    def total(self) -> float:
+        """The sums of all processes, added in the order in which one process adds them."""
+        every, total = self.ranks.gather(self.sums), 0.0
+        for number in range(self.n_batches):
+            total += every[number % self.ranks.world][number // self.ranks.world]
+        return total
+
+
+def _without_gradients(model: nn.Module) -> contextlib.AbstractContextManager[object]:
+    """What a sharded model first puts together it keeps for training, where inference mode's tensors cannot be used."""
+    return torch.no_grad() if is_sharded(model) else torch.inference_mode()
 
 
 def _score(total: float, tallies: Sequence[tuple[int, int, int]]) -> Score:

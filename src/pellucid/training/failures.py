@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from pellucid.shell import quoted
 from pellucid.training.config import TrainConfig
 from pellucid.training.gradients import clear_gradients
 from pellucid.training.machine import Machine, available_memory
@@ -24,6 +26,15 @@ class OutOfMemory(RuntimeError):
 
 class Interrupted(KeyboardInterrupt):
     """Someone asked to stop; the run is saved."""
+
+
+def interrupted(run: Path, step: int) -> Interrupted:
+    """What to say when a training was stopped, and what to do then."""
+    where = quoted(run)
+    return Interrupted(
+        f"stopped at step {step:,}; everything is saved. Go on with "
+        f"`pellucid train --resume --out {where}`, or try `pellucid sample {where}`"
+    )
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -44,7 +55,7 @@ def diverged(loss: float, norm: float, rate: float, config: TrainConfig, machine
 
 def out_of_memory(config: TrainConfig, machine: Machine) -> OutOfMemory:
     """What to say when a step did not fit into memory, and how it would."""
-    batch, parts = config.batch_size, config.accumulate
+    batch, parts = config.batch_size // machine.processes, config.accumulate
     free = available_memory(machine.device) / 2**30
     more = next((n for n in range(2 * parts, batch + 1) if batch % n == 0), None)
     advice = (

@@ -14,7 +14,7 @@ from pellucid.model.transformer import LanguageModel
 from pellucid.text.sources import read
 from pellucid.text.template import Template, template_of
 from pellucid.text.wording import duration, plural, size
-from pellucid.training.base import Base, choose_adapters, open_base, put_adapters
+from pellucid.training.base import Base, choose_adapters, open_shared_base, put_adapters
 from pellucid.training.config import TrainConfig
 from pellucid.training.conversations import (
     LONGEST_ROW,
@@ -26,6 +26,7 @@ from pellucid.training.conversations import (
     with_mix,
 )
 from pellucid.training.data import TrainingData, split_corpus, tokenise
+from pellucid.training.distributed import processes
 from pellucid.training.forecast import Forecast, check_memory
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, deterministic
@@ -36,12 +37,14 @@ from pellucid.training.plan import (
     count_unknown,
     forecast_of,
     refuse_at_once,
+    share_out,
 )
+from pellucid.training.ranks import ALONE, Ranks
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome, step_text, token_counts
-from pellucid.training.run_folder import check_out
+from pellucid.training.run_folder import RunFolder, check_out
 from pellucid.training.settings import Request, request
-from pellucid.training.stages import carry_out, new_run, with_evaluations
+from pellucid.training.stages import carry_out, check_same, new_run, with_evaluations
 from pellucid.training.weights import load_weights
 
 KEPT = ("dropout",)  # settings of a model that a fine-tuning may change
@@ -85,21 +88,36 @@ def finetune(
     Raises:
         InputError: a setting or a source is wrong, or the model cannot learn it; nothing is left behind.
         Interrupted, Diverged, OutOfMemory, OSError: see `Trainer.train`; the run can be resumed.
+        PeerLost: of several processes (see docs/scaling.md) another one failed.
     """
-    observer = observer or Observer()
-    asked = request(preset, config, **settings)
-    refuse_at_once(asked, None)
-    if out is not None:
-        check_out(out, overwrite)
-    plan = _plan(base, sources, chats or ChatOptions(), lora, mix, asked, observer)
-    start, data, machine = plan.base, plan.data, plan.machine
-    with new_run(out, data.record["name"], overwrite) as run, deterministic(machine.device):
-        model, adapters = plan.build()
-        expected = forecast_of(model, data, plan.training, machine, plan.memory)
-        observer.note(_forecast_text(Outlook(expected, *_sizes(model), start.run.name)))
-        train_config = with_evaluations(plan.training, expected, data)
-        trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
-        return carry_out(trainer, sources, _more(start, data, adapters))
+    with processes() as ranks:
+        observer = observer if observer and ranks.is_first else Observer()
+        asked = request(preset, config, **settings)
+        refuse_at_once(asked, None)
+        if out is not None and ranks.is_first:
+            check_out(out, overwrite)
+        plan = _plan(base, sources, chats or ChatOptions(), lora, mix, asked, observer, ranks)
+        check_same(ranks, plan.data)
+        with (
+            new_run(out, plan.data.record["name"], overwrite, ranks) as run,
+            deterministic(plan.machine.device),
+        ):
+            trainer, adapters = _trainer(plan, run, observer, ranks)
+            return carry_out(trainer, sources, _more(plan.base, plan.data, adapters))
+
+
+def _trainer(
+    plan: _Plan, run: RunFolder, observer: Observer, ranks: Ranks
+) -> tuple[Trainer, Adapters | None]:
+    """What carries the plan out, with a forecast told, and its adapters."""
+    data, machine = plan.data, plan.machine
+    model, adapters = plan.build()
+    sizes = _sizes(model)
+    share_out(model, plan.training, machine, ranks, adapters is not None)
+    expected = forecast_of(model, data, plan.training, machine, plan.memory, ranks)
+    observer.note(_forecast_text(Outlook(expected, *sizes, plan.base.run.name)))
+    config = with_evaluations(plan.training, expected, data)
+    return Trainer(run, model, data, config, machine, expected.steps, observer, ranks), adapters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,14 +187,17 @@ def _plan(
     mix: float | None,
     asked: Request,
     observer: Observer,
+    ranks: Ranks = ALONE,
 ) -> _Plan:
-    start = open_base(base)
+    start = open_shared_base(base, ranks)
     _refuse_another_shape(asked, start)
     model = dataclasses.replace(start.model, **asked.model)
-    machine = choose_machine(asked)
+    machine = choose_machine(asked, ranks)
     observer.note(f"Machine: {machine.describe()}.")
-    data, training = _data(start, sources, chats, mix, asked, machine, lora is not None, observer)
-    memory = check_memory(model, training, machine.memory, lora is not None)
+    with ranks.in_turn():
+        data, training = _data(start, sources, chats, mix, asked, machine, lora is not None, observer)
+    training.share_of(machine.processes)
+    memory = check_memory(model, training, machine.memory, lora is not None, machine.processes)
     return _Plan(start, model, data, training, machine, memory, lora)
 
 

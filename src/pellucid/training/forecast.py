@@ -57,15 +57,23 @@ class Forecast:
         return next(words for limit, words in ABILITIES if self.tokens <= limit)
 
 
-def training_memory(model: ModelConfig, config: TrainConfig, frozen: bool = False) -> int:
+def training_memory(
+    model: ModelConfig, config: TrainConfig, frozen: bool = False, processes: int = 1, shard: bool = False
+) -> int:
     """Bytes that training takes, roughly: four copies of the weights (five with an average), and what backward needs.
 
-    Of a `frozen` model with adapters it is one copy, and what the adapters take is little beside it.
+    Of a `frozen` model with adapters it is one copy, and what the adapters take is little beside it. Of several
+    processes it is what each takes: its share of the batch and, with `shard`, of the weights, of which it has a block
+    or two whole at a time, and once all, where they are made.
 
     Counted in float32 values a token kept for the backward pass, layer by layer (after Korthikanti et al. 2022,
     section 4.1), and three copies of the logits.
     """
     weights = (4 if frozen else 20 if config.ema else 16) * n_params(model)
+    if shard:
+        weights = max(
+            weights // processes + 8 * n_params(model) // max(1, model.n_layers), 4 * n_params(model)
+        )
     length = config.window_of(model.context_length)
     if model.architecture == "bigram":
         per_token = 3 * model.vocab_size
@@ -75,7 +83,7 @@ def training_memory(model: ModelConfig, config: TrainConfig, frozen: bool = Fals
             10 * model.d_model + 2 * rows + 4 * model.n_heads * model.head_dim + _feedforward_width(model)
         )
         per_token = model.n_layers * widths + 3 * model.vocab_size + 2 * model.d_model
-    return weights + 4 * per_token * length * config.batch_size // config.accumulate
+    return weights + 4 * per_token * length * config.batch_size // (config.accumulate * processes)
 
 
 def _feedforward_width(model: ModelConfig) -> int:
@@ -88,13 +96,31 @@ def _feedforward_width(model: ModelConfig) -> int:
     return layers * (4 * model.d_ff + 3 * model.d_model)
 
 
-def check_memory(model: ModelConfig, config: TrainConfig, available: int, frozen: bool = False) -> int:
-    """Bytes that training will take.
+def must_shard(
+    model: ModelConfig, config: TrainConfig, available: int, frozen: bool = False, processes: int = 1
+) -> bool:
+    """Whether several processes are to share the weights out: as `config.shard` says, or where memory asks for it.
+
+    Raises:
+        InputError: it is asked for, and the model has adapters.
+    """
+    if config.shard == "yes" and frozen:
+        raise InputError("the weights beside adapters cannot be shared out: leave out --shard, or --lora")
+    if processes == 1 or frozen or config.shard == "no":
+        return False
+    return config.shard == "yes" or training_memory(model, config, frozen, processes) > available
+
+
+def check_memory(
+    model: ModelConfig, config: TrainConfig, available: int, frozen: bool = False, processes: int = 1
+) -> int:
+    """Bytes that training will take, of each process.
 
     Raises:
         InputError: more than is available; says what would fit.
     """
-    needed = training_memory(model, config, frozen)
+    shard = must_shard(model, config, available, frozen, processes)
+    needed = training_memory(model, config, frozen, processes, shard)
     if needed <= available:
         return needed
     gib = 1 << 30
@@ -102,11 +128,11 @@ def check_memory(model: ModelConfig, config: TrainConfig, available: int, frozen
         f"training this would take about {needed / gib:.1f} GiB, and {available / gib:.1f} GiB are free: "
     )
     for parts in range(config.accumulate + 1, config.batch_size + 1):
-        if config.batch_size % parts == 0:
+        if config.batch_size % (parts * processes) == 0:
             smaller = dataclasses.replace(config, accumulate=parts)
-            if training_memory(model, smaller, frozen) <= available:
+            if training_memory(model, smaller, frozen, processes, shard) <= available:
                 raise InputError(message + f"add --accumulate {parts} (the same batch, part by part)")
-    if 16 * n_params(model) > available:
+    if 16 * n_params(model) // processes > available:
         raise InputError(message + "choose a smaller --d-model or fewer --n-layers")
     raise InputError(message + "choose a smaller --batch-size and --context-length")
 
@@ -144,7 +170,7 @@ def _timed(trainer: Trainer) -> float:
     started = time.perf_counter()
     trainer.gradients(0)
     synchronize(trainer.machine.device)
-    return time.perf_counter() - started
+    return trainer.ranks.agree(time.perf_counter() - started)
 
 
 def evaluation_tokens(planned_tokens: int, evaluations: int, least: int = LEAST_EVAL_TOKENS) -> int:

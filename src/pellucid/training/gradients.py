@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.model.config import IGNORE
-from pellucid.model.experts import loads, reset_loads, take_balance_loss
+from pellucid.model.experts import loads, reset_loads, set_loads, take_balance_loss
 from pellucid.model.transformer import LanguageModel, next_token_loss
 from pellucid.training.config import TrainConfig
 from pellucid.training.machine import Machine, autocast
+from pellucid.training.ranks import ALONE, Ranks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ def to_batch(arrays: Sequence[np.ndarray], device: str) -> Batch:
     return Batch(*(torch.from_numpy(each).to(device) for each in arrays))
 
 
-def summed_loss(model: LanguageModel, batch: Batch) -> Tensor:
+def summed_loss(model: nn.Module, batch: Batch) -> Tensor:
     """The loss of all targets, in nats; where rows hold documents, only what is learned has its logits computed."""
     if batch.documents is None:
         return next_token_loss(model(batch.inputs), batch.targets, reduction="sum")
@@ -97,37 +98,60 @@ def summed_loss(model: LanguageModel, batch: Batch) -> Tensor:
 
 
 def fill_gradients(
-    model: LanguageModel, windows: Batches, first_window: int, config: TrainConfig, machine: Machine
+    model: LanguageModel,
+    windows: Batches,
+    first_window: int,
+    config: TrainConfig,
+    machine: Machine,
+    ranks: Ranks = ALONE,
 ) -> BatchLoss:
     """Set the gradients of `model` to those of the mean loss of one batch, from `config.accumulate` equal parts.
 
     Parts give the gradients of the whole, but for the balancing loss of experts, which each part has of its own.
+    Of several processes each computes its share of the windows, in so many parts; the result is that of all.
     """
     clear_gradients(model)
     reset_loads(model)
-    device = machine.device
-    batch = to_batch(windows.batch(first_window, config.batch_size), device)
-    n_targets = int((batch.targets != IGNORE).sum())
+    device, wrapped = machine.device, ranks.wrap(model)
+    share = config.share_of(ranks.world)
+    batch = to_batch(windows.batch(first_window + ranks.rank * share, share), device)
+    n_targets, n_tokens = map(int, ranks.sums([int((batch.targets != IGNORE).sum()), batch.n_tokens]))
     total, total_balance = torch.zeros((), device=device), None
-    for part in batch.parts(config.batch_size // config.accumulate):
-        with autocast(device, machine.precision):
-            summed = summed_loss(model, part)
-        # normalised by the targets of the whole batch, so that splitting it changes nothing
-        loss = summed / n_targets
-        total += loss.detach()
-        if (balance := take_balance_loss(model)) is not None:
-            balance = balance / config.accumulate
-            total_balance = balance.detach() + (0.0 if total_balance is None else total_balance)
-            loss = loss + balance
-        loss.backward()
-    counts = loads(model).cpu().double()
+    parts = list(batch.parts(share // config.accumulate))
+    for number, part in enumerate(parts, 1):
+        with ranks.synced(wrapped, number == len(parts)):
+            with autocast(device, machine.precision):
+                summed = summed_loss(wrapped, part)
+            # normalised by the targets of the whole batch, so that splitting it changes nothing
+            loss = summed / n_targets
+            total += loss.detach()
+            if (balance := take_balance_loss(model)) is not None:
+                balance = balance / (len(parts) * ranks.world)
+                total_balance = balance.detach() + (0.0 if total_balance is None else total_balance)
+                loss = loss + balance
+            if ranks.world > 1:
+                loss = loss * ranks.world  # gradients become the mean over processes, and their sum is wanted
+            loss.backward()
+    return _of_all(model, total, total_balance, n_targets, n_tokens, ranks)
+
+
+def _of_all(
+    model: LanguageModel,
+    total: Tensor,
+    balance: Tensor | None,
+    n_targets: int,
+    n_tokens: int,
+    ranks: Ranks,
+) -> BatchLoss:
+    """What is reported of a batch, summed over processes; so are the loads that `model` has counted."""
+    counts = loads(model)
+    if ranks.world > 1 and counts.numel():
+        set_loads(model, ranks.add_up(counts))
+    counts = counts.cpu().double()
     shares = counts / counts.sum(dim=1, keepdim=True)
+    loss, of_balance = ranks.sums([total.item(), 0.0 if balance is None else balance.item()])
     return BatchLoss(
-        total.item(),
-        n_targets,
-        None if total_balance is None else total_balance.item(),
-        shares.tolist() or None,
-        batch.n_tokens,
+        loss, n_targets, None if balance is None else of_balance, shares.tolist() or None, n_tokens
     )
 
 

@@ -1,7 +1,8 @@
 """The training loop: the one place where weights change.
 
 Everything it decides is a function of the seed, the step and the journal. At each step boundary it may evaluate,
-sample and save, none of which touches the random states that training draws from.
+sample and save, none of which touches the random states that training draws from. Of several processes all run this
+loop; what hangs on a clock or on a person the first one decides (`_decide`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import dataclasses
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,38 +20,29 @@ from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.model.experts import adjust_biases
 from pellucid.model.transformer import LanguageModel
-from pellucid.shell import quoted
 from pellucid.training import average
-from pellucid.training.adapters import publish_adapters
 from pellucid.training.average import AveragedWeights
-from pellucid.training.checkpoints import (
-    Checkpoint,
-    Progress,
-    problem,
-    random_states,
-    restore_random_states,
-)
+from pellucid.training.checkpoints import Checkpoint, Progress
+from pellucid.training.compiling import uncompiled
 from pellucid.training.config import TrainConfig
 from pellucid.training.control import Control
 from pellucid.training.data import TrainingData
+from pellucid.training.distributed import full
 from pellucid.training.evaluation import Score
-from pellucid.training.failures import Diverged, Interrupted, OutOfMemory, diverged, telling_out_of_memory
+from pellucid.training.failures import Diverged, OutOfMemory, diverged, interrupted, telling_out_of_memory
 from pellucid.training.gradients import Batches, BatchLoss, fill_gradients
 from pellucid.training.machine import Machine
 from pellucid.training.observer import EvalReport, Observer, StepReport
 from pellucid.training.optimizers import Optimizers, build_optimizers
+from pellucid.training.publishing import publish, publish_again, publish_copy
+from pellucid.training.randomness import gathered_states, seed_all, take_up_states
+from pellucid.training.ranks import ALONE, Ranks
 from pellucid.training.replies import ReplyData
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.schedules import Pace, rate_multiplier
 from pellucid.training.signals import Interruption
-from pellucid.training.weights import (
-    checkpoint_weights,
-    load_checkpoint_weights,
-    publish_weights,
-    stored_weights,
-)
+from pellucid.training.weights import checkpoint_weights, load_checkpoint_weights
 
-EVALUATIONS = 10  # of a run, besides the one before its first step
 CHECKPOINT_SECONDS = 60.0
 TRAIN_SAMPLE_SHARE = 0.5  # of eval_tokens
 LEAST_TRAIN_SAMPLE = 1024  # tokens, where there is hardly a dev split
@@ -65,6 +58,7 @@ class Trainer:
         run: a locked run folder whose config.json is written.
         machine: device and precision, resolved.
         total_steps: the first plan; `config.minutes` lets the clock change it later.
+        ranks: the processes that train together; of one that is not the first, `run` is a RunElsewhere.
     """
 
     def __init__(
@@ -76,7 +70,9 @@ class Trainer:
         machine: Machine,
         total_steps: int,
         observer: Observer,
+        ranks: Ranks = ALONE,
     ) -> None:
+        self.ranks = ranks
         self.run, self.model, self.data, self.config = run, model, data, config
         self.machine, self.observer = machine, observer
         self.control = Control(run)
@@ -98,6 +94,7 @@ class Trainer:
         self._marks: deque[tuple[int, float, int]] = deque(maxlen=64)  # (step, seconds, tokens) just now
         self._evaluation_seconds = 0.0  # that the last one took, its checkpoint and sample included
         self._last_save = self._last_plan = time.monotonic()
+        self._saved_step = -1  # of the newest checkpoint
 
     # ------------------------------------------------------------------ starting and resuming
 
@@ -111,7 +108,7 @@ class Trainer:
                 self.observer.note(f"Warm-up is cut to a tenth of the plan: {warmup} steps.")
         self._replay_plans()
         self._rewind_records()
-        torch.manual_seed(self.config.seed)
+        seed_all(self.ranks, self.config.seed)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take up a checkpoint and the journal's plans."""
@@ -124,8 +121,10 @@ class Trainer:
         self.progress = Progress(**checkpoint.trainer["progress"])
         self._replay_plans()
         self._rewind_records()
-        self._publish_best_again()
-        restore_random_states(random, checkpoint.trainer["random"])
+        publish_again(self.run, self.model, self.progress.best_step, self.ranks)
+        numbers = checkpoint.trainer["random"]
+        take_up_states(self.ranks, random, numbers, self.config.seed, checkpoint.step)
+        self._saved_step = checkpoint.step
 
     def _replay_plans(self) -> None:
         for entry in self.run.journal.entries:
@@ -154,7 +153,7 @@ class Trainer:
         Raises:
             Interrupted: by SIGINT, SIGTERM or `Control.stop`, after saving.
             Diverged: before the optimizer step that would have spoiled the weights, after saving.
-            OutOfMemory: after saving.
+            OutOfMemory: after saving; of several processes at once, and the last checkpoint stands.
             OSError: the disk is full or fails; the last checkpoint stands.
         """
         self.model.train()
@@ -163,7 +162,7 @@ class Trainer:
             while True:
                 step = self.progress.step
                 self.progress.seconds = time.monotonic() + offset
-                if self._evaluation_due(step):
+                if self.pace.evaluation_due(step, self.config.eval_every):
                     self.save()
                     with self.average.applied():
                         self._evaluate()
@@ -172,36 +171,57 @@ class Trainer:
                     self._marks.clear()  # the speed is that of steps alone
                 if self.stop_early or step >= self.pace.total_steps(step):
                     break
-                if self.control.asked():
-                    offset -= self._obey(interruption)
-                if interruption.asked:
+                stop, asked, save, total = self._decide(interruption.asked)
+                if save:
                     self.save()
-                    self._publish_if_better()
-                    where = quoted(self.run.path)
-                    raise Interrupted(
-                        f"stopped at step {self.progress.step:,}; everything is saved. Go on with "
-                        f"`pellucid train --resume --out {where}`, or try `pellucid sample {where}`"
-                    )
-                self._watch_clock()
+                if asked:
+                    paused, obeyed = self._obey(interruption)
+                    offset -= paused
+                    stop = stop or obeyed
+                if stop:
+                    self._stop()
+                if total:
+                    self._plan(step, total)
                 self._step(offset)
-                if self._checkpoint_due(self.progress.step):
-                    self.save()
         self.save()
         self._publish_if_none()
 
-    def _obey(self, interruption: Interruption) -> float:
-        """Pause, copy the weights or stop, as is asked for; returns the seconds paused, which nothing counts."""
+    def _decide(self, interrupted: bool) -> tuple[bool, bool, bool, int]:
+        """What comes before the next step, the same for all processes: one small message.
+
+        Returns:
+            whether any was told to stop; and, as the first decides, whether something is asked for from outside,
+            whether a checkpoint is due, and the steps of a new plan, 0 where the old one holds.
+        """
+        own = [interrupted, False, False, 0]
+        if self.ranks.is_first:
+            own[1:] = self.control.asked(), self._checkpoint_due(self.progress.step), self._new_total()
+        stop, asked, save, total = map(int, self.ranks.sums(own))
+        return bool(stop), bool(asked), bool(save), total
+
+    def _obey(self, interruption: Interruption) -> tuple[float, bool]:
+        """Do what is asked for; gives the seconds paused, which nothing counts, and whether to stop."""
         step, note = self.progress.step, self.observer.note
-        paused = self.control.obey(interruption, step, self.save, self._copy_weights, note)
+
+        def obey(together: Callable[[str], Callable[[], None]]) -> tuple[float, bool]:
+            save, copy = together("save"), together("copy")
+            paused = self.control.obey(interruption, step, save, copy, note)
+            return paused, interruption.asked
+
+        paused, stop = self.ranks.led(obey, {"save": self.save, "copy": self._copy_weights})
         self._last_save += paused
         self._last_plan += paused
-        return paused
+        return paused, stop
 
     def _copy_weights(self) -> None:
-        """What there is to look at of a training that goes on."""
         with self.average.applied():
-            weights = stored_weights(self.model)
-            publish_weights(self.run.live_path, weights, self.progress.step, durable=False)
+            publish_copy(self.run, self.model, self.progress.step, self.ranks)
+
+    def _stop(self) -> None:
+        """Raises: Interrupted, after saving."""
+        self.save()
+        self._publish_if_better()
+        raise interrupted(self.run.path, self.progress.step)
 
     def _step(self, offset: float) -> None:
         """One optimizer step, from `accumulate` micro-batches."""
@@ -222,12 +242,13 @@ class Trainer:
             if not (math.isfinite(batch.loss) and math.isfinite(norm)):
                 raise diverged(batch.loss, norm, multiplier * config.lr, config, self.machine)
         except (OutOfMemory, Diverged) as error:
+            if isinstance(error, OutOfMemory) and self.ranks.world > 1:
+                raise  # the others are in the midst of the step: what was saved before stands
             torch.set_rng_state(random)  # the step was not taken: it draws the same numbers when it is
             self.save()
             self._publish_if_none()
-            raise type(error)(
-                f"at step {progress.step + 1} {error}; step {progress.step} is saved"
-            ) from error
+            said = f"at step {progress.step + 1} {error}; step {progress.step} is saved"
+            raise type(error)(said) from error
         self.optimizers.step()
         adjust_biases(self.model)
 
@@ -244,33 +265,33 @@ class Trainer:
         Raises:
             OutOfMemory: says how the batch would fit.
         """
+        given = (self.model, self.windows, first_window, self.config, self.machine, self.ranks)
         with telling_out_of_memory(self.model, self.config, self.machine):
-            return fill_gradients(self.model, self.windows, first_window, self.config, self.machine)
+            return fill_gradients(*given)
 
     def _gradient_norm(self) -> float:
         parameters = [p for p in self.model.parameters() if p.grad is not None]
         limit = self.config.clip or math.inf
-        return float(torch.nn.utils.clip_grad_norm_(parameters, limit))
+        return float(full(torch.nn.utils.clip_grad_norm_(parameters, limit)))
 
     # ------------------------------------------------------------------ the clock
 
-    def _watch_clock(self) -> None:
-        """Bounded by minutes: when the plan no longer fits the time left, make a new one."""
+    def _new_total(self) -> int:
+        """Bounded by minutes: when the plan no longer fits the time left, the steps of a new one; else 0."""
         progress, now = self.progress, time.monotonic()
         if not self.config.minutes or progress.step <= self.replayed_to or len(self._marks) < 4:
-            return
+            return 0
         if now - self._last_plan < REPLAN_SECONDS:
-            return
+            return 0
         (first_step, first_seconds, _), (last_step, last_seconds, _) = self._marks[0], self._marks[-1]
         seconds_per_step = (last_seconds - first_seconds) / (last_step - first_step)
-        left = (
-            60 * self.config.minutes - progress.seconds - self._evaluations_left() * self._evaluation_seconds
-        )
+        evaluations = self.pace.evaluations_left(progress.step, self.config.eval_every)
+        left = 60 * self.config.minutes - progress.seconds - evaluations * self._evaluation_seconds
         total = progress.step + max(1, round(left / seconds_per_step))  # this step is taken in any case
         planned = self.pace.total_steps(progress.step)
         self._last_plan = now
-        if abs(total - planned) > max(1, REPLAN_TOLERANCE * max(planned - progress.step, 1)):
-            self._plan(progress.step, total)
+        new = abs(total - planned) > max(1, REPLAN_TOLERANCE * max(planned - progress.step, 1))
+        return total if new else 0
 
     def _plan(self, step: int, total_steps: int) -> None:
         self.run.journal.write("plan", step=step, total_steps=total_steps)
@@ -279,21 +300,9 @@ class Trainer:
 
     # ------------------------------------------------------------------ evaluating and saving
 
-    def _evaluations_left(self) -> float:
-        step = self.progress.step
-        if self.config.eval_every:
-            return (self.pace.total_steps(step) - step) / self.config.eval_every
-        return EVALUATIONS * (1 - self.pace.progress(step))
-
-    def _evaluation_due(self, step: int) -> bool:
-        if step == 0 or step >= self.pace.total_steps(step) or step in self.pace.extensions:
-            return True
-        if self.config.eval_every:
-            return step % self.config.eval_every == 0
-        passed = (int(EVALUATIONS * self.pace.progress(s)) for s in (step - 1, step))
-        return next(passed) < next(passed)
-
     def _checkpoint_due(self, step: int) -> bool:
+        if step == self._saved_step:
+            return False
         if self.config.checkpoint_every:
             return step % self.config.checkpoint_every == 0
         return time.monotonic() - self._last_save > CHECKPOINT_SECONDS
@@ -301,9 +310,7 @@ class Trainer:
     def _evaluate(self) -> None:
         progress = self.progress
         dev = self._dev_score()
-        train = self.evaluator.score(
-            self.model, self.train_sample, self.machine.device, self.machine.precision
-        )
+        train = self._score(self.train_sample)
         best = dev is None or dev.loss < progress.best_loss
         if best:
             progress.best_loss = dev.loss if dev else train.loss
@@ -323,8 +330,12 @@ class Trainer:
 
     def _dev_score(self) -> Score | None:
         """None where there is no dev split, or too little of one."""
-        score = self.evaluator.score(self.model, self.dev, self.machine.device, self.machine.precision)
+        score = self._score(self.dev)
         return score if score.n_tokens else None
+
+    def _score(self, part: Any) -> Score:
+        device, precision = self.machine.device, self.machine.precision
+        return self.evaluator.score(self.model, part, device, precision, self.ranks)
 
     def _sample(self) -> None:
         config = self.config
@@ -333,28 +344,32 @@ class Trainer:
         options = SamplingOptions(
             temperature=config.sample_temperature, max_tokens=config.sample_tokens, seed=config.seed
         )
-        engine = Engine(self.model, self.data.tokenizer, self.machine.device)
-        text = self.data.sample(engine, config, options)
+        with uncompiled(), self.ranks.lockstep(self.model) as takes_part:
+            if not takes_part:
+                return
+            engine = Engine(self.model, self.data.tokenizer, self.machine.device)
+            text = self.data.sample(engine, config, options)
         self.run.append_sample(self.progress.step, text)
         self.observer.sampled(self.progress.step, text)
 
     def save(self) -> None:
         """Publish a checkpoint of this moment, unless this step has one already."""
-        tensors, numbers = random_states()
+        tensors, numbers = gathered_states(self.ranks)
+        state = {**self.optimizers.state_tensors(), **self.average.state_tensors(), **tensors}
         path = self.run.checkpoints.save(
             Checkpoint(
                 step=self.progress.step,
-                model=checkpoint_weights(self.model),
-                optimizer={**self.optimizers.state_tensors(), **self.average.state_tensors(), **tensors},
+                model=self.ranks.whole(checkpoint_weights(self.model)),
+                optimizer=self.ranks.whole(state),
                 trainer={"progress": dataclasses.asdict(self.progress), "random": numbers},
             ),
             keep_also=self.progress.best_step,
         )
-        self._last_save = time.monotonic()
+        self._last_save, self._saved_step = time.monotonic(), self.progress.step
         self.observer.saved(path)
 
     def _publish_if_none(self) -> None:
-        if not self.run.model_path.exists():
+        if not self.ranks.agree(self.run.model_path.exists()):
             with self.average.applied():
                 self._publish_as(self.progress.step)
 
@@ -367,19 +382,7 @@ class Trainer:
 
     def _publish_as(self, step: int) -> None:
         """Make the weights of this moment the run's own."""
-        publish_adapters(self.run, self.model)
-        publish_weights(self.run.model_path, stored_weights(self.model), step)
-
-    def _publish_best_again(self) -> None:
-        """Weights published after the checkpoint that was restored are not yet the best of this run."""
-        checkpoints, best = self.run.checkpoints, self.progress.best_step
-        if best in checkpoints.steps() and not problem(checkpoints.path(best)):
-            checkpoint = checkpoints.load(best)
-            now = {name: weight.clone() for name, weight in checkpoint_weights(self.model).items()}
-            weights = average.averaged(checkpoint.model, checkpoint.optimizer)
-            load_checkpoint_weights(self.model, weights, f"checkpoint {best}")
-            self._publish_as(best)
-            load_checkpoint_weights(self.model, now, "the model")
+        publish(self.run, self.model, step, self.ranks)
 
     # ------------------------------------------------------------------ reports
 

@@ -32,7 +32,7 @@ BF16_MUST_WIN_BY = 1.5  # autocast adds casts around every product, so a small l
 class Machine:
     """The device to train on and what was measured there.
 
-    Speeds are in FLOP/s of a `PROBE_SHAPE` matrix product, memory in bytes.
+    Speeds are in FLOP/s of a `PROBE_SHAPE` matrix product, memory in bytes; both of one of its `processes`.
     """
 
     device: str
@@ -41,16 +41,20 @@ class Machine:
     bfloat16_flops: float
     threads: int
     memory: int
+    processes: int = 1
 
     @property
     def flops(self) -> float:
-        """Of the precision chosen."""
-        return self.bfloat16_flops if self.precision == "bfloat16" else self.float32_flops
+        """Of the precision chosen, of all processes together."""
+        each = self.bfloat16_flops if self.precision == "bfloat16" else self.float32_flops
+        return self.processes * each
 
     def describe(self) -> str:
         where = (
             f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.device == "cpu" else self.device
         )
+        if self.processes > 1:
+            where = f"{self.processes} processes of {where}"
         return (
             f"{where}, {self.precision}: the probe gave float32 {self.float32_flops / 1e9:,.0f} "
             f"and bfloat16 {self.bfloat16_flops / 1e9:,.0f} GFLOP/s"

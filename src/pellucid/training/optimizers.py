@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pellucid.model.attention import Attention
 from pellucid.model.experts import Experts, GroupedLinear
 from pellucid.model.feedforward import SwiGLU
+from pellucid.training.distributed import full, is_part, part
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
@@ -27,6 +28,7 @@ class Muon(torch.optim.Optimizer):
     The update is scaled to the root mean square that AdamW's has (Liu et al. 2025, "Muon is Scalable for LLM
     Training", section 2.2), so both optimizers share one learning rate. Matrices of one shape are orthogonalised
     together, and the rows of a fused projection (queries, keys, values; gate, up) and of each expert by themselves.
+    Of a weight that processes share out, each computes the whole update and keeps its part.
 
     Args:
         matrices: (weight, row blocks) pairs; the blocks' sizes add up to the weight's rows, all dimensions but the
@@ -55,14 +57,18 @@ class Muon(torch.optim.Optimizer):
             gradients = [weight.grad for weight in weights]
             momenta = [self.state[weight]["momentum"] for weight in weights]
             torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
-            directions = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov's look ahead
+            directions = _looked_ahead(gradients, momenta, group["momentum"])
             if group["weight_decay"]:
                 torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            updated = [
+                torch.zeros_like(direction) if is_part(weight) else weight
+                for weight, direction in zip(weights, directions, strict=True)
+            ]
             blocks = [
                 pair
-                for weight, direction in zip(weights, directions, strict=True)
+                for weight, target, direction in zip(weights, updated, directions, strict=True)
                 for pair in zip(
-                    weight.flatten(0, -2).split(self.row_blocks[weight]),
+                    target.flatten(0, -2).split(self.row_blocks[weight]),
                     direction.flatten(0, -2).split(self.row_blocks[weight]),
                     strict=True,
                 )
@@ -70,6 +76,18 @@ class Muon(torch.optim.Optimizer):
             for targets, updates in _by_shape(blocks):
                 step_size = -group["lr"] * RMS_OF_ADAMW * math.sqrt(max(updates.shape[1:]))
                 torch._foreach_add_(targets, list(orthogonalise(updates).unbind()), alpha=step_size)
+            for weight, target in zip(weights, updated, strict=True):
+                if target is not weight:
+                    weight.add_(part(target, weight))
+
+
+def _looked_ahead(gradients: list[Tensor], momenta: list[Tensor], momentum: float) -> list[Tensor]:
+    """Nesterov's directions, whole."""
+    if not any(map(is_part, gradients)):
+        return list(torch._foreach_lerp(gradients, momenta, momentum))
+    ahead = [gradient.clone() for gradient in gradients]  # parts of tensors are only changed in place
+    torch._foreach_lerp_(ahead, momenta, momentum)
+    return [full(each) for each in ahead]
 
 
 def _by_shape(blocks: list[tuple[Tensor, Tensor]]) -> Iterator[tuple[list[Tensor], Tensor]]:
@@ -137,7 +155,9 @@ class Optimizers:
             parameter = parameters[name]
             counts_here = entry == "step" and not owners[parameter].defaults.get("fused")
             device = "cpu" if counts_here else parameter.device  # AdamW counts on the CPU, unless it is fused
-            owners[parameter].state[parameter][entry] = value.to(device, copy=True)
+            owners[parameter].state[parameter][entry] = (
+                value.to(device, copy=True) if entry == "step" else part(value, parameter)
+            )
 
 
 def build_optimizers(

@@ -15,13 +15,21 @@ from pellucid.text.documents import Corpus
 from pellucid.text.sources import refuse_missing
 from pellucid.text.tokenizers.tokenizer import build_tokenizer, check_tokenizer
 from pellucid.text.wording import duration
+from pellucid.training import compiling
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData, split_corpus, tokenise
-from pellucid.training.forecast import Forecast, check_memory, estimated_seconds, seconds_per_step
+from pellucid.training.forecast import (
+    Forecast,
+    check_memory,
+    estimated_seconds,
+    must_shard,
+    seconds_per_step,
+)
 from pellucid.training.gradients import Batches
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, attention_core, check_names, deterministic, probe
 from pellucid.training.observer import Observer
+from pellucid.training.ranks import ALONE, Ranks
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import parameters_text, token_counts, unknown_text
 from pellucid.training.run_folder import RunFolder
@@ -58,12 +66,29 @@ def refuse_at_once(asked: Request, sources: str | Path | Sequence[str | Path] | 
     refuse_impossible(asked)
 
 
-def choose_machine(asked: Request) -> Machine:
-    """Raises: InputError when the device is not there, or cannot do the precision."""
-    machine = probe(asked.training.get("device", "auto"), asked.training.get("precision", "auto"))
+def choose_machine(asked: Request, ranks: Ranks = ALONE) -> Machine:
+    """What there is to train on; of several processes the first one measures while the others wait.
+
+    Raises:
+        InputError: the device is not there, or cannot do the precision.
+    """
+    machine = shared_probe(
+        ranks, asked.training.get("device", "auto"), asked.training.get("precision", "auto")
+    )
     if asked.training.get("plain") and "precision" not in asked.training:
         machine = dataclasses.replace(machine, precision="float32")
     return machine
+
+
+def shared_probe(ranks: Ranks, device: str, precision: str, threads: int = 0) -> Machine:
+    """As `probe`: the same machine for all processes, as the first one finds it."""
+    found = dataclasses.asdict(probe(device, precision, threads)) if ranks.is_first else None
+    machine = Machine(**ranks.agree(found))  # pyright: ignore[reportCallIssue]
+    ranks.check(machine.device)
+    if machine.device != "cpu":
+        return dataclasses.replace(machine, processes=ranks.world)
+    torch.set_num_threads(machine.threads)
+    return dataclasses.replace(machine, processes=ranks.world, memory=machine.memory // ranks.local_world)
 
 
 def prepare_data(
@@ -122,11 +147,12 @@ def make_plan(data: TrainingData, asked: Request, machine: Machine, note: Tell) 
     model, training, reasons = resolve(asked, size, kind, len(data.train), machine)
     for reason in reasons:
         note(f"Auto chose {reason}.")
+    training.share_of(machine.processes)
     windows = data.batches(
         training.window_of(model.context_length), training.seed
     )  # refuses a text that is too short
     try:
-        memory = check_memory(model, training, machine.memory)
+        memory = check_memory(model, training, machine.memory, processes=machine.processes)
     except InputError as error:
         raise InputError(f"{_estimate(data, model, training, machine, windows)}; {error}") from None
     return Plan(data, machine, model, training, tuple(reasons), memory)
@@ -143,11 +169,19 @@ def _estimate(
 
 
 def build(model: ModelConfig, config: TrainConfig, machine: Machine) -> LanguageModel:
-    """The model with the weights that `config.seed` starts it with."""
+    """The model with the weights that `config.seed` starts it with, the same in all processes."""
     torch.manual_seed(config.seed)
     length = config.window_of(model.context_length)
     core = attention_core(machine.device, length, model.dropout, config.plain)
     return build_model(model, core).to(machine.device)
+
+
+def share_out(
+    model: LanguageModel, config: TrainConfig, machine: Machine, ranks: Ranks, frozen: bool = False
+) -> None:
+    """Let each of several processes keep a part of the weights, where it has to be; before there is a trainer."""
+    if must_shard(model.config, config, machine.memory, frozen, ranks.world):
+        ranks.shard(model, machine.device)
 
 
 def forecast(trainer: Trainer, memory: int) -> Forecast:
@@ -161,12 +195,58 @@ def forecast(trainer: Trainer, memory: int) -> Forecast:
     return Forecast(seconds, steps, tokens, tokens / windows.n_tokens, memory)
 
 
+def measuring_trainer(
+    model: LanguageModel,
+    data: TrainingData | ReplyData,
+    config: TrainConfig,
+    machine: Machine,
+    ranks: Ranks = ALONE,
+) -> Trainer:
+    """A trainer that only measures: it has no folder, and nothing is written."""
+    return Trainer(RunFolder(Path("nowhere")), model, data, config, machine, 1, Observer(), ranks)
+
+
 def forecast_of(
-    model: LanguageModel, data: TrainingData | ReplyData, config: TrainConfig, machine: Machine, memory: int
+    model: LanguageModel,
+    data: TrainingData | ReplyData,
+    config: TrainConfig,
+    machine: Machine,
+    memory: int,
+    ranks: Ranks = ALONE,
 ) -> Forecast:
-    """The same before there is a trainer; nothing is written."""
-    nowhere = RunFolder(Path("nowhere"))  # a trainer that only measures does not touch its folder
-    return forecast(Trainer(nowhere, model, data, config, machine, 1, Observer()), memory)
+    """`forecast` before there is a trainer."""
+    return forecast(measuring_trainer(model, data, config, machine, ranks), memory)
+
+
+def compiled_where_it_pays(trainer: Trainer, eager: Forecast, note: Tell) -> tuple[TrainConfig, Forecast]:
+    """The trainer's recipe with `compile` decided, and what the training will take then.
+
+    Args:
+        trainer: one that only measures; its model is compiled, or is not.
+        eager: what it takes as it is.
+
+    Raises:
+        InputError: it cannot be compiled, and has to be.
+    """
+    model, config, machine = trainer.model, trainer.config, trainer.machine
+    no, yes = (dataclasses.replace(config, compile=choice) for choice in ("no", "yes"))
+    code = compiling.Code(model, config, machine)
+    if config.compile == "yes":
+        compiling.refuse_if_impossible(model, machine.device)
+    elif config.compile == "no" or not code.may_pay(eager.seconds):
+        return no, eager
+    if not code.is_kept:
+        note("Compiling, once for a model of this shape: up to half a minute.")
+    compiling.compile_blocks(model)
+    trainer.gradients(0)  # compiles
+    code.keep()
+    expected = forecast(trainer, eager.memory)
+    before, after = (1000 * each.seconds_per_step for each in (eager, expected))
+    if config.compile == "auto" and after * compiling.MUST_WIN_BY > before:
+        compiling.take_back(model)
+        return no, eager
+    note(f"Compiled: a step takes {after:.0f} ms instead of {before:.0f}.")
+    return yes, expected
 
 
 def forecast_without_a_run(plan: Plan) -> Forecast:

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from pellucid.errors import InputError
 from pellucid.text.files import expand_home
+from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
 from pellucid.training.checkpoints import Checkpoints
 from pellucid.training.files import lock, read_json, write_atomically, write_json
 from pellucid.training.journal import Journal
@@ -49,6 +50,10 @@ class RunFolder:
     card_path = property(lambda self: self.path / "README.md")
     audit_path = property(lambda self: self.path / "audit.json")
     audit_page_path = property(lambda self: self.path / "AUDIT.md")
+
+    def tokenizer(self) -> Tokenizer:
+        """Raises: InputError when it is missing or damaged."""
+        return load_tokenizer(self.tokenizer_path)
 
     @property
     def journal(self) -> Journal:

@@ -14,6 +14,7 @@ from typing import Literal
 Schedule = Literal["cosine", "wsd", "constant"]
 
 DECAY_SHARE = 0.3  # of a warm-up–stable–decay run is decay
+EVALUATIONS = 10  # of a run, besides the one before its first step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,21 @@ class Pace:
         self.change(step, total_steps)
         self.plans[-1] = Plan(step, min(1.0, step / max(total_steps, 1)), self.plans[-1].total_steps)
         self.extensions.add(step)
+
+    def evaluation_due(self, step: int, every: int) -> bool:
+        """Whether a run is scored at `step`: each `every` steps, or, at 0, so often in all; always first and last."""
+        if step == 0 or step >= self.total_steps(step) or step in self.extensions:
+            return True
+        if every:
+            return step % every == 0
+        passed = (int(EVALUATIONS * self.progress(s)) for s in (step - 1, step))
+        return next(passed) < next(passed)
+
+    def evaluations_left(self, step: int, every: int) -> float:
+        """How many there are to come, roughly."""
+        if every:
+            return (self.total_steps(step) - step) / every
+        return EVALUATIONS * (1 - self.progress(step))
 
 
 def rate_multiplier(

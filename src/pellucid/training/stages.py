@@ -19,6 +19,7 @@ from pellucid.training import report
 from pellucid.training.config import TrainConfig
 from pellucid.training.control import Control
 from pellucid.training.data import TrainingData, absolute_sources
+from pellucid.training.elsewhere import new_elsewhere, newest_shared
 from pellucid.training.files import write_atomically
 from pellucid.training.forecast import (
     LEAST_EVAL_TOKENS,
@@ -28,14 +29,15 @@ from pellucid.training.forecast import (
     evaluation_tokens,
     seconds_per_step,
 )
-from pellucid.training.loop import EVALUATIONS, Trainer
+from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine
 from pellucid.training.observer import Observer
 from pellucid.training.plan import build, forecast
+from pellucid.training.ranks import ALONE, Ranks
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome
 from pellucid.training.run_folder import RunFolder, create_run
-from pellucid.training.schedules import Pace
+from pellucid.training.schedules import EVALUATIONS, Pace
 from pellucid.training.weights import load_weights
 
 Sources = str | Path | Sequence[str | Path]
@@ -44,9 +46,13 @@ STEPS_BETWEEN = 8  # evaluations at least, where steps are long
 
 
 @contextlib.contextmanager
-def new_run(out: str | Path | None, name: str, overwrite: bool) -> Iterator[RunFolder]:
+def new_run(out: str | Path | None, name: str, overwrite: bool, ranks: Ranks = ALONE) -> Iterator[RunFolder]:
     """A locked folder for a run; it is gone again if what is done with it fails before it is a run."""
+    if not ranks.is_first:
+        yield new_elsewhere(ranks.agree(""))
+        return
     run = create_run(out, name, overwrite)
+    ranks.agree(str(run.path))
     control = Control(run)
     try:
         control.clear()
@@ -59,12 +65,43 @@ def new_run(out: str | Path | None, name: str, overwrite: bool) -> Iterator[RunF
         run.unlock()
 
 
+@contextlib.contextmanager
+def going_on(run: RunFolder, ranks: Ranks) -> Iterator[None]:
+    """Within, a run that is resumed is this process's."""
+    if not ranks.is_first:
+        yield
+        return
+    run.lock()
+    control = Control(run)
+    try:
+        control.clear()  # of a training that was killed
+        yield
+    finally:
+        control.clear()
+        run.unlock()
+
+
+def check_same(ranks: Ranks, data: Data) -> None:
+    """Raises: InputError when not all processes have read the same text, or made the same tokens of it."""
+    first, *others = ranks.gather(
+        [data.record["fingerprint"], data.record["tokens"], data.tokenizer.fingerprint]
+    )
+    for number, other in enumerate(others, 2):
+        if other != first:
+            what = "text" if other[0] != first[0] else "split or tokenizer"
+            raise InputError(
+                f"process {number} finds another {what} than process 1: every machine needs the same files and the "
+                "same version of pellucid"
+            )
+
+
 def carry_out(trainer: Trainer, sources: Sources, more: dict[str, Any] | None = None) -> Outcome:
     """Make the trainer's folder a run, train to the end, and score it; `more` as `write_config` takes it."""
     run, data = trainer.run, trainer.data
-    write_config(run, sources, data, trainer.model.config, trainer.config, trainer.machine, more)
-    if isinstance(data, TrainingData):
-        pair_counts(run, data)
+    if trainer.ranks.is_first:
+        write_config(run, sources, data, trainer.model.config, trainer.config, trainer.machine, more)
+        if isinstance(data, TrainingData):
+            pair_counts(run, data)
     trainer.start()
     trainer.train()
     return finish(trainer)
@@ -119,15 +156,18 @@ def pair_counts(run: RunFolder, data: TrainingData) -> PairCounts:
 
 def restore(trainer: Trainer, observer: Observer) -> None:
     """Take up the newest sound checkpoint; without one, start again."""
+    ranks = trainer.ranks
     if not trainer.run.checkpoints.steps():
         observer.note("The run stopped before its first checkpoint: starting it again.")
         trainer.pace = Pace(forecast(trainer, 0).steps)
         trainer.start()
         return
-    checkpoint, problems = trainer.run.checkpoints.newest_sound()
+    checkpoint, problems = newest_shared(ranks, trainer.run)
     for problem in problems:
         observer.note(f"Checkpoint {problem}: taking an older one.")
     trainer.restore(checkpoint)
+    if ranks.world > 1:  # they order what they send by the first step, and sums of floats hang on the order
+        seconds_per_step(trainer)
     observer.note(f"Resuming at step {checkpoint.step:,} of {trainer.pace.total_steps(checkpoint.step):,}.")
 
 
@@ -142,24 +182,29 @@ def extend(trainer: Trainer, config: TrainConfig) -> None:
 
 
 def finish(trainer: Trainer) -> Outcome:
-    """Score the run's weights on the validation split, once, and write plot and card."""
-    run, data, machine = trainer.run, trainer.data, trainer.machine
+    """Score the run's weights on the validation split, once, and write plot and card.
+
+    Of several processes only the first one knows all of the outcome.
+    """
+    run, data, machine, ranks = trainer.run, trainer.data, trainer.machine, trainer.ranks
     model = trainer.model
     if adapted_layers(model):  # what is published has them merged
         model = build(model.config, trainer.config, machine)
-    load_weights(model, run.model_path)
+    load_weights(model, run.model_path, ranks)
     validation = bigram = None
     if len(data.validation) > 2 or isinstance(
         data, ReplyData
     ):  # the last token ends a text, and is not scored
-        scored = trainer.evaluator.score(model, data.validation, machine.device, machine.precision)
+        scored = trainer.evaluator.score(model, data.validation, machine.device, machine.precision, ranks)
         validation = scored if scored.n_tokens else None
-    if validation and isinstance(data, TrainingData):
+    if validation and isinstance(data, TrainingData) and ranks.is_first:
         bigram = trainer.evaluator.bigram_score(pair_counts(run, data), data.validation)
     progress = trainer.progress
     outcome = Outcome(
         run, progress.step, progress.tokens, progress.seconds, progress.best_step, validation, bigram
     )
+    if not ranks.is_first:
+        return outcome
     run.journal.write(
         "finished",
         step=progress.step,

@@ -11,24 +11,31 @@ from pellucid.model.config import ModelConfig
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
-from pellucid.training import report
+from pellucid.training import compiling, report
 from pellucid.training.base import find_base, start_from_base
 from pellucid.training.config import BUDGETS, TrainConfig
-from pellucid.training.control import Control
 from pellucid.training.conversations import known_replies
 from pellucid.training.data import TrainingData, own_sources, split_corpus, tokenise
+from pellucid.training.distributed import processes
+from pellucid.training.elsewhere import find_shared
 from pellucid.training.loop import Trainer
-from pellucid.training.machine import deterministic, probe
+from pellucid.training.machine import deterministic
 from pellucid.training.observer import Observer
 from pellucid.training.plan import (
+    Plan,
     build,
     choose_machine,
-    forecast_of,
+    compiled_where_it_pays,
+    forecast,
     make_plan,
+    measuring_trainer,
     prepare_data,
     refuse_at_once,
+    share_out,
+    shared_probe,
 )
 from pellucid.training.prepared import find_prepared, keep_as_prepared, load_prepared
+from pellucid.training.ranks import Ranks
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome
 from pellucid.training.run_folder import UPLOADED, RunFolder, check_out
@@ -36,13 +43,17 @@ from pellucid.training.settings import Request, request
 from pellucid.training.stages import (
     Sources,
     carry_out,
+    check_same,
     extend,
     finish,
+    going_on,
     new_run,
     pair_counts,
     restore,
     with_evaluations,
 )
+
+CHANGEABLE = (*BUDGETS, "accumulate", "shard")  # of a recipe, on resuming
 
 
 def train(
@@ -69,42 +80,49 @@ def train(
     Raises:
         InputError: a setting or source is wrong; nothing is left behind.
         Interrupted, Diverged, OutOfMemory, OSError: see `Trainer.train`; the run can be resumed.
+        PeerLost: of several processes (see docs/scaling.md) another one failed.
     """
-    observer = observer or Observer()
-    asked = request(preset, config, **settings)
-    refuse_at_once(asked, None if corpus else sources)
-    if out is not None:
-        check_out(out, overwrite)
-    machine = choose_machine(asked)
-    observer.note(f"Machine: {machine.describe()}.")
-    data, asked = _data(sources, corpus, asked, observer)
-    plan = make_plan(data, asked, machine, observer.note)
-    model_config, train_config = plan.model, plan.training
-
-    with new_run(out, data.record["name"], overwrite) as run, deterministic(machine.device):
-        model = build(model_config, train_config, machine)
-        expected = forecast_of(model, data, train_config, machine, plan.memory)
-        observer.note(report.forecast_text(model_config, data, expected))
-        train_config = with_evaluations(train_config, expected, data)
-        trainer = Trainer(run, model, data, train_config, machine, expected.steps, observer)
-        return carry_out(trainer, sources)
+    with processes() as ranks:
+        observer = _heard(ranks, observer)
+        asked = request(preset, config, **settings)
+        refuse_at_once(asked, None if corpus else sources)
+        if out is not None and ranks.is_first:
+            check_out(out, overwrite)
+        machine = choose_machine(asked, ranks)
+        observer.note(f"Machine: {machine.describe()}.")
+        with ranks.in_turn():
+            data, asked = _data(sources, corpus, asked, observer)
+        check_same(ranks, data)
+        plan = make_plan(data, asked, machine, observer.note)
+        with new_run(out, data.record["name"], overwrite, ranks) as run, deterministic(machine.device):
+            return carry_out(_trainer(plan, run, observer, ranks), sources)
 
 
 def resume(
-    run: RunFolder, sources: Sources | None = None, observer: Observer | None = None, **settings: Any
+    run: RunFolder | str | Path | None,
+    sources: Sources | None = None,
+    observer: Observer | None = None,
+    **settings: Any,
 ) -> Outcome:
     """Go on with a run from its newest sound checkpoint, to the same bits as if it had never stopped.
 
     Args:
-        run: the run folder, not locked.
+        run: the run folder, not locked, or its name or path; None is the latest.
         sources: its text, if that is no longer where it was.
-        settings: a new budget, in whole (say `steps`), or `accumulate`, for a machine with less memory;
+        settings: a new budget, in whole (say `steps`), or `accumulate` or `shard`, for machines with less memory;
             anything else must be what the run has.
 
     Raises:
         InputError: the text or a setting differs from the run's, or no checkpoint can be trusted.
+        Others: as `train`.
     """
-    observer = observer or Observer()
+    with processes() as ranks:
+        return _resume(find_shared(ranks, run), sources, _heard(ranks, observer), settings, ranks)
+
+
+def _resume(
+    run: RunFolder, sources: Sources | None, observer: Observer, settings: dict[str, Any], ranks: Ranks
+) -> Outcome:
     stored = run.config()
     if "imported" in stored:
         raise InputError(f"{run.path} was imported: there is no training to go on with")
@@ -114,19 +132,24 @@ def resume(
     )
     train_config = _with_changes(before, settings)
     _refuse_changes(settings, stored)
-    run.lock()
-    control = Control(run)
-    try:
-        control.clear()  # of a training that was killed
-        data = known_data(run, stored, sources, observer)
-        if isinstance(data, TrainingData):
+    with going_on(run, ranks):
+        with ranks.in_turn():
+            data = known_data(run, stored, sources, observer)
+        check_same(ranks, data)
+        if isinstance(data, TrainingData) and ranks.is_first:
             pair_counts(run, data)
-        machine = probe(train_config.device, train_config.precision, stored["machine"]["threads"])
+        kind = train_config.device, train_config.precision
+        machine = shared_probe(ranks, *kind, stored["machine"]["threads"])
+        train_config.share_of(machine.processes)
         with deterministic(machine.device):
             model = build(model_config, train_config, machine)
             if "base" in stored:
                 start_from_base(model, run, stored, train_config.seed)
-            trainer = Trainer(run, model, data, train_config, machine, 1, observer)
+            share_out(model, train_config, machine, ranks, "adapter" in stored)
+            if train_config.compile == "yes":
+                compiling.refuse_if_impossible(model, machine.device)
+                compiling.compile_blocks(model)
+            trainer = Trainer(run, model, data, train_config, machine, 1, observer, ranks)
             restore(trainer, observer)
             if train_config.budget != before.budget:
                 extend(trainer, train_config)
@@ -134,12 +157,26 @@ def resume(
                 run.write_config({**stored, "training": train_config.to_dict()})
             trainer.train()
             return finish(trainer)
-    finally:
-        control.clear()
-        run.unlock()
 
 
 # ---------------------------------------------------------------------- steps of starting
+
+
+def _heard(ranks: Ranks, observer: Observer | None) -> Observer:
+    """Who hears of a training: of several processes the first one speaks for all."""
+    return observer if observer and ranks.is_first else Observer()
+
+
+def _trainer(plan: Plan, run: RunFolder, observer: Observer, ranks: Ranks) -> Trainer:
+    """What carries the plan out, with a forecast told."""
+    data, machine = plan.data, plan.machine
+    model = build(plan.model, plan.training, machine)
+    share_out(model, plan.training, machine, ranks)
+    measuring = measuring_trainer(model, data, plan.training, machine, ranks)
+    config, expected = compiled_where_it_pays(measuring, forecast(measuring, plan.memory), observer.note)
+    observer.note(report.forecast_text(plan.model, data, expected))
+    config = with_evaluations(config, expected, data)
+    return Trainer(run, model, data, config, machine, expected.steps, observer, ranks)
 
 
 def _data(
@@ -164,9 +201,7 @@ def _data(
 
 def _with_changes(config: TrainConfig, settings: dict[str, Any]) -> TrainConfig:
     """The run's recipe with what a resume may change of it."""
-    changes = {
-        name: settings[name] for name in (*BUDGETS, "accumulate") if settings.get(name) not in (None, 0)
-    }
+    changes = {name: settings[name] for name in CHANGEABLE if settings.get(name) not in (None, 0)}
     if any(name in changes for name in BUDGETS):
         changes = {**dict.fromkeys(BUDGETS, 0), **changes}
     return dataclasses.replace(config, **changes)
@@ -178,7 +213,7 @@ def _refuse_changes(settings: dict[str, Any], stored: dict[str, Any]) -> None:
         **ModelConfig.from_dict(stored["model"]).to_dict(),
     }
     for name, value in settings.items():
-        if value is None or value == "auto" or (name in (*BUDGETS, "accumulate") and value):
+        if value is None or value == "auto" or (name in CHANGEABLE and value):
             continue
         if name == "tokenizer":
             known[name] = stored["data"]["tokenizer"]["kind"]
@@ -218,7 +253,7 @@ def known_data(
             f"the text is not what {run.path} was trained on: a run can only be resumed on the same text; "
             "restore it, or start a new run"
         )
-    tokenizer = load_tokenizer(run.tokenizer_path)
+    tokenizer = run.tokenizer()
     if tokenizer.fingerprint != known["tokenizer"]["fingerprint"]:
         raise InputError(
             f"{run.tokenizer_path} is not the tokenizer the run was trained with: the run is damaged"

@@ -12,7 +12,9 @@ from pellucid.errors import InputError
 from pellucid.model.lora import adapted_layers, adapter_names
 from pellucid.model.transformer import LanguageModel
 from pellucid.training.checkpoints import load_tensors_and_metadata, save_tensors
+from pellucid.training.distributed import is_part, part
 from pellucid.training.files import write_atomically
+from pellucid.training.ranks import ALONE, Ranks
 
 
 def stored_weights(model: LanguageModel) -> dict[str, Tensor]:
@@ -45,7 +47,8 @@ def load_stored_weights(model: LanguageModel, weights: dict[str, Tensor], where:
     """Raises: InputError when names or shapes do not fit the model."""
     if model.config.tie_embeddings and "embedding.weight" in weights:
         weights = {**weights, "head.weight": weights["embedding.weight"]}
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    own = model.state_dict()
+    wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     there = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     for name in sorted(wanted.keys() | there.keys()):
         if wanted.get(name) != there.get(name):
@@ -53,7 +56,7 @@ def load_stored_weights(model: LanguageModel, weights: dict[str, Tensor], where:
                 f"{where} does not fit its config.json: {name} has shape {there.get(name, 'none')} there and "
                 f"{wanted.get(name, 'none')} in the model; restore the run from a copy"
             )
-    model.load_state_dict(weights)
+    model.load_state_dict({n: part(weights[n], own[n]) if is_part(own[n]) else weights[n] for n in weights})
 
 
 def publish_weights(path: Path, weights: dict[str, Tensor], step: int, durable: bool = True) -> None:
@@ -73,15 +76,18 @@ def published_step(path: Path) -> int | None:
         return _step(file.metadata() or {})
 
 
-def load_weights(model: LanguageModel, path: Path) -> int | None:
+def load_weights(model: LanguageModel, path: Path, ranks: Ranks = ALONE) -> int | None:
     """Fill `model`; returns the step that these weights are of, None where the file does not say.
+
+    Of several processes the first one reads the file, and the others hear from it.
 
     Raises:
         InputError: the file is missing, damaged, not finite, or does not fit the model.
     """
-    weights, metadata = load_tensors_and_metadata(
-        path
-    )  # at once: a training may put newer ones in their place
+    weights, metadata = {}, {}
+    if ranks.is_first:  # at once: a training may put newer ones in their place
+        weights, metadata = load_tensors_and_metadata(path)
+    weights, metadata = ranks.share(weights), ranks.agree(metadata)
     if not all(torch.isfinite(tensor).all() for tensor in weights.values() if tensor.is_floating_point()):
         raise InputError(f"{path} holds numbers that are not finite: restore it from a copy, or train again")
     load_stored_weights(model, weights, str(path))

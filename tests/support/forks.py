@@ -1,16 +1,19 @@
 """A process that has torch loaded and forks a child for each command: a real process in milliseconds.
 
-Reads one JSON object a line: {"argv", "cwd", "out", "err", "die_at"} starts `pellucid` with those arguments and
-answers its process id; {"wait": pid} answers its exit code, negative for the signal that ended it.
+Reads one JSON object a line: {"argv", "cwd", "out", "err"} starts `pellucid` with those arguments and answers its
+process id; {"wait": pid} answers its exit code, negative for the signal that ended it. "env" is laid over the
+environment; with "call", "module:function" of this folder is called with the arguments instead.
 With `die_at` the child kills itself with SIGKILL instead of making its n-th call to fsync, rename or replace.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import sys
+import traceback
 from typing import Any
 
 import matplotlib.pyplot
@@ -33,13 +36,24 @@ def child(order: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode) for n, mode in ((0, "r"), (1, "w"), (2, "w")))
     os.chdir(order["cwd"])
+    os.environ.update(order.get("env", {}))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if order.get("die_at") is not None:
         die_at(order["die_at"])
-    code = main(order["argv"])
+    code = call(order["call"], order["argv"]) if order.get("call") else main(order["argv"])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def call(what: str, arguments: list[str]) -> int:
+    module, name = what.split(":")
+    try:
+        getattr(importlib.import_module(module), name)(*arguments)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def die_at(call: int) -> None:

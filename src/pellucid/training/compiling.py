@@ -1,0 +1,119 @@
+"""Compiled blocks: what torch.compile makes of a model's blocks, where it was measured to pay.
+
+The blocks of a model are of one code, so that one compilation serves them all. What is computed stays the same but for
+rounding; the code is kept in the cache, so that the next training of the same shape has it at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pellucid.errors import InputError
+from pellucid.model.transformer import LanguageModel, Transformer
+from pellucid.text.web.cache import cache_dir
+from pellucid.training.config import TrainConfig
+from pellucid.training.machine import Machine
+
+LEAST_SECONDS = (
+    150.0  # of a training: below it, to compile a shape for the first time costs more than it brings
+)
+LEAST_WITH_CODE = 30.0  # where the code is kept from an earlier training: it takes two seconds to load
+MUST_WIN_BY = 1.03
+
+
+class Code:
+    """The compiled code of the blocks of a model of one shape, which torch keeps in the cache."""
+
+    def __init__(self, model: LanguageModel, config: TrainConfig, machine: Machine) -> None:
+        rows = config.batch_size // (config.accumulate * machine.processes)
+        length = config.window_of(model.config.context_length)
+        shape = {
+            **model.config.to_dict(),
+            "n_layers": 1,
+            "vocab_size": 1,
+        }  # neither is in the code of a block
+        known = [shape, rows, length, machine.device, machine.precision, machine.threads, torch.__version__]
+        digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+        # several processes would have to choose alike, and one may have no compiler
+        self._possible = not config.plain and machine.processes == 1 and not why_not(model, machine.device)
+        self._mark = code_dir() / f"{digest[:16]}.shape"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it was compiled before."""
+        return self._mark.exists()
+
+    def may_pay(self, seconds: float) -> bool:
+        """Whether it is worth making, or loading, for a training of so many seconds without it."""
+        return self._possible and seconds >= (LEAST_WITH_CODE if self.is_kept else LEAST_SECONDS)
+
+    def keep(self) -> None:
+        """Remember that it is there."""
+        with contextlib.suppress(OSError):
+            self._mark.parent.mkdir(parents=True, exist_ok=True)
+            self._mark.touch()
+
+
+def code_dir() -> Path:
+    """Where compiled code is kept."""
+    return Path(os.environ.get("TORCHINDUCTOR_CACHE_DIR") or cache_dir() / "compiled")
+
+
+def why_not(model: LanguageModel, device: str) -> str | None:
+    """Why the blocks of a model cannot be compiled here, as the end of a sentence; None if they can."""
+    if not isinstance(model, Transformer):
+        return "a bigram model has no blocks"
+    if model.config.feedforward == "experts":
+        return "how many tokens each expert gets changes with every step"
+    if device == "mps":
+        return "torch does not compile for mps well enough"
+    if device == "cpu" and not (shutil.which(os.environ.get("CXX", "c++")) or shutil.which("cl")):
+        return "there is no C++ compiler here"
+    return None
+
+
+def refuse_if_impossible(model: LanguageModel, device: str) -> None:
+    """Raises: InputError where the blocks cannot be compiled."""
+    if (why := why_not(model, device)) is not None:
+        raise InputError(f"the model cannot be compiled, since {why}: leave out --compile yes")
+
+
+def compile_blocks(model: nn.Module) -> None:
+    """Let the blocks of a Transformer be compiled when they are next called; sizes are taken to stay as they are."""
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(code_dir())
+    for block in blocks_of(model):
+        block.forward = torch.compile(block.forward, dynamic=False)
+
+
+def take_back(model: nn.Module) -> None:
+    """The blocks as they were before `compile_blocks`."""
+    for block in blocks_of(model):
+        vars(block).pop("forward", None)
+
+
+def is_compiled(model: nn.Module) -> bool:
+    return any("forward" in vars(block) for block in blocks_of(model))
+
+
+def blocks_of(model: nn.Module) -> nn.ModuleList:
+    return getattr(model, "blocks", nn.ModuleList())
+
+
+@contextlib.contextmanager
+def uncompiled() -> Iterator[None]:
+    """Within it compiled blocks run as they are written: sizes that come once or twice are not worth compiling."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and to load it would take a second
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
