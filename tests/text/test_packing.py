@@ -136,6 +136,13 @@ def test_a_long_question_loses_its_beginning_and_a_long_reply_its_end():
     assert fitted.n_cropped == 1
 
 
+def test_the_system_turn_stays_with_a_long_question_unless_it_takes_most_of_its_room():
+    turns = [Turn("system", "s"), Turn("user", "abcdefghijkl"), Turn("assistant", "xy")]
+    assert pieces(turns, 14) == ["[system]s[end][user]ghijkl[end][assistant]xy[end]"]
+    turns[0] = Turn("system", "stuvwxyz")
+    assert pieces(turns, 14) == ["[user]defghijkl[end][assistant]xy[end]"]
+
+
 def test_what_follows_the_last_reply_is_not_read():
     turns = [Turn("user", "a"), Turn("assistant", "b"), Turn("user", "never answered")]
     fitted = fit(TEMPLATE, [turns, [Turn("user", "alone")], []], LENGTH)

@@ -214,7 +214,7 @@ def with_mix(
         )
         return data
     share = DEFAULT_MIX if share is None else share
-    note(f"One row in {1 / share:.0f} is text that {base.name} was trained on, so that it is not forgotten.")
+    note(f"{share:.0%} of the rows are text that {base.name} was trained on, so that it is not forgotten.")
     record = {**data.record, "mix": share}
     return dataclasses.replace(data, record=record, text=text, share=share)
 
