@@ -7,8 +7,7 @@ from typing import Any
 
 from pellucid.errors import InputError
 from pellucid.shell import quoted
-
-TEXT = "text"  # as a format: no chat
+from pellucid.text.chats.record import NO_CHAT
 
 
 def add_chat(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -37,7 +36,7 @@ def refuse_chat(args: argparse.Namespace) -> None:
     """Raises InputError if a flag that only chats have was given."""
     given = [flag for flag, _ in _flags(args) if flag != "--format"]
     if given:
-        raise InputError(f"{given[0]} is for exports of chats: leave it out, or leave out --format {TEXT}")
+        raise InputError(f"{given[0]} is for exports of chats: leave it out, or leave out --format {NO_CHAT}")
 
 
 def any_chat_flag(args: argparse.Namespace) -> bool:

@@ -7,12 +7,13 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import console
-from pellucid.cli.chat_flags import TEXT, add_chat, any_chat_flag, refuse_chat
+from pellucid.cli.chat_flags import add_chat, any_chat_flag, refuse_chat
 from pellucid.cli.flags import make_parser
 from pellucid.cli.preview_chat import preview_chat
 from pellucid.cli.settings import add_settings, as_flags, given_settings
 from pellucid.errors import InputError
 from pellucid.shell import install_extra, quoted
+from pellucid.text.chats.record import NO_CHAT
 from pellucid.text.wording import named_characters, plural
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
 
 def _is_chat(args: argparse.Namespace) -> bool:
     """By `--format` or another flag that only chats have, or else by what the files hold."""
-    if args.format == TEXT:
+    if args.format == NO_CHAT:
         refuse_chat(args)
         return False
     if any_chat_flag(args):

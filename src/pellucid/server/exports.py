@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field
 from pellucid.server.complaints import given
 from pellucid.server.fields import Body, Name
 from pellucid.text.chats.formats import FORMATS
+from pellucid.text.chats.record import NO_CHAT
 from pellucid.text.chats.redaction import KINDS
 
-TEXT = "text"  # as a format: no chat, whatever it looks like
 LONGEST_GAP = 60.0 * 24 * 366  # minutes
 
 
@@ -22,8 +22,8 @@ def _known_kind(kind: str) -> str:
 
 
 def _known_format(name: str) -> str:
-    if name != TEXT and name not in FORMATS:
-        raise ValueError(f"a format is {TEXT} or one of {', '.join(FORMATS)}, not {given(name)}")
+    if name != NO_CHAT and name not in FORMATS:
+        raise ValueError(f"a format is {NO_CHAT} or one of {', '.join(FORMATS)}, not {given(name)}")
     return name
 
 

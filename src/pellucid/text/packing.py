@@ -96,7 +96,11 @@ def _last_piece(
     if start and left > 0:
         kept = system if 2 * template.n_tokens(system) <= left else []
         asked = _ending(template, turns[start - 1], left - template.n_tokens(kept))
-        return [*kept, *asked, *reply], turns[: start - 1 if turns[start - 1].role != "assistant" else start], True
+        return (
+            [*kept, *asked, *reply],
+            turns[: start - 1 if turns[start - 1].role != "assistant" else start],
+            True,
+        )
     return reply, turns[:start], True
 
 

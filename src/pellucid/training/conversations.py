@@ -19,6 +19,7 @@ from pellucid.text.chats.formats import FORMATS
 from pellucid.text.chats.people import ME, ROLES, choose, people
 from pellucid.text.chats.privacy import protect
 from pellucid.text.chats.recognition import holds_chat
+from pellucid.text.chats.record import NO_CHAT
 from pellucid.text.chats.sessions import GAP_MINUTES
 from pellucid.text.documents import count_bytes
 from pellucid.text.sources import read, slug
@@ -32,7 +33,6 @@ from pellucid.training.run_folder import UPLOADED, RunFolder
 
 Tell = Callable[[str], None]
 Sources = str | Path | Sequence[str | Path]
-TEXT = "text"  # as a --format: no chat, whatever it looks like
 LONGEST_ROW, ROW_STEP = 512, 64  # tokens; attention costs more and more in longer rows
 DEFAULT_MIX = 0.1
 
@@ -70,7 +70,7 @@ def are_chats(sources: Sources, options: ChatOptions) -> bool:
         InputError: some are chats and some are not.
     """
     if options.format is not None:
-        return options.format != TEXT
+        return options.format != NO_CHAT
     if options.as_name is not None or options.names:
         return True
     listed = as_list(sources)

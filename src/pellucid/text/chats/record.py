@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 Kind = Literal["text", "forwarded", "media", "deleted", "call", "system"]
+NO_CHAT = "text"  # as a --format: no chat, whatever it looks like
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
