@@ -187,3 +187,4 @@ def test_a_bad_order_is_refused_before_anything_starts(
 def test_values_cannot_become_flags():
     export = Export(as_name="--overwrite", gap=30, keep=["url", "email"])
     assert export.flags() == ["--as=--overwrite", "--gap=30.0", "--keep=url,email"]
+    assert Export(as_name="Bob", names=True).flags() == ["--as=Bob", "--names"]

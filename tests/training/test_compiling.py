@@ -98,6 +98,26 @@ def test_what_cannot_be_compiled_is_said(stories: Path, tmp_path: Path, monkeypa
     assert not (tmp_path / "run").exists()
 
 
+def test_a_compiler_that_fails_ends_no_training(
+    stories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(block: Any, **how: Any) -> Any:
+        from torch._dynamo.exc import TorchDynamoException
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            raise TorchDynamoException("no such header\nand more")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", fails)
+    with pytest.raises(InputError, match="no such header.: leave out --compile yes"):
+        train(stories, out=tmp_path / "asked", compile="yes", **SMALL)
+    monkeypatch.setattr(compiling.Code, "may_pay", lambda self, seconds: True)
+    train(stories, out=tmp_path / "auto", **SMALL)
+    assert RunFolder(tmp_path / "auto").config()["training"]["compile"] == "auto"
+    assert len(losses(tmp_path / "auto")) == SMALL["steps"]
+
+
 def test_settings():
     with pytest.raises(InputError, match="--compile takes auto, yes, no, not 'maybe'"):
         TrainConfig(steps=1, compile="maybe")

@@ -39,6 +39,7 @@ class Export(Body):
     date_order: Literal["dmy", "mdy", "ymd"] | None = None
     gap: Annotated[float, Field(gt=0, le=LONGEST_GAP, allow_inf_nan=False)] | None = None
     keep: list[Kind] = Field(default_factory=list, max_length=len(KINDS))
+    names: bool = False
     base: Name | None = None
     lora: bool = False
     anyway: bool = False
@@ -56,4 +57,5 @@ class Export(Body):
             "gap": None if self.gap is None else repr(self.gap),
             "keep": ",".join(self.keep) or None,
         }
-        return [f"--{name}={value}" for name, value in values.items() if value is not None]
+        given = [f"--{name}={value}" for name, value in values.items() if value is not None]
+        return [*given, "--names"] if self.names else given

@@ -48,6 +48,7 @@ TEXTS = {
         "schedule",
         "device",
         "precision",
+        "compile",
         "shard",
         "sample_prompt",
     ),

@@ -12,11 +12,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pellucid.errors import InputError
 from pellucid.model.transformer import LanguageModel, Transformer
@@ -24,10 +25,8 @@ from pellucid.text.web.cache import cache_dir
 from pellucid.training.config import TrainConfig
 from pellucid.training.machine import Machine
 
-LEAST_SECONDS = (
-    150.0  # of a training: below it, to compile a shape for the first time costs more than it brings
-)
-LEAST_WITH_CODE = 30.0  # where the code is kept from an earlier training: it takes two seconds to load
+LEAST_SECONDS = 600.0  # of a training that a shape is compiled for the first time for
+LEAST_WITH_CODE = 60.0  # where the code is kept from an earlier training: it takes two seconds to load
 MUST_WIN_BY = 1.03
 
 
@@ -88,11 +87,35 @@ def refuse_if_impossible(model: LanguageModel, device: str) -> None:
         raise InputError(f"the model cannot be compiled, since {why}: leave out --compile yes")
 
 
+class Failed(RuntimeError):
+    """The compiler failed: one line that says how."""
+
+
 def compile_blocks(model: nn.Module) -> None:
-    """Let the blocks of a Transformer be compiled when they are next called; sizes are taken to stay as they are."""
+    """Let the blocks of a Transformer be compiled when they are next called; sizes are taken to stay as they are.
+
+    That call raises Failed where the compiler does.
+    """
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(code_dir())
+    if sys.version_info < (
+        3,
+        12,
+    ):  # else setuptools, which torch loads, may stumble over a distutils loaded before
+        os.environ.setdefault("SETUPTOOLS_USE_DISTUTILS", "stdlib")
     for block in blocks_of(model):
-        block.forward = torch.compile(block.forward, dynamic=False)
+        block.forward = _telling(torch.compile(block.forward, dynamic=False))
+
+
+def _telling(compiled: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    from torch._dynamo.exc import TorchDynamoException
+
+    def forward(*args: Any, **kwargs: Any) -> Tensor:
+        try:
+            return compiled(*args, **kwargs)
+        except TorchDynamoException as error:
+            raise Failed(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}") from error
+
+    return forward
 
 
 def take_back(model: nn.Module) -> None:

@@ -229,24 +229,32 @@ def compiled_where_it_pays(trainer: Trainer, eager: Forecast, note: Tell) -> tup
         InputError: it cannot be compiled, and has to be.
     """
     model, config, machine = trainer.model, trainer.config, trainer.machine
-    no, yes = (dataclasses.replace(config, compile=choice) for choice in ("no", "yes"))
     code = compiling.Code(model, config, machine)
     if config.compile == "yes":
         compiling.refuse_if_impossible(model, machine.device)
     elif config.compile == "no" or not code.may_pay(eager.seconds):
-        return no, eager
+        return config, eager
     if not code.is_kept:
         note("Compiling, once for a model of this shape: up to half a minute.")
     compiling.compile_blocks(model)
-    trainer.gradients(0)  # compiles
+    try:
+        trainer.gradients(0)  # compiles
+    except compiling.Failed as failed:
+        if config.compile == "yes":
+            raise InputError(
+                f"the model cannot be compiled here ({failed}): leave out --compile yes"
+            ) from failed
+        compiling.take_back(model)
+        note(f"The model cannot be compiled here ({failed}), and is trained as it is.")
+        return config, eager
     code.keep()
     expected = forecast(trainer, eager.memory)
     before, after = (1000 * each.seconds_per_step for each in (eager, expected))
     if config.compile == "auto" and after * compiling.MUST_WIN_BY > before:
         compiling.take_back(model)
-        return no, eager
+        return config, eager
     note(f"Compiled: a step takes {after:.0f} ms instead of {before:.0f}.")
-    return yes, expected
+    return dataclasses.replace(config, compile="yes"), expected
 
 
 def forecast_without_a_run(plan: Plan) -> Forecast:

@@ -55,7 +55,7 @@ export function createChatChoice(shell, { changed, asText }) {
       const as = who.value();
       return {
         ...(as ? { as_name: as, ...tuning.values() } : {}), ...(dateOrder ? { date_order: dateOrder } : {}),
-        ...(redactions.value().length ? { keep: redactions.value() } : {}), ...(anyway.value() ? { anyway: true } : {}),
+        ...(redactions.value().length ? { keep: redactions.value() } : {}), ...(redactions.names() ? { names: true } : {}), ...(anyway.value() ? { anyway: true } : {}),
       };
     },
     /** @param {string} order */
@@ -65,7 +65,7 @@ export function createChatChoice(shell, { changed, asText }) {
       known = false;
       dateOrder = values.date_order ?? "";
       who.restore(values.as_name ?? "");
-      redactions.restore(values.keep ?? []);
+      redactions.restore(values.keep ?? [], values.names ?? false);
       tuning.restore(values, settings);
       anyway.restore(values.anyway ?? false);
     },
@@ -110,10 +110,12 @@ function createPeople(changed) {
 
 /** What is taken out, kind by kind, and what one keeps nevertheless. @param {() => void} changed */
 function createRedactions(changed) {
+  const names = el("input", { type: "checkbox", id: "other-names", "data-testid": "other-names", onchange: changed });
   const list = el("div", { class: "redactions" });
   const none = el("p", { class: "note" }, "Nothing was found; that does not mean nothing private is there.");
   const root = el("fieldset", { class: "decision", "data-testid": "redactions" }, el("legend", {}, "What is taken out before it learns"),
-    el("p", { class: "note" }, "Found by its shape, and never all that is private."), none, list);
+    el("p", { class: "note" }, "Found by its shape, and never all that is private."), none, list,
+    el("label", { class: "check", for: "other-names" }, names, "give people other names, the same ones everywhere"));
   /** @type {Set<string>} */
   let kept = new Set();
   /** What was found of kinds that are kept now, too. @type {Map<string, {count: number, samples: string[]}>} */
@@ -134,8 +136,10 @@ function createRedactions(changed) {
   return {
     root,
     value: () => [...kept],
-    /** @param {string[]} kinds */
-    restore(kinds) {
+    names: () => names.checked,
+    /** @param {string[]} kinds @param {boolean} otherNames */
+    restore(kinds, otherNames) {
+      names.checked = otherNames;
       kept = new Set(kinds);
       known.clear();
     },
