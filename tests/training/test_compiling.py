@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ SMALL: dict[str, Any] = {
 MACHINE = Machine("cpu", "float32", 1e11, 1e9, 1, 1 << 33)
 there = shutil.which(os.environ.get("CXX", "c++"))
 needs_compiler = pytest.mark.skipif(not there, reason="there is no C++ compiler")
+
+
+@pytest.fixture(autouse=True)
+def _distutils(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch loads setuptools, which stumbles where another test's library has loaded distutils before."""
+    if sys.version_info < (3, 12):
+        monkeypatch.setenv("SETUPTOOLS_USE_DISTUTILS", "stdlib")
 
 
 class Stops(Observer):
@@ -110,7 +118,7 @@ def test_a_compiler_that_fails_ends_no_training(
         return call
 
     monkeypatch.setattr(torch, "compile", fails)
-    with pytest.raises(InputError, match="no such header.: leave out --compile yes"):
+    with pytest.raises(InputError, match=r"no such header.: leave out --compile yes"):
         train(stories, out=tmp_path / "asked", compile="yes", **SMALL)
     monkeypatch.setattr(compiling.Code, "may_pay", lambda self, seconds: True)
     train(stories, out=tmp_path / "auto", **SMALL)

@@ -97,11 +97,6 @@ def compile_blocks(model: nn.Module) -> None:
     That call raises Failed where the compiler does.
     """
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(code_dir())
-    if sys.version_info < (
-        3,
-        12,
-    ):  # else setuptools, which torch loads, may stumble over a distutils loaded before
-        os.environ.setdefault("SETUPTOOLS_USE_DISTUTILS", "stdlib")
     for block in blocks_of(model):
         block.forward = _telling(torch.compile(block.forward, dynamic=False))
 
