@@ -55,8 +55,8 @@ def fit(template: Template, conversations: Iterable[Sequence[Turn]], length: int
     Of one that is too long the oldest turns go, never the last reply; those that went make further examples by the
     same rule, so that every reply is learned once. A system turn at the beginning stays with each of them. Where a
     reply does not fit with what it answers, the beginning of the latter goes, and a system turn that would take more
-    than half of what the reply leaves; a reply that alone is longer than a row
-    loses its end: what has to be learned is how a reply begins.
+    than half of what the reply leaves; a reply that alone is longer than a row loses its end: what has to be learned
+    is how a reply begins.
     """
     examples, n_cut, n_cropped = [], 0, 0
     for turns in conversations:
@@ -96,11 +96,8 @@ def _last_piece(
     if start and left > 0:
         kept = system if 2 * template.n_tokens(system) <= left else []
         asked = _ending(template, turns[start - 1], left - template.n_tokens(kept))
-        return (
-            [*kept, *asked, *reply],
-            turns[: start - 1 if turns[start - 1].role != "assistant" else start],
-            True,
-        )
+        before = start - (turns[start - 1].role != "assistant")
+        return [*kept, *asked, *reply], turns[:before], True
     return reply, turns[:start], True
 
 

@@ -36,11 +36,8 @@ class Code:
     def __init__(self, model: LanguageModel, config: TrainConfig, machine: Machine) -> None:
         rows = config.batch_size // (config.accumulate * machine.processes)
         length = config.window_of(model.config.context_length)
-        shape = {
-            **model.config.to_dict(),
-            "n_layers": 1,
-            "vocab_size": 1,
-        }  # neither is in the code of a block
+        # neither of the two is in the code of a block
+        shape = {**model.config.to_dict(), "n_layers": 1, "vocab_size": 1}
         known = [shape, rows, length, machine.device, machine.precision, machine.threads, torch.__version__]
         digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
         # several processes would have to choose alike, and one may have no compiler
@@ -117,10 +114,6 @@ def take_back(model: nn.Module) -> None:
     """The blocks as they were before `compile_blocks`."""
     for block in blocks_of(model):
         vars(block).pop("forward", None)
-
-
-def is_compiled(model: nn.Module) -> bool:
-    return any("forward" in vars(block) for block in blocks_of(model))
 
 
 def blocks_of(model: nn.Module) -> nn.ModuleList:

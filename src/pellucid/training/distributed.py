@@ -20,9 +20,8 @@ from torch import Tensor, nn
 from pellucid.errors import InputError
 from pellucid.training.ranks import ALONE, Ranks, T
 
-PATIENCE = datetime.timedelta(
-    days=1
-)  # process 1 may be told to pause, or read a text for hours before the others
+# process 1 may be told to pause, or read a text for hours before the others
+PATIENCE = datetime.timedelta(days=1)
 HEARD_SECONDS = 2.0  # that a process which fails waits for another to say the same
 AGENT_STORE = "TORCHELASTIC_USE_AGENT_STORE"  # "True" where torchrun itself keeps the words
 LETTING_GO_SECONDS = 0.05
@@ -226,9 +225,8 @@ class Group(Ranks):
             raise PeerLost(self._why_lost()) from error
         if self.is_first:
             self._tell(str(error))
-            if (
-                os.environ.get(AGENT_STORE) != "True"
-            ):  # then the words go with this process: let the others read them
+            # where torchrun does not keep the words they go with this process: let the others read them
+            if os.environ.get(AGENT_STORE) != "True":
                 self._wait(range(1, self.world))
             return
         heard = self._heard(0)  # first, so that it may end once this process has spoken

@@ -44,7 +44,7 @@ from pellucid.training.replies import ReplyData
 from pellucid.training.report import Outcome, step_text, token_counts
 from pellucid.training.run_folder import RunFolder, check_out
 from pellucid.training.settings import Request, request
-from pellucid.training.stages import carry_out, check_same, new_run, with_evaluations
+from pellucid.training.stages import carry_out, check_same, heard_by, new_run, with_evaluations
 from pellucid.training.weights import load_weights
 
 KEPT = ("dropout",)  # settings of a model that a fine-tuning may change
@@ -91,7 +91,7 @@ def finetune(
         PeerLost: of several processes (see docs/scaling.md) another one failed.
     """
     with processes() as ranks:
-        observer = observer if observer and ranks.is_first else Observer()
+        observer = heard_by(observer, ranks)
         asked = request(preset, config, **settings)
         refuse_at_once(asked, None)
         if out is not None and ranks.is_first:

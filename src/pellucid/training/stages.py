@@ -45,6 +45,11 @@ Data = TrainingData | ReplyData
 STEPS_BETWEEN = 8  # evaluations at least, where steps are long
 
 
+def heard_by(observer: Observer | None, ranks: Ranks) -> Observer:
+    """Who hears of a training: of several processes the first one speaks for all."""
+    return observer if observer and ranks.is_first else Observer()
+
+
 @contextlib.contextmanager
 def new_run(out: str | Path | None, name: str, overwrite: bool, ranks: Ranks = ALONE) -> Iterator[RunFolder]:
     """A locked folder for a run; it is gone again if what is done with it fails before it is a run."""

@@ -47,6 +47,7 @@ from pellucid.training.stages import (
     extend,
     finish,
     going_on,
+    heard_by,
     new_run,
     pair_counts,
     restore,
@@ -83,7 +84,7 @@ def train(
         PeerLost: of several processes (see docs/scaling.md) another one failed.
     """
     with processes() as ranks:
-        observer = _heard(ranks, observer)
+        observer = heard_by(observer, ranks)
         asked = request(preset, config, **settings)
         refuse_at_once(asked, None if corpus else sources)
         if out is not None and ranks.is_first:
@@ -117,7 +118,7 @@ def resume(
         Others: as `train`.
     """
     with processes() as ranks:
-        return _resume(find_shared(ranks, run), sources, _heard(ranks, observer), settings, ranks)
+        return _resume(find_shared(ranks, run), sources, heard_by(observer, ranks), settings, ranks)
 
 
 def _resume(
@@ -160,11 +161,6 @@ def _resume(
 
 
 # ---------------------------------------------------------------------- steps of starting
-
-
-def _heard(ranks: Ranks, observer: Observer | None) -> Observer:
-    """Who hears of a training: of several processes the first one speaks for all."""
-    return observer if observer and ranks.is_first else Observer()
 
 
 def _trainer(plan: Plan, run: RunFolder, observer: Observer, ranks: Ranks) -> Trainer:

@@ -173,20 +173,7 @@ def _time(parts: Sequence[str]) -> datetime | None:
 
 def _body(lines: Sequence[str]) -> tuple[Kind, str]:
     """The words, without what the exporter tells of them: reactions, effects, that it is an answer."""
-    kept, place = list[str](), 0
-    while place < len(lines):
-        if (
-            lines[place] in REACTION_TITLES
-            and place + 1 < len(lines)
-            and REACTION.fullmatch(lines[place + 1])
-        ):
-            place += 1
-            while place < len(lines) and REACTION.fullmatch(lines[place]):
-                place += 1
-            place += place < len(lines) and not lines[place].strip()
-        else:
-            kept.append(lines[place])
-            place += 1
+    kept = _without_reactions(lines)
     while kept and (
         not kept[-1].strip() or kept[-1] == ANSWER or (len(kept) > 1 and EFFECT.fullmatch(kept[-1]))
     ):
@@ -206,6 +193,22 @@ def _body(lines: Sequence[str]) -> tuple[Kind, str]:
     if any(map(str.strip, said)):
         words = said
     return ("media" if has_media else "text"), "\n".join(words).strip("\n")
+
+
+def _without_reactions(lines: Sequence[str]) -> list[str]:
+    """Without the lists of them, each with its title and the empty line behind it."""
+    kept, place = list[str](), 0
+    while place < len(lines):
+        follows = lines[place + 1] if place + 1 < len(lines) else ""
+        if lines[place] in REACTION_TITLES and REACTION.fullmatch(follows):
+            place += 1
+            while place < len(lines) and REACTION.fullmatch(lines[place]):
+                place += 1
+            place += place < len(lines) and not lines[place].strip()
+        else:
+            kept.append(lines[place])
+            place += 1
+    return kept
 
 
 def _edited(lines: list[str]) -> list[str]:

@@ -92,7 +92,7 @@ def _frame(match: re.Match[str]) -> Frame | None:
     if hour > 23 or minute > 59 or second > 59 or ("a" not in found and named is None):
         return None
     ending = found["end"] or ":"
-    may_be_author = ending in " :"
+    may_be_author = ending in " :"  # what stands behind the time
     if may_be_author and read_period(found["behind"] or "", small=False)[1] not in FILLERS:
         return None
     words = f"{found['between']} {found['behind']}"

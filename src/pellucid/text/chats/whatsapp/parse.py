@@ -163,17 +163,12 @@ def _chosen(framed: Sequence[_Line], source: str) -> tuple[list[_Line], list[str
 
 
 def _refuse_unknown_halves(framed: Sequence[_Line], shape: Shape, kin: set[Shape], source: str) -> None:
-    """Raises InputError where words beside the times may name halves of the day: no hour is above twelve, or 0.
-
-    In `13.7.21 8:47:47 saaku: Anna: hi` the word stands where an author might.
-    """
+    """Raises InputError where words beside the times may name halves of the day: no hour is above twelve, or 0."""
     shapes = {shape, *kin} if shape.halves or shape.words not in FILLERS else {shape}
     lines = [line for line in framed if line.frame.shape in shapes]
     unknown = {other.words for other in shapes} - FILLERS
     if shape.end == " " and not shape.halves:
-        halves = [half[1] for line in lines if (half := HALF_AND_AUTHOR.match(line.text))]
-        if len(halves) >= MOSTLY * len(lines) and len(set(halves)) <= MOST_HALVES:
-            unknown |= set(halves)
+        unknown |= _halves_before_authors(lines)
     hours = [line.frame.time[0] for line in lines if not line.frame.period]
     if unknown and all(0 < hour <= 12 for hour in hours):
         raise InputError(
@@ -181,6 +176,13 @@ def _refuse_unknown_halves(framed: Sequence[_Line], shape: Shape, kin: set[Shape
             f"{' and '.join(repr(word) for word in sorted(unknown))}: set the telephone to a clock of 24 hours, "
             "and export the chat again"
         )
+
+
+def _halves_before_authors(lines: Sequence[_Line]) -> set[str]:
+    """The few words before almost all authors: `saaku` where a line is `13.7.21 8:47:47 saaku: Anna: hi`."""
+    halves = [half[1] for line in lines if (half := HALF_AND_AUTHOR.match(line.text))]
+    found = set(halves)
+    return found if len(halves) >= MOSTLY * len(lines) and len(found) <= MOST_HALVES else set()
 
 
 def _kin(shape: Shape) -> Shape:

@@ -72,28 +72,9 @@ UNSPACED = tuple(
     sorted((word for word in PERIODS if re.search("[\u3040-\u9fff\uac00-\ud7af]", word)), key=len)
 )
 # Words beside a time that name no half of the day: at, o'clock, the year's.
-FILLERS = frozenset(
-    (
-        "",
-        "um",
-        "uhr",
-        "um uhr",
-        "klo",
-        "kl",
-        "à",
-        "at",
-        "г",
-        "ч",
-        "г ч",
-        "o",
-        "v",
-        "om",
-        "be",
-        "las",
-        "น",
-        "ê",
-    )
-)
+FILLERS = frozenset((
+    "", "um", "uhr", "um uhr", "klo", "kl", "à", "at", "г", "ч", "г ч", "o", "v", "om", "be", "las", "น", "ê",
+))  # fmt: skip
 PUNCTUATION = re.compile(r"[.,'\"`´’‘״׳ʼꞌ\u200c\u070f·()]+")
 
 
