@@ -30,6 +30,18 @@ def configs(preset: str = "auto", **settings: Any) -> tuple[ModelConfig, TrainCo
     return resolve(asked, 72, "char", 1_000_000, MACHINE)[:2]
 
 
+def test_auto_gives_no_reasons_for_what_was_asked_for():
+    def reasons(**settings: Any) -> list[str]:
+        return resolve(request(minutes=20, **settings), 72, "char", 10_000, MACHINE)[2]
+
+    size, dropout = reasons()
+    assert size.startswith("size: 4 layers, d_model 192, ") and dropout.startswith("dropout 0.2")
+    assert reasons(d_model=64, context_length=32, dropout=0)[0].startswith(
+        "size: 4 layers, batch 12, because"
+    )
+    assert reasons(n_layers=1, d_model=64, context_length=32, batch_size=4, dropout=0) == []
+
+
 # ---------------------------------------------------------------------- presets
 
 

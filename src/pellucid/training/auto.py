@@ -8,6 +8,7 @@ together are a shape that other programs know (Qwen 3).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 from pellucid.training.machine import Machine
@@ -60,12 +61,14 @@ def choose(
     machine: Machine,
     minutes: float = 0.0,
     train_tokens: float = 0.0,
+    given: Collection[str] = (),
 ) -> Choice:
     """A model and recipe for a budget of `minutes`, or of `train_tokens` to be read.
 
     Args:
         n_tokens: of the training split.
         kind: of tokens, "char", "bpe" or "wordpiece".
+        given: names of settings that will be laid over these: no reasons are given for them.
     """
     if minutes:
         flops = 60 * minutes * machine.flops * SHARE_OF_PEAK
@@ -79,14 +82,18 @@ def choose(
         context //= 2
     size = dataclasses.replace(size, batch_size=-(-size.batch_size // machine.processes) * machine.processes)
     model = _model(size, context, kind)
-    reasons = [
-        f"size: {size.n_layers} layers, d_model {size.d_model}, context {context}, batch {size.batch_size}, "
-        f"because of {because}"
-    ]
+    chosen = {
+        "n_layers": f"{size.n_layers} layers",
+        "d_model": f"d_model {size.d_model}",
+        "context_length": f"context {context}",
+        "batch_size": f"batch {size.batch_size}",
+    }
+    own = [text for name, text in chosen.items() if name not in given]
+    reasons = [f"size: {', '.join(own)}, because of {because}"] if own else []
     per_token = 2 * FORWARD_AND_BACKWARD * (12 * size.n_layers * size.d_model**2 + vocab_size * size.d_model)
     epochs = flops / per_token / n_tokens
     model["dropout"] = _dropout(epochs)
-    if model["dropout"]:
+    if model["dropout"] and "dropout" not in given:
         reasons.append(f"dropout {model['dropout']}, because the text will be read about {epochs:.0f} times")
     return Choice(model, _training(size), reasons)
 

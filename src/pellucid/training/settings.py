@@ -105,7 +105,8 @@ def resolve(
     choice = auto.Choice({}, {}, [])
     if asked.preset == "auto":
         minutes, to_read = asked.training.get("minutes", 0.0), _tokens_to_read(asked.training, n_tokens)
-        choice = auto.choose(n_tokens, vocab_size, kind, machine, minutes, to_read)
+        given = {*asked.model, *asked.training}
+        choice = auto.choose(n_tokens, vocab_size, kind, machine, minutes, to_read, given)
     model, training = _laid_over(choice, asked, vocab_size)
     training = dataclasses.replace(training, device=machine.device, precision=machine.precision)
     return model, training, choice.reasons
