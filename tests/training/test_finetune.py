@@ -189,6 +189,19 @@ def test_a_recipe_of_ones_own_is_kept_with_adapters(base: Path, chat: Path, tmp_
     assert (training["lr"], training["min_lr"]) == (2e-4, 1e-4)
 
 
+@pytest.mark.parametrize(
+    ("d_model", "adapters", "given", "rate"),
+    [(16, None, {}, 1e-3), (272, None, {}, 3e-4), (272, LoRA(2), {}, 1e-3), (16, None, {"lr": 5e-4}, 5e-4)],
+)
+def test_small_models_and_adapters_learn_at_a_higher_rate(
+    train_tiny: Any, chat: Path, tmp_path: Path, d_model: int, adapters: LoRA | None, given: Any, rate: float
+):
+    train_tiny(tmp_path / "base", steps=1, context_length=128, d_model=d_model)
+    run = tuned(tmp_path / "base", chat, tmp_path / "run", lora=adapters, steps=1, **{"lr": None, **given})
+    training = run.config()["training"]
+    assert (training["lr"], training["min_lr"]) == (rate, pytest.approx(rate / 10))
+
+
 def test_adapters_take_no_other_optimizer(base: Path, chat: Path, tmp_path: Path):
     with pytest.raises(InputError, match="trained with adamw, not muon"):
         tuned(base, chat, tmp_path / "run", lora=LoRA(2), optimizer="muon")

@@ -22,7 +22,7 @@ RECIPE: dict[str, tuple[Any, str]] = {
     "batch-size": (whole, "rows of conversations a step (4)"),
     "accumulate": (whole, "parts a batch is computed in, to save memory"),
     "window": (whole, "tokens of a row; default what the longest conversation takes, up to 512"),
-    "lr": (float, "peak learning rate (3e-4, with --lora 1e-3)"),
+    "lr": (float, "peak learning rate (3e-4; with --lora, and for models of up to 256 channels, 1e-3)"),
     "min-lr": (float, "where its fall ends (a tenth of --lr)"),
     "schedule": (str, "cosine, wsd (warm-up, stable, decay) or constant"),
     "warmup-steps": (whole, "steps of rising rate, at most a tenth of the run"),

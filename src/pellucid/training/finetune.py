@@ -48,7 +48,10 @@ from pellucid.training.stages import carry_out, check_same, heard_by, new_run, w
 from pellucid.training.weights import load_weights
 
 KEPT = ("dropout",)  # settings of a model that a fine-tuning may change
-LORA_RATE = 1e-3
+# Beside adapters small models also take and need more: at 1e-3 the dev loss of answers falls to 1.29 instead of 1.45
+# with 128 channels, and to 1.28 instead of 1.34 with 256 (docs/LOG.md).
+LORA_RATE = SMALL_RATE = 1e-3
+SMALL_WIDTH = 256  # channels up to which a model is small
 FLOOR = 0.1  # of the rate, where its fall ends
 
 
@@ -227,7 +230,7 @@ def _data(
     observer: Observer,
 ) -> tuple[TrainingData | ReplyData, TrainConfig]:
     """What there is to learn, and the recipe for it."""
-    config = _recipe(asked, machine, with_adapters)
+    config = _recipe(asked, machine, with_adapters, base.model.d_model)
     if not are_chats(sources, options):
         if options.as_name is not None or mix:
             flag = "--as" if options.as_name is not None else "--mix"
@@ -253,11 +256,12 @@ def _data(
     )
 
 
-def _recipe(asked: Request, machine: Machine, with_adapters: bool) -> TrainConfig:
+def _recipe(asked: Request, machine: Machine, with_adapters: bool, d_model: int) -> TrainConfig:
     training = {**asked.training, "device": machine.device, "precision": machine.precision}
     decided = asked.given | asked.in_file
-    if with_adapters and "lr" not in decided and asked.preset == "chat":
-        training["lr"] = LORA_RATE
+    if "lr" not in decided and asked.preset == "chat":
+        small = d_model <= SMALL_WIDTH
+        training["lr"] = LORA_RATE if with_adapters else SMALL_RATE if small else training["lr"]
     rate = training.get("lr", TrainConfig.lr)
     if "min_lr" not in decided:
         training["min_lr"] = FLOOR * rate
