@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pellucid.model.cache import KVCache
 from pellucid.model.config import ModelConfig
 from pellucid.model.dropout import dropout as drop
+from pellucid.model.linear import Linear
 from pellucid.model.positions import Rotate
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None, float, float], Tensor]
@@ -190,8 +191,8 @@ class Attention(nn.Module):
         self.scale = SCALES[config.scale](config.head_dim)
         self.attend = attend
         width = (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
-        self.qkv = nn.Linear(config.d_model, width, bias=config.bias)
-        self.out = nn.Linear(self.n_heads * self.head_dim, config.d_model, bias=config.bias)
+        self.qkv = Linear(config.d_model, width, bias=config.bias)
+        self.out = Linear(self.n_heads * self.head_dim, config.d_model, bias=config.bias)
         self.q_norm = HeadNorm(self.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
         self.k_norm = HeadNorm(self.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
         self.values = ValueResidual() if config.value_residual else OwnValues()

@@ -85,8 +85,9 @@ class RotaryPositions(NoPositions):
         frequencies = 1.0 / config.rope_base ** (torch.arange(half, dtype=torch.float32) / half)  # (D/2,)
         times = torch.arange(config.context_length, dtype=torch.float32)
         angles = times[:, None] * frequencies  # (context, D/2)
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        cos, sin = angles.cos(), angles.sin()
+        self.register_buffer("cos", torch.cat((cos, cos), dim=-1), persistent=False)  # (context, D)
+        self.register_buffer("sin", torch.cat((-sin, sin), dim=-1), persistent=False)
 
     def rotation(self, positions: Tensor) -> Rotate:
         # positions is (T,) or (B, T); heads are (B, heads, T, D)
@@ -97,15 +98,19 @@ class RotaryPositions(NoPositions):
 
 
 class Rotation:
-    """Turns heads (B, heads, T, D) by angles whose cosine and sine are (T, D/2) or (B, 1, T, D/2)."""
+    """Turns heads (B, heads, T, D) by angles whose cosine and sine are (T, D) or (B, 1, T, D).
+
+    Channels i and i + D/2 become first·cos − second·sin and second·cos + first·sin: all of them times the cosine, plus
+    their partners times the sine, whose first half is therefore negative.
+    """
 
     def __init__(self, cos: Tensor, sin: Tensor) -> None:
         self.cos, self.sin = cos, sin
 
     def __call__(self, heads: Tensor) -> Tensor:
         first, second = heads.chunk(2, dim=-1)
-        turned = (first * self.cos - second * self.sin, second * self.cos + first * self.sin)
-        return torch.cat(turned, dim=-1).to(heads.dtype)
+        partners = torch.cat((second, first), dim=-1)
+        return (heads * self.cos + partners * self.sin).to(heads.dtype)
 
 
 POSITIONS = {

@@ -20,6 +20,7 @@ from pellucid.model.config import IGNORE, ModelConfig
 from pellucid.model.dropout import Dropout
 from pellucid.model.experts import Experts, GroupedLinear
 from pellucid.model.feedforward import FeedForward, NoFeedForward, SwiGLU
+from pellucid.model.linear import Linear
 from pellucid.model.positions import POSITIONS
 
 INIT_STD = 0.02
@@ -122,7 +123,7 @@ class Transformer(nn.Module):
             "none" if config.norm_position == "post" else config.norm
         )  # there the last block ends with one
         self.norm = NORMS[last_norm](config.d_model, eps=config.norm_eps)
-        self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.head = Linear(config.d_model, config.vocab_size, bias=False)
         self.cap = SoftCap(config.logit_softcap) if config.logit_softcap else nn.Identity()
         self.apply(self._initialise)
         for name, weight in self.named_parameters():
