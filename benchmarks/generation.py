@@ -3,8 +3,8 @@
     python benchmarks/generation.py --text tinyshakespeare.txt [--repeats 5] [--threads 2]
 
 - one stream, and 8 and 32 streams: tokens a second of three times as many requests. Ours come one after another, four
-  steps apart at the least and as soon as one ends, as requests to a server do; transformers' come in whole batches, which
-  begin and end together: its best case, for all texts have one length.
+  steps apart at the least and as soon as one ends, as requests to a server do; transformers' come in whole batches,
+  which begin and end together: its best case, for all texts have one length.
 - first token: seconds until the first token after a prompt of 200 tokens.
 - sample: seconds from the start of `pellucid sample` to its first piece of text.
 
