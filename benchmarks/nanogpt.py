@@ -62,7 +62,7 @@ def score(copy: Path) -> float:
         capture_output=True,
         text=True,
     )
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.splitlines()[-1])  # the model says its size first
 
 
 def _score_here() -> float:

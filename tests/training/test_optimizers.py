@@ -59,10 +59,10 @@ def test_adamw_is_torchs_with_decay_on_matrices_alone():
 def test_orthogonalised_matrices_have_singular_values_near_one(shape: tuple[int, int]):
     torch.manual_seed(1)
     singular = torch.linalg.svdvals(orthogonalise(torch.randn(8, *shape)))
-    # the smallest of a square random matrix are too small for five steps to lift
+    # the smallest of a square random matrix are too small for three steps to lift
     bulk = singular[:, : max(1, int(0.9 * shape[0]))]
     assert bulk.min() > 0.6
-    assert singular.max() < 1.25
+    assert singular.max() < 1.28
 
 
 def test_orthogonalising_keeps_the_singular_vectors():

@@ -84,13 +84,11 @@ def score_text(score: Score) -> str:
 
 def write_plot(run: RunFolder, validation: Score | None, bigram: Score | None) -> None:
     """loss.png: every recorded loss against the tokens read."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure  # without pyplot, which takes as long again to load
 
     records = run.metrics()
-    figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
     steps = [record for record in records if "loss" in record]
     axes.plot(*_series(steps, "loss"), color="#b7c4d6", linewidth=0.8, label="training batch, dropout on")
     for key, label, colour in (
@@ -112,7 +110,6 @@ def write_plot(run: RunFolder, validation: Score | None, bigram: Score | None) -
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     figure.savefig(run.plot_path, dpi=130)
-    pyplot.close(figure)
 
 
 def _series(records: list[dict[str, Any]], key: str) -> tuple[list[float], list[float]]:
