@@ -27,7 +27,8 @@ from pellucid.training.gradients import summed_loss, to_batch
 from pellucid.training.machine import autocast
 from pellucid.training.ranks import ALONE, Ranks
 
-TOKENS_AT_ONCE = 8192  # bounds the memory of the logits
+TOKENS_AT_ONCE = {"cpu": 2048}  # nearer to its caches: a fifth faster
+MOST_TOKENS_AT_ONCE = 8192  # elsewhere; bounds the memory of the logits
 WINDOWED_AT_ONCE = 1 << 20  # tokens made into windows at a time
 Batch = TypeVar("Batch")
 
@@ -89,7 +90,7 @@ class Evaluator:
         tallies, shares = [], _Shares(ranks)
         was_training = model.training
         model.eval()
-        at_once = max(1, TOKENS_AT_ONCE // self.context_length)
+        at_once = _windows_at_once(device, self.context_length)
 
         def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for inputs, targets in self._blocks(tokens, at_once):
@@ -154,7 +155,7 @@ class ReplyEvaluator(Evaluator):
         was_training = model.training
         model.eval()
         # the targets are fewer than the tokens, and logits are computed of them alone
-        at_once = max(1, TOKENS_AT_ONCE // self.context_length)
+        at_once = _windows_at_once(device, self.context_length)
 
         def batches() -> Iterator[tuple[np.ndarray, ...]]:
             for arrays in Rows(tokens, self.context_length, 0, 0).whole(at_once) if tokens else ():
@@ -199,6 +200,10 @@ class _Shares:
         for number in range(self.n_batches):
             total += every[number % self.ranks.world][number // self.ranks.world]
         return total
+
+
+def _windows_at_once(device: str, context_length: int) -> int:
+    return max(1, TOKENS_AT_ONCE.get(device, MOST_TOKENS_AT_ONCE) // context_length)
 
 
 def _without_gradients(model: nn.Module) -> contextlib.AbstractContextManager[object]:
