@@ -94,9 +94,6 @@ def compile_blocks(model: nn.Module) -> None:
     That call raises Failed where the compiler does.
     """
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(code_dir())
-    torch.use_deterministic_algorithms(
-        torch.are_deterministic_algorithms_enabled()
-    )  # now the compiler knows, too
     for block in blocks_of(model):
         block.forward = _telling(torch.compile(block.forward, dynamic=False))
 
