@@ -54,7 +54,9 @@ FLEET: dict[str, dict[str, Any]] = {
         "d_model": 32,
     },
 }
-PATIENCE = 30_000  # milliseconds for what should take one: machines may be very busy
+PATIENCE = (
+    90_000  # milliseconds for what should take one, or ten where a process starts: machines may be very busy
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -133,8 +133,11 @@ def test_what_is_kept_is_not_taken_out_and_a_reload_comes_back(chat_site: Hosted
 
 def test_people_are_given_other_names_and_a_reload_remembers_it(chat_site: Hosted, page: Page):
     survey(chat_site, page, whatsapp())
+    first = hash_of(page)["job"]
     with page.expect_request(lambda request: '"names":true' in (request.post_data or "")):
         page.get_by_test_id("other-names").check()
+    # the address has the new look: this is what a reload comes back to
+    page.wait_for_function("first => !location.hash.includes(first)", arg=first, timeout=SLOW)
     expect(page.get_by_test_id("chat-examples")).to_contain_text("sunday", timeout=SLOW)
     page.reload()
     expect(page.get_by_test_id("other-names")).to_be_checked(timeout=SLOW)
