@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from forking import _server, launch, launch_all
 
 from pellucid.model.config import ModelConfig
-from pellucid.model.transformer import build_model
 from pellucid.text.documents import Corpus, Document
 from pellucid.text.tokenizers.tokenizer import build_tokenizer
 from pellucid.training.config import TrainConfig
 from pellucid.training.data import TrainingData, split_corpus, tokenise
 from pellucid.training.loop import Trainer
-from pellucid.training.machine import Machine, attention_core, deterministic
+from pellucid.training.machine import Machine, deterministic
 from pellucid.training.observer import Observer
+from pellucid.training.plan import build
 from pellucid.training.run_folder import create_run
 
 __all__ = ["_server", "launch", "launch_all"]
@@ -51,10 +50,8 @@ def make_trainer(data: TrainingData, tmp_path: Path) -> MakeTrainer:
         training = {k: v for k, v in settings.items() if k not in model_settings}
         config = TrainConfig(**{**TRAINING, **training})
         model_config = ModelConfig(vocab_size=data.tokenizer.vocab_size, **{**MODEL, **model_settings})
-        core = attention_core("cpu", model_config.context_length, model_config.dropout, config.plain)
-        torch.manual_seed(config.seed)
-        model = build_model(model_config, core)
         machine = Machine("cpu", "float32", 1e9, 1e9, 1, 1 << 40)
+        model = build(model_config, config, machine)
         run = create_run(tmp_path / f"run-{len(list(tmp_path.iterdir()))}", "farm")
         return Trainer(run, model, data, config, machine, config.steps, Observer())
 

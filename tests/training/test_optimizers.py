@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from torch import Tensor
 
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import Transformer
-from pellucid.training.optimizers import Muon, Optimizers, build_optimizers, orthogonalise
+from pellucid.training.optimizers import AdamW, Muon, Optimizers, build_optimizers, orthogonalise
 
 SHAPE = {"n_layers": 2, "n_heads": 4, "d_model": 32, "context_length": 8}
 
@@ -122,8 +125,8 @@ def test_muon_takes_the_blocks_matrices_and_adamw_the_rest():
     adamw, muon = build_optimizers(model, "muon", lr=0.01).optimizers
     names = {parameter: name for name, parameter in model.named_parameters()}
 
-    def held(optimizer: torch.optim.Optimizer) -> set[str]:
-        return {names[p] for group in optimizer.param_groups for p in group["params"]}
+    def held(optimizer: AdamW | Muon) -> set[str]:
+        return {names[weight] for weight in optimizer.state}
 
     assert held(muon) == {n for p, n in names.items() if n.startswith("blocks.") and p.dim() == 2}
     assert held(adamw) == set(names.values()) - held(muon)
@@ -148,7 +151,7 @@ def test_decay_shrinks_weights_by_rate_times_decay():
 def test_one_rate_for_both():
     optimizers = build_optimizers(small_model(), "muon", lr=0.03)
     optimizers.set_rate(0.5)
-    assert {group["lr"] for o in optimizers.optimizers for group in o.param_groups} == {0.015}
+    assert [optimizer.lr for optimizer in optimizers.optimizers] == [0.015, 0.015]
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
@@ -171,3 +174,13 @@ def test_state_taken_out_and_put_back_goes_on_to_the_same_bits(kind: str):
     assert after.state_tensors().keys() == expected.keys()
     for name, tensor in after.state_tensors().items():
         assert torch.equal(tensor, expected[name]), name
+
+
+def test_a_training_on_text_loads_neither_the_compiler_nor_what_reads_chats(tmp_path: Path):
+    (tmp_path / "text.txt").write_text("to be or not to be\n" * 200, encoding="utf-8")
+    code = """
+import sys, pellucid
+pellucid.train("text.txt", out="run", steps=2, n_layers=1, n_heads=2, d_model=16, context_length=8, batch_size=2)
+sys.exit(bool({"torch._dynamo", "pellucid.text.chats.whatsapp"} & sys.modules.keys()))  # two seconds, a quarter
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)

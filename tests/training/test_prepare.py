@@ -286,7 +286,7 @@ def test_scores_are_the_same_however_little_is_looked_at_at_once(data: Any, monk
     scored = evaluator.score(model, data.validation, "cpu")
     monkeypatch.setattr(bigrams, "COUNTED_AT_ONCE", 37)
     monkeypatch.setattr(evaluation, "WINDOWED_AT_ONCE", 100)
-    monkeypatch.setattr(evaluation, "TOKENS_AT_ONCE", {"cpu": 32})
+    monkeypatch.setattr(evaluation, "TOKENS_AT_ONCE_ON_CPU", 32)
     for again, first in (
         (evaluator.bigram_score(count_pairs(data.train, size), data.validation), whole),
         (evaluator.score(model, data.validation, "cpu"), scored),

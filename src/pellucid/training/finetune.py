@@ -259,9 +259,8 @@ def _data(
 def _recipe(asked: Request, machine: Machine, with_adapters: bool, d_model: int) -> TrainConfig:
     training = {**asked.training, "device": machine.device, "precision": machine.precision}
     decided = asked.given | asked.in_file
-    if "lr" not in decided and asked.preset == "chat":
-        small = d_model <= SMALL_WIDTH
-        training["lr"] = LORA_RATE if with_adapters else SMALL_RATE if small else training["lr"]
+    if "lr" not in decided and asked.preset == "chat" and (with_adapters or d_model <= SMALL_WIDTH):
+        training["lr"] = LORA_RATE if with_adapters else SMALL_RATE
     rate = training.get("lr", TrainConfig.lr)
     if "min_lr" not in decided:
         training["min_lr"] = FLOOR * rate

@@ -196,14 +196,14 @@ def attention_core(device: str, context_length: int, dropout: float = 0.0, plain
 def deterministic(device: str) -> Iterator[None]:
     """On a CPU, only operations that give the same bits each time; elsewhere nothing changes."""
     switches: Any = sys.modules["torch.utils.deterministic"]
-    before = torch.are_deterministic_algorithms_enabled(), switches.fill_uninitialized_memory
+    before = torch.get_deterministic_debug_mode(), switches.fill_uninitialized_memory
     if device == "cpu":
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would load the compiler
         switches.fill_uninitialized_memory = False  # a debugging aid that costs time
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0])
+        torch.set_deterministic_debug_mode(before[0])
         switches.fill_uninitialized_memory = before[1]
 
 

@@ -1,5 +1,8 @@
 """AdamW, and Muon for the matrices inside the blocks, behind one small interface.
 
+They are not `torch.optim.Optimizer`s: those load torch's compiler, which takes two of the seconds that a training or a
+preview needs to begin (docs/LOG.md, "The start of a training").
+
 Shapes: R rows, C columns of a weight, n matrices of one shape.
 """
 
@@ -24,7 +27,50 @@ NORM_MARGIN = 1.01  # singular values stay below 1 in spite of rounding
 RMS_OF_ADAMW = 0.2
 
 
-class Muon(torch.optim.Optimizer):
+class AdamW:
+    """Adam with weight decay of its own (Loshchilov & Hutter 2019), by torch's kernel that takes one pass.
+
+    Weight decay spares vectors: norms' scales and biases (as in GPT-3, Brown et al. 2020, appendix B, by custom).
+    """
+
+    def __init__(
+        self,
+        weights: Iterable[Tensor],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.95),
+        weight_decay: float = 0.0,
+        eps: float = 1e-8,
+    ) -> None:
+        self.lr, self.betas, self.weight_decay, self.eps = lr, betas, weight_decay, eps
+        self.state = {
+            weight: {
+                "step": torch.zeros((), device=weight.device),
+                "exp_avg": torch.zeros_like(weight),
+                "exp_avg_sq": torch.zeros_like(weight),
+            }
+            for weight in weights
+        }
+
+    @torch.no_grad()
+    def step(self) -> None:
+        self._step((weight for weight in self.state if weight.dim() >= 2), self.weight_decay)
+        self._step((weight for weight in self.state if weight.dim() < 2), 0.0)
+
+    def _step(self, candidates: Iterable[Tensor], weight_decay: float) -> None:
+        weights, gradients = _with_gradients(candidates)
+        if not weights:
+            return
+        steps, means, squares = (
+            [self.state[weight][entry] for weight in weights] for entry in ("step", "exp_avg", "exp_avg_sq")
+        )
+        torch._foreach_add_(steps, 1)
+        torch._fused_adamw_(
+            weights, gradients, means, squares, [], steps, lr=self.lr, beta1=self.betas[0],
+            beta2=self.betas[1], weight_decay=weight_decay, eps=self.eps, amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+
+class Muon:
     """Momentum whose every update is made orthogonal (Jordan et al. 2024).
 
     The update is scaled to the root mean square that AdamW's has (Liu et al. 2025, "Muon is Scalable for LLM
@@ -44,43 +90,43 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
     ) -> None:
-        pairs = list(matrices)
-        super().__init__(
-            [weight for weight, _ in pairs], {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        )
-        self.row_blocks = dict(pairs)
-        for weight, _ in pairs:
-            self.state[weight]["momentum"] = torch.zeros_like(weight)
+        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+        self.row_blocks = dict(matrices)
+        self.state = {weight: {"momentum": torch.zeros_like(weight)} for weight in self.row_blocks}
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        for group in self.param_groups:
-            weights = [weight for weight in group["params"] if weight.grad is not None]
-            gradients = [weight.grad for weight in weights]
-            momenta = [self.state[weight]["momentum"] for weight in weights]
-            torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
-            directions = _looked_ahead(gradients, momenta, group["momentum"])
-            if group["weight_decay"]:
-                torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-            updated = [
-                torch.zeros_like(direction) if is_part(weight) else weight
-                for weight, direction in zip(weights, directions, strict=True)
-            ]
-            blocks = [
-                pair
-                for weight, target, direction in zip(weights, updated, directions, strict=True)
-                for pair in zip(
-                    target.flatten(0, -2).split(self.row_blocks[weight]),
-                    direction.flatten(0, -2).split(self.row_blocks[weight]),
-                    strict=True,
-                )
-            ]
-            for targets, updates in _by_shape(blocks):
-                step_size = -group["lr"] * RMS_OF_ADAMW * math.sqrt(max(updates.shape[1:]))
-                torch._foreach_add_(targets, list(orthogonalise(updates).unbind()), alpha=step_size)
-            for weight, target in zip(weights, updated, strict=True):
-                if target is not weight:
-                    weight.add_(part(target, weight))
+    def step(self) -> None:
+        weights, gradients = _with_gradients(self.state)
+        momenta = [self.state[weight]["momentum"] for weight in weights]
+        torch._foreach_lerp_(momenta, gradients, 1 - self.momentum)
+        directions = _looked_ahead(gradients, momenta, self.momentum)
+        if self.weight_decay:
+            torch._foreach_mul_(weights, 1 - self.lr * self.weight_decay)
+        updated = [
+            torch.zeros_like(direction) if is_part(weight) else weight
+            for weight, direction in zip(weights, directions, strict=True)
+        ]
+        blocks = [
+            pair
+            for weight, target, direction in zip(weights, updated, directions, strict=True)
+            for pair in zip(
+                target.flatten(0, -2).split(self.row_blocks[weight]),
+                direction.flatten(0, -2).split(self.row_blocks[weight]),
+                strict=True,
+            )
+        ]
+        for targets, updates in _by_shape(blocks):
+            step_size = -self.lr * RMS_OF_ADAMW * math.sqrt(max(updates.shape[1:]))
+            torch._foreach_add_(targets, list(orthogonalise(updates).unbind()), alpha=step_size)
+        for weight, target in zip(weights, updated, strict=True):
+            if target is not weight:
+                weight.add_(part(target, weight))
+
+
+def _with_gradients(weights: Iterable[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Those that have gradients, and these."""
+    pairs = [(weight, weight.grad) for weight in weights if weight.grad is not None]
+    return [weight for weight, _ in pairs], [gradient for _, gradient in pairs]
 
 
 def _looked_ahead(gradients: list[Tensor], momenta: list[Tensor], momentum: float) -> list[Tensor]:
@@ -105,8 +151,8 @@ def _by_shape(blocks: list[tuple[Tensor, Tensor]]) -> Iterator[tuple[list[Tensor
 def orthogonalise(matrices: Tensor) -> Tensor:
     """The nearest (semi-)orthogonal matrices, roughly: singular values of (n, R, C), R ≤ C, brought near 1.
 
-    Three steps of the Polar Express learn as well as the five Newton–Schulz steps of Jordan et al. (2024), for three
-    fifths of the time (docs/LOG.md, "Three steps of Muon").
+    Three steps instead of the five Newton–Schulz steps of Jordan et al. (2024): as much time in the optimizers less as
+    buys more than they lose (docs/LOG.md, "Three steps of Muon").
     """
     x = matrices / (NORM_MARGIN * matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for a, b, c in POLAR_EXPRESS:
@@ -117,18 +163,15 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 
 
 class Optimizers:
-    """One or two torch optimizers stepped together, with a state of named tensors."""
+    """AdamW and Muon stepped together at one rate, with a state of named tensors."""
 
-    def __init__(self, optimizers: list[torch.optim.Optimizer], names: dict[Tensor, str]) -> None:
-        self.optimizers = optimizers
-        self.names = names
-        self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+    def __init__(self, optimizers: list[AdamW | Muon], names: dict[Tensor, str], lr: float) -> None:
+        self.optimizers, self.names, self.peak = optimizers, names, lr
 
     def set_rate(self, multiplier: float) -> None:
-        """Learning rates become `multiplier` times their peaks."""
-        for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
-            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                group["lr"] = multiplier * peak
+        """The learning rate becomes `multiplier` times its peak."""
+        for optimizer in self.optimizers:
+            optimizer.lr = multiplier * self.peak
 
     def step(self) -> None:
         for optimizer in self.optimizers:
@@ -137,29 +180,24 @@ class Optimizers:
     def state_tensors(self) -> dict[str, Tensor]:
         """Everything the optimizers remember, as "parameter/entry" → tensor."""
         return {
-            f"{self.names[parameter]}/{entry}": value
+            f"{self.names[weight]}/{entry}": value
             for optimizer in self.optimizers
-            for parameter, state in optimizer.state.items()
+            for weight, state in optimizer.state.items()
             for entry, value in state.items()
         }
 
     def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
         """The reverse of `state_tensors`."""
-        parameters = {name: parameter for parameter, name in self.names.items()}
-        owners = {
-            parameter: optimizer
+        states = {
+            self.names[weight]: (weight, state)
             for optimizer in self.optimizers
-            for group in optimizer.param_groups
-            for parameter in group["params"]
+            for weight, state in optimizer.state.items()
         }
         for key, value in tensors.items():
             name, entry = key.rsplit("/", 1)
-            parameter = parameters[name]
-            counts_here = entry == "step" and not owners[parameter].defaults.get("fused")
-            device = "cpu" if counts_here else parameter.device  # AdamW counts on the CPU, unless it is fused
-            owners[parameter].state[parameter][entry] = (
-                value.to(device, copy=True) if entry == "step" else part(value, parameter)
-            )
+            weight, state = states[name]
+            is_count = entry == "step"
+            state[entry] = value.to(weight.device, copy=True) if is_count else part(value, weight)
 
 
 def build_optimizers(
@@ -169,24 +207,14 @@ def build_optimizers(
     betas: tuple[float, float] = (0.9, 0.95),
     weight_decay: float = 0.1,
 ) -> Optimizers:
-    """AdamW, or ("muon") AdamW for embeddings, head and norms with Muon for the blocks' matrices; nothing frozen.
-
-    Weight decay spares vectors: norms' scales and biases (as in GPT-3, Brown et al. 2020, appendix B, by custom).
-    """
+    """AdamW, or ("muon") AdamW for embeddings, head and norms with Muon for the blocks' matrices; nothing frozen."""
     names: dict[Tensor, str] = {p: name for name, p in model.named_parameters() if p.requires_grad}
-    trained = (pair for pair in _block_matrices(model) if pair[0] in names)
-    matrices = dict(trained) if kind == "muon" else {}
-    rest = [parameter for parameter in names if parameter not in matrices]
-    groups = [
-        {"params": [p for p in rest if p.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in rest if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    fused = all(p.device.type in ("cpu", "cuda") for p in rest)
-    adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=lr, betas=betas, fused=fused)
-    optimizers: list[torch.optim.Optimizer] = [adamw]
+    matrices = dict(pair for pair in _block_matrices(model) if pair[0] in names) if kind == "muon" else {}
+    rest = [weight for weight in names if weight not in matrices]
+    optimizers: list[AdamW | Muon] = [AdamW(rest, lr, betas, weight_decay)]
     if matrices:
-        optimizers.append(Muon(matrices.items(), lr=lr, weight_decay=weight_decay))
-    return Optimizers(optimizers, names)
+        optimizers.append(Muon(matrices.items(), lr, weight_decay=weight_decay))
+    return Optimizers(optimizers, names, lr)
 
 
 def _block_matrices(model: nn.Module) -> Iterator[tuple[Tensor, tuple[int, ...]]]:

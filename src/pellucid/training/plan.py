@@ -173,7 +173,7 @@ def build(model: ModelConfig, config: TrainConfig, machine: Machine) -> Language
     torch.manual_seed(config.seed)
     length = config.window_of(model.context_length)
     core = attention_core(machine.device, length, model.dropout, config.plain)
-    return build_model(model, core).to(machine.device)
+    return build_model(model, core, config.plain).to(machine.device)
 
 
 def share_out(

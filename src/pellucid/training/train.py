@@ -14,7 +14,6 @@ from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
 from pellucid.training import compiling, report
 from pellucid.training.base import find_base, start_from_base
 from pellucid.training.config import BUDGETS, TrainConfig
-from pellucid.training.conversations import known_replies
 from pellucid.training.data import TrainingData, own_sources, split_corpus, tokenise
 from pellucid.training.distributed import processes
 from pellucid.training.elsewhere import find_shared
@@ -231,6 +230,9 @@ def known_data(
     """The run's own text, or chats, and tokenizer, or an InputError."""
     known = stored["data"]
     if "chats" in known:
+        # what reads chats takes a quarter of a second to load, which a training on text need not wait for
+        from pellucid.training.conversations import known_replies
+
         return known_replies(run, stored, lambda: find_base(run, stored), sources, observer.note)
     text = sources or own_sources(known["sources"], run.path / UPLOADED)
     if prepared := find_prepared(text):
