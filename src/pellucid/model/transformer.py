@@ -21,16 +21,11 @@ from pellucid.model.dropout import Dropout
 from pellucid.model.experts import Experts, GroupedLinear
 from pellucid.model.feedforward import FeedForward, NoFeedForward, SwiGLU
 from pellucid.model.linear import Linear
+from pellucid.model.norms import NORMS, RMSNorm
 from pellucid.model.positions import POSITIONS
 
 INIT_STD = 0.02
 
-NORMS = {
-    "layernorm": nn.LayerNorm,
-    "rmsnorm": nn.RMSNorm,
-    "rmsnorm_fixed": functools.partial(nn.RMSNorm, elementwise_affine=False),
-    "none": nn.Identity,
-}
 FEEDFORWARDS: dict[str, Callable[[ModelConfig], nn.Module]] = {
     "dense": lambda config: SwiGLU(config) if config.activation == "swiglu" else FeedForward(config),
     "experts": Experts,
@@ -203,9 +198,13 @@ def _positions(past: int, n_tokens: int, real: Tensor | None, device: torch.devi
 LanguageModel = Transformer | Bigram
 
 
-def build_model(config: ModelConfig, attend: str = "fused") -> LanguageModel:
-    """A freshly initialised model of any architecture."""
-    return Bigram(config) if config.architecture == "bigram" else Transformer(config, attend)
+def build_model(config: ModelConfig, attend: str = "fused", plain: bool = False) -> LanguageModel:
+    """A freshly initialised model of any architecture; a `plain` one has its layers computed as torch does."""
+    model = Bigram(config) if config.architecture == "bigram" else Transformer(config, attend)
+    for module in model.modules():
+        if isinstance(module, Linear | RMSNorm):
+            module.plain = plain
+    return model
 
 
 def next_token_loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
