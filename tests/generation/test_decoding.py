@@ -156,3 +156,49 @@ def test_the_cache_has_room_for_what_is_needed_and_no_more(make_model):
             rows[1].append(5)
             assert windows.cache.length <= windows.cache.capacity <= windows.cache.length + GROWTH
         assert windows.cache.length == 40 + 16 + 300
+
+
+def test_where_there_is_room_those_that_join_and_leave_move_no_others(make_model):
+    model = make_model(50, context_length=512, n_layers=1).eval()
+    rows = [[token] * 20 for token in range(1, 6)]
+
+    def step() -> None:
+        windows.next_logits()
+        for row in rows:
+            row.append(5)
+
+    with torch.inference_mode():
+        windows = RollingWindows(model, rows, 200, torch.device("cpu"), torch.float32)
+        step()
+        rows.append([7] * 10)
+        windows.join(rows[-1:], [200])
+        step()  # now there is room for as many again
+        memory = windows.cache.keys.data_ptr()
+        for _ in range(5):
+            del rows[0]
+            windows.keep(range(1, 6))
+            rows.append([8] * 15)
+            windows.join(rows[-1:], [200])
+            step()
+        assert windows.cache.keys.data_ptr() == memory
+        assert len(windows.rows) == 6 and windows.windows[-1].sequence is rows[-1]
+        for row, logits in zip(rows, windows.next_logits(), strict=True):
+            torch.testing.assert_close(logits, model(torch.tensor([row]))[0, -1], atol=2e-4, rtol=1e-4)
+
+
+def test_what_one_sequence_left_behind_spoils_no_other(make_model):
+    """Its row held what is no number, and is taken by a shorter one, then by a longer one."""
+    model = make_model(50, context_length=64, n_layers=1).eval()
+    rows = [[1] * 12, [2] * 9]
+    with torch.inference_mode():
+        windows = RollingWindows(model, rows, 60, torch.device("cpu"), torch.float32)
+        windows.next_logits()
+        windows.cache.keys[:, 1] = torch.nan
+        windows.cache.values[:, 1] = torch.nan
+        for length in (4, 16):
+            rows[0].append(5)
+            windows.keep([0])
+            rows[1:] = [[3] * length]
+            windows.join(rows[1:], [60])
+            for row, logits in zip(rows, windows.next_logits(), strict=True):
+                torch.testing.assert_close(logits, model(torch.tensor([row]))[0, -1], atol=2e-4, rtol=1e-4)

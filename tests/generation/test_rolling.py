@@ -73,8 +73,8 @@ def test_one_sequence_is_computed_once(make_model):
         for _ in range(14):
             windows.next_logits()
             row.append(7)
-    # four tokens of prompt, then one a step; the full context at the 17th token is half read again
-    assert read == [4] + [1] * 12 + [7] + [1] * 2
+    # five tokens of prompt, then one a step; the full context at the 17th token is half read again
+    assert read == [5] + [1] * 11 + [8] + [1]
 
 
 def test_uninitialised_memory_does_not_leak(make_model, monkeypatch):

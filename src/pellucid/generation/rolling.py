@@ -5,6 +5,7 @@ Shapes: B sequences, S columns of the cache (tokens of the longest window), V vo
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import torch
@@ -39,11 +40,30 @@ def prompt_start(n_tokens: int, context_length: int, max_tokens: int) -> int:
     return n_tokens - max(1, context_length // 2, context_length - max_tokens)
 
 
+@dataclasses.dataclass(eq=False)
+class _Window:
+    """What one sequence still sees: its tokens from `start` on, or nothing as long as that is negative."""
+
+    sequence: list[int]
+    need: int
+    start: int = -1
+
+    @property
+    def seen(self) -> list[int]:
+        """Its tokens."""
+        return self.sequence[self.start :]
+
+    @property
+    def width(self) -> int:
+        """Tokens of it that are in the cache: all but the last."""
+        return len(self.sequence) - self.start - 1
+
+
 class RollingWindows:
     """The windows of B sequences, read into one cache, each ending in the cache's last column.
 
-    The cache holds every token of a window but the last, which the next step reads. It has room for as many
-    columns as its windows may need, and takes them as it grows.
+    The cache holds every token of a window but the last, which the next step reads. One that joins takes a free row;
+    where one leaves, the last row takes its place; the others stay where they are. Columns are taken as windows grow.
 
     Args:
         model: in evaluation mode.
@@ -62,10 +82,9 @@ class RollingWindows:
     ) -> None:
         self.model = model
         self.device, self.dtype = device, dtype
-        self.sequences: list[list[int]] = []
-        self.starts: list[int] = []
-        self.needs: list[int] = []  # tokens that each window needs room for
-        self.cache = self._empty_cache(0, 0)
+        self.windows: list[_Window] = []  # in the caller's order
+        self.rows: list[_Window] = []  # those that are read, in the cache's order
+        self.cache = KVCache(model.config, 0, 1, device, dtype)
         self.join(sequences, [capacity] * len(sequences))
 
     def join(self, sequences: Sequence[list[int]], needs: Sequence[int]) -> None:
@@ -75,58 +94,85 @@ class RollingWindows:
             needs: tokens that the window of each needs room for at most, at least its tokens now.
         """
         context = self.model.config.context_length
-        self.sequences += sequences
-        self.starts += [-1] * len(sequences)  # nothing is read yet
-        self.needs += [min(need, context) for need in needs]
+        pairs = zip(sequences, needs, strict=True)
+        self.windows += [_Window(sequence, min(need, context)) for sequence, need in pairs]
 
     def next_logits(self) -> Tensor:
         """Logits (B, V) of the token that follows each sequence."""
-        self._roll()
-        if self.cache.length == self.cache.capacity:
-            self.cache = self._moved(self.cache, range(len(self.sequences)), self.cache.length)
-        ids = torch.tensor([[sequence[-1]] for sequence in self.sequences], device=self.device)
-        widths = self._widths(range(len(self.sequences)))
-        return self._forward(ids, [width + 1 for width in widths], self.cache)
+        changed = self._rolled()
+        if changed and len(changed) == len(self.windows):
+            self.rows = changed  # none goes on from what was read: all are read to their ends at once
+            self.cache, logits = self._read([window.seen for window in changed], changed)
+            return logits
+        if changed:
+            self._take_in(changed)
+        if self.cache.end == self.cache.capacity:
+            self.cache = self._moved(len(self.rows))
+        ids = torch.tensor([[window.sequence[-1]] for window in self.rows], device=self.device)
+        logits = self._forward(ids, [window.width + 1 for window in self.rows], self.cache)
+        if self.rows == self.windows:
+            return logits
+        places = {window: row for row, window in enumerate(self.rows)}
+        return logits[[places[window] for window in self.windows]]
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these sequences alone."""
-        read = [row for row in rows if self.starts[row] >= 0]  # those that joined just now are in no cache
-        self.sequences = [self.sequences[row] for row in rows]
-        self.starts = [self.starts[row] for row in rows]
-        self.needs = [self.needs[row] for row in rows]
-        widths = self._widths(range(len(read)))  # new ones come last
-        self.cache = self._moved(self.cache, read, max(widths, default=0))
+        self.windows = [self.windows[row] for row in rows]
+        kept, cache = set(self.windows), self.cache
+        for row in reversed(range(len(self.rows))):
+            if self.rows[row] in kept:
+                continue
+            last = self.rows.pop()
+            if last in kept:
+                self.rows[row] = last
+                live = slice(cache.start, cache.end)
+                for each in (cache.keys, cache.values):
+                    each[:, row, :, live] = each[:, len(self.rows), :, live]
+        cache.rows = len(self.rows)
+        cache.start = cache.end - max((window.width for window in self.rows), default=0)
 
-    def _roll(self) -> None:
-        """Read the windows that begin elsewhere than before; all of them, the first time."""
+    def _rolled(self) -> list[_Window]:
+        """The windows that begin elsewhere than before, and so must be read."""
         context = self.model.config.context_length
-        new_starts = [window_start(len(sequence), context) for sequence in self.sequences]
-        changed = [row for row, start in enumerate(new_starts) if start != self.starts[row]]
-        if not changed:
-            return
-        self.starts = new_starts
-        read = self._read(changed)
-        if len(changed) == len(self.sequences):
-            self.cache = read
-            return
-        every_row = range(len(self.sequences))
-        merged = self._moved(self.cache, every_row, max(self._widths(every_row)))
-        columns = slice(merged.length - read.length, merged.length)
-        merged.keys[:, changed, :, columns] = read.keys[:, :, :, : read.length]
-        merged.values[:, changed, :, columns] = read.values[:, :, :, : read.length]
-        self.cache = merged
+        changed = []
+        for window in self.windows:
+            start = window_start(len(window.sequence), context)
+            if start != window.start:
+                window.start = start
+                changed.append(window)
+        return changed
 
-    def _read(self, rows: Sequence[int]) -> KVCache:
-        """A cache of these windows without their last tokens, padded on the left."""
-        widths = self._widths(rows)
+    def _take_in(self, windows: Sequence[_Window]) -> None:
+        """Read these windows but for their last tokens, while others go on."""
+        read, _ = self._read([window.seen[:-1] for window in windows], windows)
+        self.rows += [window for window in windows if window not in self.rows]
+        widest = max(window.width for window in self.rows)
+        if len(self.rows) > self.cache.keys.shape[1] or widest > self.cache.end:
+            self.cache = self._moved(len(self.rows))
+        self._put(windows, read)
+
+    def _read(self, texts: Sequence[list[int]], windows: Sequence[_Window]) -> tuple[KVCache, Tensor]:
+        """A cache of the beginnings of these windows, padded on the left, and the logits (B, V) after them."""
+        widths = [len(text) for text in texts]
         longest = max(widths)
-        cache = self._empty_cache(len(rows), longest)
-        if longest:
-            ids = torch.zeros(len(rows), longest, dtype=torch.long)
-            for line, row, width in zip(ids, rows, widths, strict=True):
-                line[longest - width :] = torch.tensor(self.sequences[row][self.starts[row] : -1])
-            self._forward(ids.to(self.device), widths, cache)
-        return cache
+        cache = self._empty_cache(windows, len(windows))
+        if not longest:
+            return cache, torch.empty(0)
+        ids = torch.zeros(len(texts), longest, dtype=torch.long)
+        for line, text in zip(ids, texts, strict=True):
+            line[longest - len(text) :] = torch.tensor(text)
+        return cache, self._forward(ids.to(self.device), widths, cache)
+
+    def _put(self, windows: Sequence[_Window], read: KVCache) -> None:
+        """Put what was read of these windows into their rows."""
+        cache, rows = self.cache, [self.rows.index(window) for window in windows]
+        before = cache.end - max(window.width for window in self.rows)
+        for mine, theirs in ((cache.keys, read.keys), (cache.values, read.values)):
+            # what is masked must be numbers: a weight of 0 makes no zero of what is none
+            mine[:, : cache.rows, :, before : cache.start] = 0
+            mine[:, rows, :, before : cache.end - read.length] = 0
+            mine[:, rows, :, cache.end - read.length : cache.end] = theirs[:, :, :, : read.end]
+        cache.start, cache.rows = before, len(self.rows)
 
     def _forward(self, ids: Tensor, widths: Sequence[int], cache: KVCache) -> Tensor:
         """Logits (B, V) after the last of `ids` (B, T); `widths` count a row's real tokens, cached or not."""
@@ -140,27 +186,20 @@ class RollingWindows:
         positions = positions[:, -ids.shape[1] :]
         return self.model(ids, positions=positions, real=real, cache=cache, last_only=True)[:, -1]
 
-    def _widths(self, rows: Sequence[int]) -> list[int]:
-        """Tokens of each window without its last."""
-        return [len(self.sequences[row]) - self.starts[row] - 1 for row in rows]
-
-    def _moved(self, old: KVCache, rows: Sequence[int], width: int) -> KVCache:
-        """Some rows of a cache, their last `width` columns; rows and columns that it lacks are zeros."""
-        new = self._empty_cache(len(rows), width)
-        there = [row for row in rows if row < old.keys.shape[1]]  # the first ones: others join behind them
-        common = min(width, old.length)
+    def _moved(self, n_rows: int) -> KVCache:
+        """The cache with room for so many rows, for its widest window and for more columns, as far left as they go."""
+        old, there = self.cache, self.cache.keys.shape[1]
+        # twice as many as are needed now: others will join
+        new = self._empty_cache(self.rows, 2 * n_rows if n_rows > there else min(there, 2 * n_rows))
+        new.rows, new.end = old.rows, max(window.width for window in self.rows)
+        common = min(new.end, old.length)
+        new.start = new.end - common
         for mine, theirs in ((new.keys, old.keys), (new.values, old.values)):
-            if (
-                len(there) < len(rows) or common < width
-            ):  # a weight of 0 makes no zero of what is not a number
-                mine[:, :, :, :width] = 0
-            mine[:, : len(there), :, width - common : width] = theirs[
-                :, there, :, old.length - common : old.length
-            ]
-        new.length = width
+            mine[:, : old.rows, :, new.start : new.end] = theirs[:, : old.rows, :, old.end - common : old.end]
         return new
 
-    def _empty_cache(self, batch: int, width: int) -> KVCache:
-        """With room for `width` columns, and for some more if a window needs them."""
-        capacity = min(width + GROWTH, max(self.needs, default=1))
-        return KVCache(self.model.config, batch, capacity, self.device, self.dtype)
+    def _empty_cache(self, windows: Sequence[_Window], n_rows: int) -> KVCache:
+        """With room for these windows as they are, and for some columns more if one of them needs them."""
+        more = min(GROWTH, max(window.need - window.width for window in windows))
+        capacity = max(window.width for window in windows) + more
+        return KVCache(self.model.config, n_rows, capacity, self.device, self.dtype)

@@ -16,6 +16,7 @@ from pellucid.model.cache import KVCache
 from pellucid.model.config import ModelConfig
 from pellucid.model.dropout import dropout as drop
 from pellucid.model.linear import Linear
+from pellucid.model.norms import RMSNorm
 from pellucid.model.positions import Rotate
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None, float, float], Tensor]
@@ -134,14 +135,6 @@ def fused_attention(
 ATTEND: dict[str, Attend] = {"explicit": explicit_attention, "fused": fused_attention}
 
 
-class HeadNorm(nn.RMSNorm):
-    """QK-norm, which keeps the scores' scale in hand at high learning rates (Henry et al. 2020)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        # under autocast heads are bfloat16 and weights float32, for which torch warns and takes its slow path
-        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
-
-
 class Shared:
     """What the blocks of one forward pass share.
 
@@ -193,8 +186,9 @@ class Attention(nn.Module):
         width = (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
         self.qkv = Linear(config.d_model, width, bias=config.bias)
         self.out = Linear(self.n_heads * self.head_dim, config.d_model, bias=config.bias)
-        self.q_norm = HeadNorm(self.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
-        self.k_norm = HeadNorm(self.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
+        # QK-norm keeps the scores' scale in hand at high learning rates (Henry et al. 2020)
+        self.q_norm = RMSNorm(self.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(self.head_dim, eps=config.norm_eps) if config.qk_norm else nn.Identity()
         self.values = ValueResidual() if config.value_residual else OwnValues()
 
     def forward(self, x: Tensor, shared: Shared) -> Tensor:

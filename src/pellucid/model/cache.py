@@ -16,8 +16,12 @@ class KVCache:
 
     Args:
         config: the model's.
-        batch: B, sequences decoded together.
+        batch: sequences that there is room for.
         capacity: S, tokens a sequence; default the model's context.
+
+    Attributes:
+        rows: B, the sequences decoded together: the first ones of those there is room for.
+        start, end: the columns that hold what they look up.
     """
 
     def __init__(
@@ -29,20 +33,26 @@ class KVCache:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.capacity = capacity or config.context_length
-        self.length = 0
+        self.rows, self.start, self.end = batch, 0, 0
         n_layers = 0 if config.architecture == "bigram" else config.n_layers
         shape = (n_layers, batch, config.n_kv_heads, self.capacity, config.head_dim)
         self.keys = torch.empty(shape, device=device, dtype=dtype)
         self.values = torch.empty(shape, device=device, dtype=dtype)
 
+    @property
+    def length(self) -> int:
+        """Tokens that a new one looks up."""
+        return self.end - self.start
+
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store the keys and values (B, K, T, D) of T new tokens; return all so far, (B, K, length + T, D)."""
-        end = self.length + k.shape[2]
+        end = self.end + k.shape[2]
         assert end <= self.capacity, f"{end} tokens do not fit a cache of {self.capacity}"
-        self.keys[layer, :, :, self.length : end] = k
-        self.values[layer, :, :, self.length : end] = v
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+        keys, values = self.keys[layer, : self.rows], self.values[layer, : self.rows]
+        keys[:, :, self.end : end] = k
+        values[:, :, self.end : end] = v
+        return keys[:, :, self.start : end], values[:, :, self.start : end]
 
     def advance(self, n_tokens: int) -> None:
         """Called once a forward pass, when every layer has stored its part."""
-        self.length += n_tokens
+        self.end += n_tokens
