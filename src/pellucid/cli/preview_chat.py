@@ -106,7 +106,13 @@ def record(found: ChatSurvey, gap: float, jsonl: str | None) -> dict[str, Any]:
         "conversations": found.n_conversations,
         "kinds": found.kinds,
         "people": [
-            {"id": each.id, "name": each.name, "messages": each.n_messages, "characters": each.n_characters}
+            {
+                "id": each.id,
+                "name": each.name,
+                "learned_name": found.learned_names[each.id],
+                "messages": each.n_messages,
+                "characters": each.n_characters,
+            }
             for each in found.people
         ],
         "first": found.first.isoformat() if found.first else None,

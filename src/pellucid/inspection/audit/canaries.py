@@ -148,7 +148,7 @@ class _Ranker:
         cache = KVCache(self.model.config, len(examples), once.length + width, self.device)
         cache.keys[:, :, :, : once.length] = once.keys[:, :, :, : once.length]
         cache.values[:, :, :, : once.length] = once.values[:, :, :, : once.length]
-        cache.length = once.length
+        cache.advance(once.length)
         logits = self.model(torch.from_numpy(inputs).to(self.device), cache=cache)
         losses = next_token_loss(logits, torch.from_numpy(targets).to(self.device), reduction="none")
         return losses.sum(dim=1).double().cpu().numpy()

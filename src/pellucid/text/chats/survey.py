@@ -55,6 +55,7 @@ class ChatSurvey:
 
     Attributes:
         people: most messages first, by the names they have in the export.
+        learned_names: the names that a model meets them by, by those people's ids.
         kinds: how many messages of each kind.
         first, last: times, without zones; None where the export tells none.
         pauses, lengths: (what, how many) from short to long: minutes between neighbours, messages of a session.
@@ -71,6 +72,7 @@ class ChatSurvey:
     n_conversations: int
     kinds: dict[str, int]
     people: tuple[Person, ...]
+    learned_names: dict[str, str]
     first: datetime | None
     last: datetime | None
     n_sessions: int
@@ -105,6 +107,7 @@ def survey(
     everyone = people(chats.messages)
     person, asked = _who(everyone, assistant)
     protected = protect(chats, keep, names)
+    names_after = {each.id: each.name for each in people(protected.chats.messages)}
     found = sessions(chats.messages, gap_minutes)
     examples = find_examples(protected.chats, protected.ids[person.id], gap_minutes=gap_minutes)
     times = [utc(message.time) for message in chats.messages if message.time is not None]
@@ -115,6 +118,7 @@ def survey(
             n_conversations=len({message.conversation for message in chats.messages}),
             kinds=dict(Counter(message.kind for message in chats.messages).most_common()),
             people=everyone,
+            learned_names={each.id: names_after[protected.ids[each.id]] for each in everyone},
             first=min(times, default=None),
             last=max(times, default=None),
             n_sessions=len(found),

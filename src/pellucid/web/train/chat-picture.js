@@ -36,11 +36,12 @@ export function chatExamples(found) {
         el("dd", { dir: "auto" }, span.text.length > MOST_SHOWN ? `${span.text.slice(0, MOST_SHOWN)}…` : span.text || "(nothing: it speaks first)"))))));
 }
 
-/** @param {import("./chat-report.js").Span} span @param {ChatPreview} found */
+/** By the name the model meets, which need not be the one in the export. @param {import("./chat-report.js").Span} span @param {ChatPreview} found */
 function speaker({ role }, { as, people }) {
   if (role === "system") return "system";
-  if (role === "assistant") return as.name;
-  return people.length === 2 ? people.find((person) => person.id !== as.id)?.name : "the others";
+  const replies = role === "assistant";
+  if (!replies && people.length !== 2) return "the others";
+  return people.find((person) => (person.id === as.id) === replies)?.learned_name;
 }
 
 /** @param {import("./chat-report.js").Outlook} outlook */

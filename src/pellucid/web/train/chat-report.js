@@ -5,7 +5,7 @@ import { bytes, percent, significant, whole } from "../base/scale.js";
 import { plural } from "./report.js";
 
 /**
- * @typedef {{id: string, name: string, messages: number, characters: number}} Person
+ * @typedef {{id: string, name: string, learned_name: string, messages: number, characters: number}} Person
  * @typedef {{role: "system" | "user" | "assistant", text: string, learned: boolean}} Span
  * @typedef {{base: string, parameters: number, trained: number, steps: number, seconds: number, tokens: number, epochs: number,
  *   memory: number, seconds_per_step: number}} Outlook
@@ -96,7 +96,7 @@ export function tooFewText({ as, replies, least_replies }) {
 
 /**
  * What tells a person from the others: the name, or the id where two have the same.
- * @param {Person} person @param {Person[]} people
+ * @param {{id: string, name: string}} person @param {Person[]} people
  */
 export function askedAs(person, people) {
   return people.some((other) => other.id !== person.id && other.name.toLowerCase() === person.name.toLowerCase()) ? person.id : person.name;

@@ -99,7 +99,7 @@ function createPeople(changed) {
     restore: (name) => void (chosen = name),
     /** @param {ChatPreview} found */
     show({ people, as }) {
-      if (!chosen && as.chosen) chosen = askedAs({ ...as, messages: 0, characters: 0 }, people); // the data says it
+      if (!chosen && as.chosen) chosen = askedAs(as, people); // the data says it
       const now = JSON.stringify(people);
       if (now !== drawn) fill(list, people.map((person, n) => entry(person, people, n)));
       drawn = now;
