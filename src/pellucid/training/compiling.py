@@ -94,8 +94,11 @@ def compile_blocks(model: nn.Module) -> None:
     That call raises Failed where the compiler does.
     """
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(code_dir())
+    # `deterministic` does not tell the compiler, which may not have been loaded then
+    repeatable = torch.are_deterministic_algorithms_enabled()
     for block in blocks_of(model):
-        block.forward = _telling(torch.compile(block.forward, dynamic=False))
+        compiled = torch.compile(block.forward, dynamic=False, options={"deterministic": repeatable})
+        block.forward = _telling(compiled)
 
 
 def _telling(compiled: Callable[..., Tensor]) -> Callable[..., Tensor]:
