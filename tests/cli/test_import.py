@@ -65,6 +65,7 @@ def test_its_card_says_what_it_is(imported: str, here: Path):
     [
         ("nowhere", "nowhere is not there.*smollm2-135m-instruct"),
         ("model.bin", "is a pickle"),
+        ("MODEL.PT", "is a pickle"),
         ("notes.txt", "is too short to be a GGUF file"),
         ("empty", "config.json is missing"),
     ],
@@ -72,7 +73,8 @@ def test_its_card_says_what_it_is(imported: str, here: Path):
 def test_bad_sources(source: str, message: str, cli: Cli, here: Path):
     import re
 
-    (here / "model.bin").write_bytes(b"\x80\x04.")
+    for name in ("model.bin", "MODEL.PT"):
+        (here / name).write_bytes(b"\x80\x04.")
     (here / "notes.txt").write_text("hello")
     (here / "empty").mkdir()
     result = cli("import", source)
