@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
+from peers import in_turn
 from torch import Tensor, nn
 
 from pellucid.model.config import ModelConfig
@@ -132,14 +132,7 @@ def models(d_model: int, d_ff: int, context: int, batch: int) -> dict[str, Calla
 
 def medians(steps: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
     """Milliseconds of each, measured in turn."""
-    laps: dict[str, list[float]] = {name: [] for name in steps}
-    for repeat in range(repeats + 1):
-        for name, step in steps.items():
-            started = time.perf_counter()
-            step()
-            if repeat:
-                laps[name].append(1000 * (time.perf_counter() - started))
-    return {name: statistics.median(values) for name, values in laps.items()}
+    return {name: 1000 * statistics.median(laps) for name, laps in in_turn(steps, repeats).items()}
 
 
 def main() -> None:

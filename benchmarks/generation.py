@@ -2,7 +2,7 @@
 
     python benchmarks/generation.py --text tinyshakespeare.txt [--repeats 5] [--threads 2]
 
-- one stream, and 8 and 32 streams: tokens a second of three times as many requests. Ours come one after another, four
+- one stream, and 8 and 32 streams: tokens a second of three times as many requests. Ours come one after another, two
   steps apart at the least and as soon as one ends, as requests to a server do; transformers' come in whole batches,
   which begin and end together: its best case, for all texts have one length.
 - first token: seconds until the first token after a prompt of 200 tokens.
@@ -15,51 +15,34 @@ turns; figures are medians, with the worst.
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from peers import in_turn, llama, machine, median_ratio
 
 import pellucid
 from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import build_model
-from pellucid.text.tokenizers.tokenizer import Tokenizer, build_tokenizer
+from pellucid.text.tokenizers.tokenizer import build_tokenizer
 
-LAYERS, WIDTH, HEADS, HIDDEN, VOCABULARY, CONTEXT = 6, 384, 6, 1024, 4096, 512
 PROMPT, WRITTEN, LONG_PROMPT = 16, 96, 200  # tokens
 REQUESTS = 3  # for each stream
-APART = 4  # steps between two arrivals
+APART = 2  # steps between two arrivals: 32 streams are all busy after 64 steps, and stay so
 STREAMS = (1, 8, 32)
 
 
-def our_engine(tokenizer: Tokenizer) -> Engine:
-    config = ModelConfig(
-        VOCABULARY, CONTEXT, LAYERS, HEADS, d_model=WIDTH, d_ff=HIDDEN, positions="rotary", norm="rmsnorm",
-        activation="swiglu", tie_embeddings=True,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    return Engine(build_model(config).eval(), tokenizer)
-
-
-def their_model() -> Any:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=WIDTH, intermediate_size=HIDDEN, num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS, num_key_value_heads=HEADS, max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
-    )  # fmt: skip
-    return LlamaForCausalLM(config).eval()
+CONFIG = ModelConfig(
+    4096, 512, n_layers=6, n_heads=6, d_model=384, d_ff=1024, positions="rotary", norm="rmsnorm", activation="swiglu",
+    tie_embeddings=True,
+)  # fmt: skip
 
 
 def ours(engine: Engine, prompts: list[list[int]], written: int, streams: int) -> None:
@@ -84,30 +67,15 @@ def theirs(model: Any, prompts: list[list[int]], written: int, streams: int) -> 
         )  # fmt: skip
 
 
-def in_turn(sides: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each side, one after the other, the first time apart."""
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for repeat in range(repeats + 1):
-        for name, do in sides.items():
-            started = time.perf_counter()
-            do()
-            if repeat:
-                found[name].append(time.perf_counter() - started)
-    return found
-
-
 def show(what: str, seconds: dict[str, list[float]], tokens: int, to_reach: str) -> None:
-    pairs = [theirs / own for own, theirs in zip(seconds["ours"], seconds["theirs"], strict=True)]
     if tokens:
         own, peer = (tokens / statistics.median(seconds[name]) for name in ("ours", "theirs"))
         figures = f"{own:.0f} | {peer:.0f} tokens/s"
     else:
         own, peer = (1000 * statistics.median(seconds[name]) for name in ("ours", "theirs"))
         figures = f"{own:.0f} | {peer:.0f} ms"
-    print(
-        f"| {what} | {figures} | {statistics.median(pairs):.2f} × (worst {min(pairs):.2f}) | {to_reach} |",
-        flush=True,
-    )
+    ratio = median_ratio(seconds["theirs"], seconds["ours"])
+    print(f"| {what} | {figures} | {ratio} | {to_reach} |", flush=True)
 
 
 def first_piece(run: Path, prompt: str) -> float:
@@ -132,12 +100,10 @@ def main() -> None:
     import transformers
 
     text = args.text.read_text(encoding="utf-8")
-    tokenizer, _ = build_tokenizer("bpe", [text], VOCABULARY)
-    engine, model = our_engine(tokenizer), their_model()
-    print(
-        f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, {args.threads} threads, torch "
-        f"{torch.__version__}, transformers {transformers.__version__}, {args.repeats} pairs\n"
-    )
+    tokenizer, _ = build_tokenizer("bpe", [text], CONFIG.vocab_size)
+    torch.manual_seed(0)
+    engine, model = Engine(build_model(CONFIG).eval(), tokenizer), llama(CONFIG).eval()
+    print(f"{machine()}, transformers {transformers.__version__}, {args.repeats} pairs, medians (worst)\n")
     print("| | ours | transformers | ratio | to reach |\n|---|---|---|---|---|")
     ids = tokenizer.encode(text[:20_000]).tolist()
     for count in STREAMS:

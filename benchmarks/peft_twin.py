@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from peers import llama
 from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from pellucid.model.config import ModelConfig
 from pellucid.model.lora import Adapters
@@ -32,25 +32,11 @@ class Twin:
         self, model: ModelConfig, weights: dict[str, torch.Tensor], adapters: Adapters, config: TrainConfig
     ) -> None:
         torch.manual_seed(config.seed)
-        llama = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=model.vocab_size,
-                hidden_size=model.d_model,
-                intermediate_size=model.d_ff,
-                num_hidden_layers=model.n_layers,
-                num_attention_heads=model.n_heads,
-                num_key_value_heads=model.n_kv_heads,
-                head_dim=model.head_dim,
-                max_position_embeddings=model.context_length,
-                rms_norm_eps=model.norm_eps,
-                rope_parameters={"rope_type": "default", "rope_theta": model.rope_base},
-                tie_word_embeddings=model.tie_embeddings,
-            )
-        )
-        missing, unexpected = llama.load_state_dict(_their_names(model, weights), strict=False)
+        theirs = llama(model)
+        missing, unexpected = theirs.load_state_dict(_their_names(model, weights), strict=False)
         assert set(missing) <= {"lm_head.weight"} and not unexpected, (missing, unexpected)
         lora = LoraConfig(r=adapters.rank, lora_alpha=adapters.alpha, target_modules=list(adapters.targets))  # pyright: ignore
-        self.model = get_peft_model(llama, lora)
+        self.model = get_peft_model(theirs, lora)
         self.model.train()
         self.clip = config.clip or math.inf
         self.trained = [p for p in self.model.parameters() if p.requires_grad]

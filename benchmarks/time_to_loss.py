@@ -4,9 +4,9 @@
 
 Both sides are whole processes, run in turn. The peer is nanoGPT's CPU recipe (4 layers, 4 heads, d_model 128, context
 64, batch 12, 2,000 steps of AdamW, no dropout), run from its own source (nanogpt.py); that it scores 20 batches every
-250 steps belongs to the recipe. Ours is `pellucid train` with a number of steps fixed beforehand (docs/LOG.md), on the
-whole training split, with one score of the whole validation split. Losses are those of the whole split on both sides;
-the peer's is taken when its time is over.
+250 steps belongs to the recipe. Ours is `pellucid train` with time_to_loss.toml, whose number of steps was fixed
+beforehand (docs/LOG.md), on the whole training split, with one score of the whole validation split. Losses are those of
+the whole split on both sides; the peer's is taken when its time is over.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,38 +22,16 @@ import time
 from pathlib import Path
 
 import nanogpt
+from peers import machine
 
 TARGET = 1.88
-STEPS = 220
-OURS = {
-    "steps": STEPS,
-    "n-layers": 4,
-    "n-heads": 4,
-    "d-model": 128,
-    "context-length": 64,
-    "batch-size": 16,
-    "dropout": 0,
-    "lr": 3e-3,
-    "dev-fraction": 0,
-    "eval-every": STEPS,  # at the start and the end: the peer makes none on the way
-    "seed": 0,
-}
+RECIPE = Path(__file__).with_suffix(".toml")
 
 
 def run_ours(text: str, environment: dict[str, str]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        flags = [part for name, value in OURS.items() for part in (f"--{name}", str(value))]
-        command = [
-            sys.executable,
-            "-m",
-            "pellucid",
-            "train",
-            text,
-            "--out",
-            f"{folder}/run",
-            "--json",
-            *flags,
-        ]
+        where = ("--out", f"{folder}/run", "--json", "--seed", "0")
+        command = [sys.executable, "-m", "pellucid", "train", text, "--config", str(RECIPE), *where]
         result = _timed(command, environment)
     return {"wall": result["wall"], "steps": result["seconds"], "loss": result["validation"]["loss"]}
 
@@ -68,15 +45,6 @@ def _timed(command: list[str], environment: dict[str, str]) -> dict:
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
     return {**json.loads(done.stdout.splitlines()[-1]), "wall": wall}
-
-
-def machine() -> str:
-    import torch
-
-    return (
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, "
-        f"{torch.backends.cpu.get_cpu_capability()}"
-    )
 
 
 def main() -> None:
