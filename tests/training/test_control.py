@@ -150,13 +150,15 @@ def test_weights_are_given_while_paused(make_trainer: MakeTrainer):
     steps: list[int | None] = []
 
     def ask() -> None:
-        while not control.paused:
-            time.sleep(0.01)
-        control.want_weights()
-        while (control.folder / "weights").exists():
-            time.sleep(0.01)
-        steps.append(published_step(trainer.run.live_path))
-        control.resume()
+        try:
+            while not control.paused:
+                time.sleep(0.01)
+            control.want_weights()
+            while not trainer.run.live_path.exists():  # the wish goes before the copy comes
+                time.sleep(0.01)
+            steps.append(published_step(trainer.run.live_path))
+        finally:
+            control.resume()
 
     def pause() -> None:
         control.pause()
