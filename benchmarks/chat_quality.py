@@ -127,8 +127,9 @@ def peft_steps(outcome: Outcome, replies: ReplyData) -> float:
     config, adapters = TrainConfig(**stored["training"]), stored_adapters(stored)
     assert adapters
     base = pellucid.load(stored["base"]["path"])
-    torch.set_num_threads(stored["machine"]["threads"])
-    twin = Twin(base.model.config, base.model.state_dict(), adapters, config)
+    machine = Machine(**stored["machine"])
+    torch.set_num_threads(machine.threads)
+    twin = Twin(base.model.config, base.model.state_dict(), adapters, config, machine.precision)
     rows = replies.batches(replies.length, config.seed)
     assert isinstance(rows, Rows)
     rates = [entry["rate"] for entry in outcome.run.metrics() if "rate" in entry]
@@ -156,7 +157,7 @@ def speed(outcome: Outcome) -> None:
     torch.set_num_threads(machine.threads)
     model = build(base.model.config, config, machine)
     load_weights(model, base.folder.model_path)
-    twin = Twin(model.config, model.state_dict(), adapters, config)
+    twin = Twin(model.config, model.state_dict(), adapters, config, machine.precision)
     put_adapters(model, adapters, config.seed)
     model.train()
     optimizers = build_optimizers(

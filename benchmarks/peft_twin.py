@@ -17,6 +17,7 @@ from pellucid.model.config import ModelConfig
 from pellucid.model.lora import Adapters
 from pellucid.text.packing import Example, Rows
 from pellucid.training.config import TrainConfig
+from pellucid.training.machine import autocast
 
 IGNORED = -100
 
@@ -26,11 +27,18 @@ class Twin:
 
     Args:
         weights: ours, by our names.
+        precision: of its training steps, by autocast as on our side.
     """
 
     def __init__(
-        self, model: ModelConfig, weights: dict[str, torch.Tensor], adapters: Adapters, config: TrainConfig
+        self,
+        model: ModelConfig,
+        weights: dict[str, torch.Tensor],
+        adapters: Adapters,
+        config: TrainConfig,
+        precision: str,
     ) -> None:
+        self.precision = precision
         torch.manual_seed(config.seed)
         theirs = llama(model)
         missing, unexpected = theirs.load_state_dict(_their_names(model, weights), strict=False)
@@ -49,7 +57,8 @@ class Twin:
         examples = [rows.examples[index] for n in range(first, first + count) for index in rows.row(n)]
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = self.model(**_padded(examples)).loss
+        with autocast("cpu", self.precision):
+            loss = self.model(**_padded(examples)).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.trained, self.clip)
         self.optimizer.step()

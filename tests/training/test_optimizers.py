@@ -84,6 +84,15 @@ def test_orthogonalising_together_is_orthogonalising_one_by_one():
         torch.testing.assert_close(orthogonalise(matrix[None])[0], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_directions_in_bfloat16_are_those_of_float32_nearly():
+    torch.manual_seed(2)
+    matrices = torch.randn(3, 64, 160)
+    full, half = orthogonalise(matrices), orthogonalise(matrices, torch.bfloat16).float()
+    assert (half - full).norm() < 0.02 * full.norm()
+    values = torch.linalg.svdvals(half)
+    assert values.min() > 0.7 and values.max() < 1.3
+
+
 def test_a_zero_gradient_moves_nothing():
     weight = torch.randn(8, 8)
     muon = Muon([(weight, (8,))], lr=0.1)

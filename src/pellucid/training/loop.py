@@ -83,8 +83,9 @@ class Trainer:
         limit = config.eval_tokens or data.n_dev or 100_000
         self.dev: Any = data.dev_part(config.eval_tokens)
         self.train_sample: Any = data.train_part(max(int(limit * TRAIN_SAMPLE_SHARE), LEAST_TRAIN_SAMPLE))
+        betas = (config.beta1, config.beta2)
         self.optimizers: Optimizers = build_optimizers(
-            model, config.optimizer, config.lr, (config.beta1, config.beta2), config.weight_decay
+            model, config.optimizer, config.lr, betas, config.weight_decay, machine.precision
         )
         self.average = AveragedWeights(model, config.ema)
         self.pace = Pace(total_steps)

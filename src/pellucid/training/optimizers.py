@@ -89,8 +89,9 @@ class Muon:
         lr: float,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+        self.lr, self.momentum, self.weight_decay, self.dtype = lr, momentum, weight_decay, dtype
         self.row_blocks = dict(matrices)
         self.state = {weight: {"momentum": torch.zeros_like(weight)} for weight in self.row_blocks}
 
@@ -117,7 +118,8 @@ class Muon:
         ]
         for targets, updates in _by_shape(blocks):
             step_size = -self.lr * RMS_OF_ADAMW * math.sqrt(max(updates.shape[1:]))
-            torch._foreach_add_(targets, list(orthogonalise(updates).unbind()), alpha=step_size)
+            orthogonal = orthogonalise(updates, self.dtype).to(updates.dtype)
+            torch._foreach_add_(targets, list(orthogonal.unbind()), alpha=step_size)
         for weight, target in zip(weights, updated, strict=True):
             if target is not weight:
                 weight.add_(part(target, weight))
@@ -148,13 +150,16 @@ def _by_shape(blocks: list[tuple[Tensor, Tensor]]) -> Iterator[tuple[list[Tensor
         yield [weight for weight, _ in group], torch.stack([update for _, update in group])
 
 
-def orthogonalise(matrices: Tensor) -> Tensor:
+def orthogonalise(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """The nearest (semi-)orthogonal matrices, roughly: singular values of (n, R, C), R ≤ C, brought near 1.
 
-    Three steps instead of the five Newton–Schulz steps of Jordan et al. (2024): as much time in the optimizers less as
-    buys more than they lose (docs/LOG.md, "Three steps of Muon").
+    Three steps instead of the five Newton–Schulz steps of Jordan et al. (2024): the time that they save buys more than
+    they lose (docs/LOG.md, "Three steps of Muon").
+
+    Args:
+        dtype: of the products. A direction needs no more than bfloat16 (Jordan et al. 2024).
     """
-    x = matrices / (NORM_MARGIN * matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = (matrices / (NORM_MARGIN * matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)).to(dtype)
     for a, b, c in POLAR_EXPRESS:
         gram = x @ x.mT  # (n, R, R)
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
@@ -206,14 +211,21 @@ def build_optimizers(
     lr: float,
     betas: tuple[float, float] = (0.9, 0.95),
     weight_decay: float = 0.1,
+    precision: str = "float32",
 ) -> Optimizers:
-    """AdamW, or ("muon") AdamW for embeddings, head and norms with Muon for the blocks' matrices; nothing frozen."""
+    """AdamW, or ("muon") AdamW for embeddings, head and norms with Muon for the blocks' matrices; nothing frozen.
+
+    Args:
+        precision: of Muon's products, "float32" or "bfloat16"; weights and what is remembered stay as they are.
+    """
     names: dict[Tensor, str] = {p: name for name, p in model.named_parameters() if p.requires_grad}
     matrices = dict(pair for pair in _block_matrices(model) if pair[0] in names) if kind == "muon" else {}
     rest = [weight for weight in names if weight not in matrices]
     optimizers: list[AdamW | Muon] = [AdamW(rest, lr, betas, weight_decay)]
     if matrices:
-        optimizers.append(Muon(matrices.items(), lr, weight_decay=weight_decay))
+        optimizers.append(
+            Muon(matrices.items(), lr, weight_decay=weight_decay, dtype=getattr(torch, precision))
+        )
     return Optimizers(optimizers, names, lr)
 
 
