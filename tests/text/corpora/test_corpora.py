@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -86,7 +87,7 @@ def pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.delenv("PELLUCID_CORPORA", raising=False)
     monkeypatch.chdir(tmp_path)
     made = list[float]()
-    monkeypatch.setattr(named.time, "sleep", made.append)
+    monkeypatch.setattr(named, "time", SimpleNamespace(sleep=made.append))
     return made
 
 

@@ -4,8 +4,10 @@ import http.server
 import json
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -297,7 +299,7 @@ def test_credentials_are_not_shown(
 
 def test_pauses_between_requests(serve: Callable[[Site], str], monkeypatch: pytest.MonkeyPatch):
     pauses = list[float]()
-    monkeypatch.setattr(website.time, "sleep", pauses.append)
+    monkeypatch.setattr(website, "time", SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic))
     monkeypatch.setattr(website, "PAUSE", 0.5)
     root = serve(substack(2) | {"/robots.txt": "User-agent: *\nCrawl-delay: 25"})
     read(root)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from downloads import Server
@@ -39,5 +40,5 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the pauses are; none is made."""
     pauses = list[float]()
-    monkeypatch.setattr(download_module.time, "sleep", pauses.append)
+    monkeypatch.setattr(download_module, "time", SimpleNamespace(sleep=pauses.append))
     return pauses
