@@ -17,15 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from peers import machine
+from peers import machine, whole_process
 
 import pellucid
 from pellucid.api import LoadedRun
@@ -44,21 +42,13 @@ LAST = 100  # steps
 
 def train(text: Path, recipe: Path, run: Path, seed: int) -> dict[str, Any]:
     """What `pellucid train` says at its end, with the seconds of the whole process."""
-    started = time.perf_counter()
-    done = subprocess.run(
+    seconds, printed = whole_process(
         [
             *(sys.executable, "-m", "pellucid", "train", text, "--config", recipe),
             *("--dev-fraction", "0", "--seed", str(seed), "--out", run, "--json"),
-        ],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
+        ]
     )
-    wall = time.perf_counter() - started
-    if done.returncode:
-        raise SystemExit(f"{recipe.name} failed:\n{done.stderr}")
-    return {**json.loads(done.stdout.splitlines()[-1]), "wall": wall}
+    return {**json.loads(printed.splitlines()[-1]), "wall": seconds}
 
 
 def training_loss(run: LoadedRun) -> float:

@@ -12,9 +12,10 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
+
+from peers import whole_process
 
 CONFIG = "config/train_shakespeare_char.py"
 # README, "I only have a macbook (or other cheap computer)"
@@ -36,20 +37,9 @@ def prepare(source: Path, text: Path, folder: Path) -> Path:
 
 def train(copy: Path, recipe: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
     """Seconds of the whole process and its own estimate of the validation loss."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "train.py", CONFIG, *(f"--{name}={value}" for name, value in recipe.items())],
-        cwd=copy,
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    wall = time.perf_counter() - started
-    if done.returncode:
-        raise SystemExit(f"nanoGPT failed:\n{done.stderr}")
-    estimates = re.findall(r"val loss ([0-9.]+)", done.stdout)
+    settings = (f"--{name}={value}" for name, value in recipe.items())
+    wall, printed = whole_process([sys.executable, "train.py", CONFIG, *settings], environment, copy)
+    estimates = re.findall(r"val loss ([0-9.]+)", printed)
     return {"wall": wall, "estimate": float(estimates[-1])}
 
 

@@ -15,14 +15,12 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import nanogpt
-from peers import machine
+from peers import machine, whole_process
 
 TARGET = 1.88
 RECIPE = Path(__file__).with_suffix(".toml")
@@ -32,19 +30,9 @@ def run_ours(text: str, environment: dict[str, str]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         where = ("--out", f"{folder}/run", "--json", "--seed", "0")
         command = [sys.executable, "-m", "pellucid", "train", text, "--config", str(RECIPE), *where]
-        result = _timed(command, environment)
-    return {"wall": result["wall"], "steps": result["seconds"], "loss": result["validation"]["loss"]}
-
-
-def _timed(command: list[str], environment: dict[str, str]) -> dict:
-    started = time.perf_counter()
-    done = subprocess.run(
-        command, capture_output=True, text=True, encoding="utf-8", env=environment, check=False
-    )
-    wall = time.perf_counter() - started
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    return {**json.loads(done.stdout.splitlines()[-1]), "wall": wall}
+        seconds, printed = whole_process(command, environment)
+    result = json.loads(printed.splitlines()[-1])
+    return {"wall": seconds, "steps": result["seconds"], "loss": result["validation"]["loss"]}
 
 
 def main() -> None:
