@@ -147,8 +147,9 @@ def shown(page: Page, view: str) -> None:
 
 
 def hash_of(page: Page) -> dict[str, str]:
-    """The state that the address holds."""
-    return dict(urllib.parse.parse_qsl(urllib.parse.urlparse(page.url).fragment, keep_blank_values=True))
+    """The state that the address holds, as the page itself has it: `page.url` is told of a change later."""
+    fragment = page.evaluate("location.hash").removeprefix("#")
+    return dict(urllib.parse.parse_qsl(fragment, keep_blank_values=True))
 
 
 def data_of(page: Page, selector: str) -> list[dict[str, str]]:
