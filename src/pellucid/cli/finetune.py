@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
         "--mix",
         type=float,
         metavar="SHARE",
-        help="share of rows that are text of the base's own training (0.1 where it is still there; 0 is none)",
+        help="share of what is learned that is text of the base's training (0.1 where it is still there; 0 is none)",
     )
     group = made.add_argument_group("the recipe")
     group.add_argument("--preset", metavar="NAME", help="a recipe (chat)")

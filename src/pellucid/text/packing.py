@@ -147,6 +147,11 @@ class Rows:
         """Tokens that are read in an epoch."""
         return int(self.lengths.sum())
 
+    @property
+    def n_learned(self) -> int:
+        """Targets that count in an epoch."""
+        return sum(example.n_learned for example in self.examples)
+
     def tokens_of(self, count: int) -> int:
         """Tokens that `count` rows have, on average."""
         return round(count * self.n_tokens / self.per_epoch)

@@ -188,10 +188,10 @@ def fingerprint(parts: Sequence[Sequence[Any]]) -> str:
 def with_mix(
     data: ReplyData, base: RunFolder, stored: dict[str, Any], share: float | None, note: Tell
 ) -> ReplyData:
-    """With a share of rows that are windows of the text the base was trained on, so that it is not forgotten.
+    """With windows of the text the base was trained on among the rows, so that it is not forgotten.
 
     Args:
-        share: from 0 to below 1; None is a tenth where that text is still there.
+        share: of the learned tokens, from 0 to 0.9; None is a tenth where that text is still there.
 
     Raises:
         InputError: the share is out of range, or asked for where the text is gone.
@@ -214,7 +214,9 @@ def with_mix(
         )
         return data
     share = DEFAULT_MIX if share is None else share
-    note(f"{share:.0%} of the rows are text that {base.name} was trained on, so that it is not forgotten.")
+    note(
+        f"{share:.0%} of what is learned is text that {base.name} was trained on, so that it is not forgotten."
+    )
     record = {**data.record, "mix": share}
     return dataclasses.replace(data, record=record, text=text, share=share)
 

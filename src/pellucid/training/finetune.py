@@ -85,7 +85,8 @@ def finetune(
         sources: exports of chats, JSON lines of messages, or text as `train` takes it.
         chats: how chats are read, and who in them the model becomes.
         lora: train adapters beside the frozen weights; None trains all weights.
-        mix: share of rows that are text of the base's own training; None is a tenth where that is still there.
+        mix: share of the learned tokens that are text of the base's own training; None is a tenth where that is
+            still there.
         settings: fields of TrainConfig, and dropout.
 
     Raises:

@@ -30,7 +30,7 @@ class ReplyData:
         train, dev, validation: examples of at most `length` tokens.
         length: tokens of a row.
         opening: turns of a held-out conversation up to a first reply, which samples answer.
-        text: (N,) tokens of what the model was trained on before, and the `share` of rows they are; none at 0.
+        text: (N,) tokens of what the model was trained on before, and their `share` of what is learned; none at 0.
     """
 
     record: dict[str, Any]
@@ -78,17 +78,20 @@ class ReplyData:
 
 
 class Mixed:
-    """Rows of conversations with a share of windows of text evenly among them; which is which hangs on the number.
+    """Rows of conversations with windows of text evenly among them; which is which hangs on the number.
 
     Args:
-        share: of windows among all rows, from 0 to below 1.
+        share: of the learned tokens that are text, from 0 to below 1. It is no share of rows: every token of a window
+            is learned, but of a conversation only the replies.
     """
 
     def __init__(self, rows: Rows, windows: Windows, share: float) -> None:
         assert rows.context_length == windows.context_length
-        self.rows, self.windows, self.share = rows, windows, share
+        self.rows, self.windows = rows, windows
         self.context_length = rows.context_length
-        self.per_epoch = round(rows.per_epoch / (1 - share))
+        of_text, of_replies = share * rows.n_learned / rows.per_epoch, (1 - share) * windows.context_length
+        self.share = of_text / (of_text + of_replies)  # of rows
+        self.per_epoch = round(rows.per_epoch / (1 - self.share))
 
     @property
     def n_tokens(self) -> int:
