@@ -3,8 +3,8 @@
     python benchmarks/chat_quality.py --data FOLDER [--parts topical,small] [--minutes 12]
 
 - topical: SmolLM2-135M-Instruct with LoRA learns agent_2 of topical_chat_valid_freq.jsonl; bits per byte of that
-  agent's replies in the last tenth, before and after, and after the same steps in PEFT (the same weights, rates and
-  conversations a step).
+  agent's replies in the last tenth, before and after, and after the same steps in PEFT (the same weights, the same
+  adapters to start from, the same rates and conversations a step).
 - speed: tokens a second of both, step by step in turn; medians. Tokens are those of conversations, padding not counted.
 - personas: one small model from scratch, tuned on either of two made-up people (personas.py): bits per byte on both
   people's held-out replies, and how many replies end by themselves.
@@ -126,10 +126,11 @@ def peft_steps(outcome: Outcome, replies: ReplyData) -> float:
     stored = outcome.run.config()
     config, adapters = TrainConfig(**stored["training"]), stored_adapters(stored)
     assert adapters
-    base = pellucid.load(stored["base"]["path"])
+    model = pellucid.load(stored["base"]["path"]).model
+    put_adapters(model, adapters, config.seed)
     machine = Machine(**stored["machine"])
     torch.set_num_threads(machine.threads)
-    twin = Twin(base.model.config, base.model.state_dict(), adapters, config, machine.precision)
+    twin = Twin(model, config, machine.precision)
     rows = replies.batches(replies.length, config.seed)
     assert isinstance(rows, Rows)
     rates = [entry["rate"] for entry in outcome.run.metrics() if "rate" in entry]
@@ -157,8 +158,8 @@ def speed(outcome: Outcome) -> None:
     torch.set_num_threads(machine.threads)
     model = build(base.model.config, config, machine)
     load_weights(model, base.folder.model_path)
-    twin = Twin(model.config, model.state_dict(), adapters, config, machine.precision)
     put_adapters(model, adapters, config.seed)
+    twin = Twin(model, config, machine.precision)
     model.train()
     optimizers = build_optimizers(
         model, config.optimizer, config.lr, (config.beta1, config.beta2), config.weight_decay

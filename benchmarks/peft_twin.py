@@ -1,4 +1,4 @@
-"""The same fine-tuning in transformers and PEFT: the same weights, conversations and rates in every step.
+"""The same fine-tuning in transformers and PEFT: the same weights and adapters, conversations and rates in every step.
 
 What differs is what those libraries do by themselves: every conversation is a row, and rows are padded to the longest.
 """
@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from peers import llama
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 
 from pellucid.model.config import ModelConfig
-from pellucid.model.lora import Adapters
+from pellucid.model.transformer import LanguageModel
 from pellucid.text.packing import Example, Rows
+from pellucid.training.adapters import adapter_files
 from pellucid.training.config import TrainConfig
 from pellucid.training.machine import autocast
 
@@ -26,25 +27,22 @@ class Twin:
     """A LoRA fine-tuning of a llama in PEFT.
 
     Args:
-        weights: ours, by our names.
+        ours: a model with adapters, which it starts as.
         precision: of its training steps, by autocast as on our side.
     """
 
-    def __init__(
-        self,
-        model: ModelConfig,
-        weights: dict[str, torch.Tensor],
-        adapters: Adapters,
-        config: TrainConfig,
-        precision: str,
-    ) -> None:
+    def __init__(self, ours: LanguageModel, config: TrainConfig, precision: str) -> None:
         self.precision = precision
-        torch.manual_seed(config.seed)
-        theirs = llama(model)
-        missing, unexpected = theirs.load_state_dict(_their_names(model, weights), strict=False)
+        theirs = llama(ours.config)
+        missing, unexpected = theirs.load_state_dict(
+            _their_names(ours.config, ours.state_dict()), strict=False
+        )
         assert set(missing) <= {"lm_head.weight"} and not unexpected, (missing, unexpected)
-        lora = LoraConfig(r=adapters.rank, lora_alpha=adapters.alpha, target_modules=list(adapters.targets))  # pyright: ignore
+        told, adapters = adapter_files(ours)
+        lora = LoraConfig(**{name: told[name] for name in ("r", "lora_alpha", "target_modules")})
         self.model = get_peft_model(theirs, lora)
+        taken = set_peft_model_state_dict(self.model, adapters)
+        assert not taken.unexpected_keys, taken.unexpected_keys
         self.model.train()
         self.clip = config.clip or math.inf
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
