@@ -62,8 +62,9 @@ def test_killed_at_random_moments_again_and_again(
 ):
     draw, run = random.Random(), tmp_path / "run"
     for first in (3, 15, 27, 39):
-        process = start_or_resume(launch, command, run)
-        process.until_step(run, first + draw.randrange(8))
+        step = first + draw.randrange(8)
+        process = start_or_resume(launch, command, run, hold_at=step + 6)  # late, it is killed there
+        process.until_step(run, step)
         time.sleep(draw.uniform(0, 0.03))
         process.send(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, process.messages()
@@ -100,7 +101,7 @@ def test_a_signal_saves_and_leaves_a_model_and_the_rest_is_the_same(
     number: signal.Signals,
 ):
     run = tmp_path / "run"
-    process = launch(*command, run)
+    process = launch(*command, run, hold_at=30)
     process.until_step(run, 8)
     process.send(number)
     assert process.wait() == 130, process.messages()
@@ -125,9 +126,8 @@ def test_a_run_stopped_before_its_first_evaluation_leaves_what_it_learned(
     launch: Launch, text_file: Path, recipe: Path, tmp_path: Path
 ):
     run = tmp_path / "run"
-    process = launch(
-        "train", text_file, "--config", recipe, "--steps", 3000, "--eval-every", 3000, "--out", run
-    )
+    command = ["train", text_file, "--config", recipe, "--steps", 3000, "--eval-every", 3000, "--out", run]
+    process = launch(*command, hold_at=100)
     process.until_step(run, 40)
     process.send(signal.SIGINT)
     assert process.wait() == 130
