@@ -9,16 +9,15 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from clocks import MEASURED_SECONDS, Clock
 
 from pellucid.training.journal import Journal
 from pellucid.training.run_folder import RunFolder
 
 STEPS = 60
-MEASURED_SECONDS = 0.01
 Launch = Callable[..., Any]
 BitsOf = Callable[[Path], Any]
 
@@ -138,34 +137,13 @@ def test_a_run_stopped_before_its_first_evaluation_leaves_what_it_learned(
     assert pellucid.load(run).loss(text[-1000:]) < dev_at_start - 0.3
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], None]:
-    """Sets what a step is measured to take, and then takes: no load of the machine changes the plans."""
-    import pellucid.training.plan
-    from pellucid.training import loop
-
-    now, step = 0.0, loop.Trainer._step
-
-    def sets(first: float, growth: float) -> None:
-        def timed_step(trainer: loop.Trainer, offset: float) -> None:
-            nonlocal now
-            now += first + growth * trainer.progress.step
-            step(trainer, offset)
-
-        monkeypatch.setattr(loop.Trainer, "_step", timed_step)
-
-    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(pellucid.training.plan, "seconds_per_step", lambda trainer: MEASURED_SECONDS)
-    return sets
-
-
 @pytest.mark.parametrize("slower", [False, True])
 def test_a_run_bounded_by_minutes_replays_its_plans(
     train_tiny: Callable[..., Any],
     tmp_path: Path,
     bits_of: BitsOf,
     monkeypatch: pytest.MonkeyPatch,
-    clock: Callable[[float, float], None],
+    clock: Clock,
     slower: bool,
 ):
     """Steps that turn out slower than they were measured make the clock end the run early, between two steps."""
@@ -174,7 +152,8 @@ def test_a_run_bounded_by_minutes_replays_its_plans(
     monkeypatch.setattr("pellucid.training.checkpoints.KEEP", 1000)
     from pellucid.training.train import resume
 
-    clock(*((4 * MEASURED_SECONDS, 0.0) if slower else (MEASURED_SECONDS / 2, MEASURED_SECONDS / 50)))
+    first, growth = (4.0, 0.0) if slower else (1 / 2, 1 / 50)
+    clock.step_seconds = lambda step: MEASURED_SECONDS * (first + growth * step)
     settings = {
         "dropout": 0.1,
         "accumulate": 2,

@@ -225,7 +225,10 @@ def test_a_full_queue_says_when_to_come_again(start, endless):
     model = Held(live)
 
     async def crowd() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=live.url, timeout=PATIENCE) as client, asyncio.TaskGroup() as group:
+        async with (
+            httpx.AsyncClient(base_url=live.url, timeout=PATIENCE) as client,
+            asyncio.TaskGroup() as group,
+        ):
             first = [group.create_task(client.post("/api/chat", json=slow_body())) for _ in range(3)]
             while live.house.scheduler.n_running + live.house.scheduler.n_waiting < 3:
                 await asyncio.sleep(0.01)
