@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 Launch = Callable[..., "Process"]
 LaunchAll = Callable[..., "list[Process]"]
@@ -134,9 +134,7 @@ def launch_all(launch: Launch) -> LaunchAll:
     def start(
         count: int, *arguments: object, each: Callable[[int], list[object]] = lambda rank: [], **how: Any
     ) -> list[Process]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         same = {
             "WORLD_SIZE": count,
             "LOCAL_WORLD_SIZE": count,
