@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("pellucid", deadline=None)  # a busy machine is no fault of what is tested
+# a busy machine is no fault of what is tested
+settings.register_profile("pellucid", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pellucid")
 
 TINY: dict[str, Any] = {

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from browsing import Hosted, Served, Watch, hosted
 from playwright.sync_api import BrowserContext, Page, expect
+from ports import free_port
 from threads import one_thread  # noqa: F401 (a fixture)
 
 CHROMIUM = os.environ.get("PELLUCID_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -113,7 +114,7 @@ def own_site(own_home: Path) -> Iterator[Hosted]:
 @pytest.fixture
 def own_process(own_home: Path) -> Iterator[Served]:
     """`pellucid serve` as a process, to be killed."""
-    server = Served(own_home).start()
+    server = Served(own_home).start(free_port())  # one that it can come back to
     yield server
     server.stop()
 

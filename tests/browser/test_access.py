@@ -9,6 +9,7 @@ import pytest
 from accessible import check
 from browsing import VIEWS, Hosted, hash_of, shown
 from playwright.sync_api import Page, expect
+from serving import until
 
 PROMPT = "The cat in the barn"
 
@@ -18,7 +19,8 @@ def focused(page: Page, attribute: str = "data-testid") -> str:
 
 
 def tab_to(page: Page, testid: str, most: int = 60) -> None:
-    """Press Tab until an element has the focus."""
+    """Press Tab until an element has the focus, once it is there."""
+    expect(page.locator(f"[data-testid={testid}], [id={testid}]").first).to_be_visible()
     for _ in range(most):
         if focused(page) == testid or focused(page, "id") == testid:
             return
@@ -30,15 +32,15 @@ def test_by_keys_alone_from_training_over_chat_into_a_cell(talk_site: Hosted, pa
     talk_site.open(page, place="chat", temperature=0.1, top_k=1)
     expect(page.get_by_test_id("message")).to_be_enabled()
     page.keyboard.press("Tab")
-    assert focused(page, "id") == "skip"
+    expect(page.locator("#skip")).to_be_focused()
     page.keyboard.press("Enter")
-    assert focused(page, "id") == "main"
+    expect(page.locator("#main")).to_be_focused()
     page.reload()
     expect(page.get_by_test_id("message")).to_be_enabled()
 
     for _ in range(2):
         page.keyboard.press("Tab")
-    assert focused(page, "data-place") == "train"
+    expect(page.locator("#places a[data-place=train]")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("run-live")).to_be_visible()
     tab_to(page, "new-training")
@@ -57,13 +59,14 @@ def test_by_keys_alone_from_training_over_chat_into_a_cell(talk_site: Hosted, pa
     expect(page.locator("#announcer")).to_contain_text(said)
     page.get_by_test_id("message-1").get_by_test_id("token").first.focus()
     page.keyboard.press("ArrowRight")
-    assert focused(page) == "token"
+    second = page.get_by_test_id("message-1").get_by_test_id("token").nth(1)
+    expect(second).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("popover")).to_be_visible()
     expect(page.get_by_test_id("alternative").first).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("popover")).to_be_hidden()
-    assert focused(page) == "token"
+    expect(second).to_be_focused()
 
     page.locator("#places a[data-place=look]").focus()
     page.keyboard.press("Enter")
@@ -74,27 +77,29 @@ def test_by_keys_alone_from_training_over_chat_into_a_cell(talk_site: Hosted, pa
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     shown(page, "attention")
-    assert hash_of(page)["view"] == "attention"
+    until(lambda: hash_of(page)["view"] == "attention")
     tab_to(page, "tile-0-0")
     page.keyboard.press("ArrowDown")
-    assert focused(page) == "tile-1-0"
+    expect(page.get_by_test_id("tile-1-0")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("panel-head").get_by_test_id("stamp")).not_to_be_empty()
     tab_to(page, "head-map")
     page.keyboard.press("ArrowDown")
     readout = page.get_by_test_id("panel-head").get_by_test_id("readout").first
+    expect(readout).to_have_attribute("data-query", "1")
     weight = float(readout.get_attribute("data-weight") or "nan")
-    expect(page.locator("#announcer")).to_have_text(re.compile(r"looks at .* weight [\d.]+"))
+    # what was said of a cell before may still be there
+    expect(page.locator("#announcer")).to_have_text(re.compile(r" 1 looks at .* 0: weight [\d.]+"))
     spoken = re.search(r"weight ([\d.]+)", page.locator("#announcer").text_content() or "")
     assert spoken
     assert float(spoken[1]) == pytest.approx(weight, rel=6e-3, abs=1e-3)
     page.keyboard.press("Enter")
-    assert hash_of(page)["query"] == "1"
+    until(lambda: hash_of(page).get("query") == "1")
     page.keyboard.press("Escape")
-    assert "query" not in hash_of(page)
+    until(lambda: "query" not in hash_of(page))
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("panel-head")).to_be_hidden()
-    assert focused(page) == "tile-1-0"
+    expect(page.get_by_test_id("tile-1-0")).to_be_focused()
 
 
 # ---------------------------------------------------------------------- every place and view

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-import time
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 from proxy import proxy
 from reference import reference
 from safetensors.torch import load_file
-from serving import until
+from serving import PATIENCE, until
 from tokenizers import Tokenizer
 
 from pellucid.generation.decoding import Decoding
@@ -28,7 +28,7 @@ GREEDY = {"temperature": 0.1, "top_k": 1}  # the likeliest token each time, so t
 def greedy_reply(site: Hosted, message: str, history: list[dict[str, str]] | None = None) -> str:
     """What the server answers to a client of its own."""
     body = {"message": message, "history": history or [], "temperature": 0.1, "top_k": 1}
-    answer = httpx.post(f"{site.url}/api/chat", json=body, timeout=60)
+    answer = httpx.post(f"{site.url}/api/chat", json=body, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
     return answer.json()["reply"]
 
@@ -58,15 +58,20 @@ def tokens(page: Page, index: int = 1) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine on which a token takes 150 ms more, and a reply seconds."""
-    step = Decoding.step
+def held(talk_site: Hosted, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A model that writes a few tokens and then waits until somebody leaves, unless this is set: none is too late."""
+    step, free, scheduler = Decoding.step, threading.Event(), talk_site.house.scheduler
 
-    def slowed(self: Decoding) -> Any:
-        time.sleep(0.15)
+    def holding(self: Decoding) -> Any:
+        while not free.is_set() and any(draft.n_tokens >= 6 for draft in self.drafts):
+            if any(stream.cancelled for stream in list(scheduler._running.values())):
+                break
+            free.wait(0.01)
         return step(self)
 
-    monkeypatch.setattr(Decoding, "step", slowed)
+    monkeypatch.setattr(Decoding, "step", holding)
+    yield free
+    free.set()
 
 
 # ---------------------------------------------------------------------- a reply, and what becomes of it
@@ -129,7 +134,7 @@ def test_a_chat_is_kept_in_the_run_folder_reopened_and_deleted(talk_site: Hosted
     assert kept() == []
 
 
-def test_stop_keeps_the_text_and_halts_the_server(talk_site: Hosted, page: Page, slowly: None):
+def test_stop_keeps_the_text_and_halts_the_server(talk_site: Hosted, page: Page, held: threading.Event):
     open_chat(talk_site, page)
     send(page, ASKED)
     expect(page.get_by_test_id("message-1").get_by_test_id("token").nth(2)).to_be_visible()
@@ -141,10 +146,13 @@ def test_stop_keeps_the_text_and_halts_the_server(talk_site: Hosted, page: Page,
     assert shown
     until(lambda: scheduler.n_running == 0)
     assert not stream.cutter.ended, "the server wrote on to the end"
+    held.set()
     assert greedy_reply(talk_site, ASKED).startswith(shown)
     expect(reply(page)).to_have_text(shown)
+    stored_ids(talk_site, page)
     page.reload()
     expect(reply(page)).to_have_text(shown)  # what was written is kept
+    held.clear()
     send(page, "What does the owl do in the barn?")
     expect(page.get_by_test_id("message-3").get_by_test_id("token").first).to_be_visible()
     page.get_by_test_id("message").press("Escape")
@@ -154,7 +162,7 @@ def test_stop_keeps_the_text_and_halts_the_server(talk_site: Hosted, page: Page,
     )
 
 
-def test_closing_the_page_halts_the_server_too(talk_site: Hosted, page: Page, slowly: None):
+def test_closing_the_page_halts_the_server_too(talk_site: Hosted, page: Page, held: threading.Event):
     open_chat(talk_site, page)
     send(page, ASKED)
     expect(page.get_by_test_id("message-1").get_by_test_id("token").nth(2)).to_be_visible()
@@ -232,7 +240,8 @@ def test_a_tokens_rank_and_bits_are_those_of_pytorch_and_another_goes_on_from_th
 
 def stored_ids(site: Hosted, page: Page) -> list[int]:
     """The ids of the reply as it was kept, once that is what the page shows."""
-    path = site.run("talker") / "chats" / f"{hash_of(page)['chat']}.json"
+    chat = until(lambda: hash_of(page).get("chat"))  # the address has it when the server has kept it
+    path = site.run("talker") / "chats" / f"{chat}.json"
     text = reply(page).text_content()
 
     def kept() -> list[int] | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from browsing import Hosted, Watch, hash_of, table_of
 from playwright.sync_api import Page, expect
-from serving import Client, until
+from serving import PATIENCE, Client, until
 
 DATA = Path(os.environ.get("PELLUCID_CORPORA") or Path(__file__).parents[3] / "shared" / "data")
 SMALL = {"n_layers": 1, "n_heads": 2, "d_model": 32, "context_length": 32, "batch_size": 8}
@@ -47,7 +47,7 @@ def settle(page: Page, minutes: str, name: str, **settings: object) -> None:
 def begin(site: Hosted, page: Page, text_file: Path, **settings: object) -> None:
     """A training that was asked for elsewhere, as seen by this page."""
     headers = {"X-Pellucid-Token": site.house.token}
-    with Client(base_url=site.url, headers=headers, timeout=60) as client:
+    with Client(base_url=site.url, headers=headers, timeout=PATIENCE) as client:
         body = {"kind": "train", "source": {"upload": client.upload({"farm.txt": text_file.read_bytes()})}}
         budget = settings or {"minutes": 8}
         given = {**SMALL, "tokenizer": "char", **budget}
@@ -75,18 +75,10 @@ def beyond(page: Page, least: int) -> None:
     until(lambda: step(page) > least)
 
 
-def process_of(run: Path) -> int:
-    """The process that trains a run: the one whose command names it."""
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if "train" in words and any(
-            word in (str(run), run.name) or word.endswith(f"/{run.name}") for word in words
-        ):
-            return int(entry.parent.name)
-    raise AssertionError(f"nobody trains {run}")
+def process_of(site: Hosted, run: str) -> int:
+    """The process that trains a run of this server: others at the same time may train one of the same name."""
+    (job,) = (job for job in site.house.jobs.all() if job.run == site.run(run) and job.code is None)
+    return job.process.pid
 
 
 def test_a_text_is_looked_at_trained_on_reloaded_paused_stopped_and_talked_to(
@@ -159,7 +151,7 @@ def test_a_killed_training_says_so_and_goes_on(own_site: Hosted, page: Page, tex
     page.get_by_test_id("resume").click()
     state(page, "training")
     beyond(page, saved)
-    os.kill(process_of(own_site.run("mine")), signal.SIGKILL)
+    os.kill(process_of(own_site, "mine"), signal.SIGKILL)
     state(page, "stopped")
     expect(page.get_by_test_id("run-problem")).to_be_visible()
     said = page.get_by_test_id("run-problem").text_content() or ""

@@ -79,13 +79,15 @@ def test_help_imports_nothing_heavy(arguments: list[str]):
 
 
 def test_help_answers_in_under_three_tenths_of_a_second():
-    """As a person meets it: the whole process, the best of five."""
-    laps = []
+    """As a person meets it: the whole process, the best of five; where Python is slow, thrice what it takes."""
+    laps: dict[tuple[str, ...], list[float]] = {("-m", "pellucid", "--help"): [], ("-c", "pass"): []}
     for _ in range(5):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "pellucid", "--help"], capture_output=True, check=True)
-        laps.append(time.perf_counter() - started)
-    assert min(laps) < 0.3
+        for arguments, times in laps.items():
+            started = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+            times.append(time.perf_counter() - started)
+    help, nothing = map(min, laps.values())
+    assert help < max(0.3, 3 * nothing)
 
 
 def test_the_version_is_told(cli: Cli):

@@ -33,6 +33,13 @@ device = "cpu"
 """
 
 
+PATIENCE = 240.0  # seconds: machines may be very busy, and only a failure waits
+
+
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, timeout=PATIENCE)
+
+
 class Terminal:
     """A process that thinks a person sits before it."""
 
@@ -62,7 +69,7 @@ class Terminal:
             self._said += os.read(self.master, 1 << 16)
         return self._said.decode("utf-8", "replace")
 
-    def until(self, true: Callable[[], Any], seconds: float = 60) -> Any:
+    def until(self, true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         end = time.monotonic() + seconds
         while not (found := true()):
             assert time.monotonic() < end, self.said()
@@ -78,7 +85,7 @@ class Terminal:
 
     def interrupt(self) -> int:
         os.killpg(self.process.pid, signal.SIGINT)
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while self.process.poll() is None:
             assert time.monotonic() < end, self.said()
             self.said()
@@ -114,10 +121,10 @@ def test_a_training_watched_on_the_page_stops_saved_with_ctrl_c(terminal: Open, 
     assert parse_qs(address.fragment) == {"place": ["train"], "run": ["farm-1"]}
     assert f"The page is at http://{address.netloc}/#place=train&run=farm-1" in shown.said()
     url = f"http://{address.netloc}/api/runs/farm-1"
-    record = shown.until(lambda: (answer := httpx.get(url)).status_code == 200 and answer.json())
+    record = shown.until(lambda: (answer := get(url)).status_code == 200 and answer.json())
     assert record["state"] == "training"
-    shown.until(lambda: httpx.get(url).json()["step"] > 2)
-    jobs = httpx.get(f"http://{address.netloc}/api/jobs").json()["jobs"]
+    shown.until(lambda: get(url).json()["step"] > 2)
+    jobs = get(f"http://{address.netloc}/api/jobs").json()["jobs"]
     assert [(job["kind"], job["state"], job["run"]) for job in jobs] == [("train", "running", "farm-1")]
     shown.until(lambda: "Forecast:" in shown.said())
     assert shown.interrupt() == 130
@@ -132,7 +139,7 @@ def test_a_training_watched_on_the_page_stops_saved_with_ctrl_c(terminal: Open, 
 
 def test_a_training_that_cannot_begin_ends_the_page_too(terminal: Open, farm: Path):
     shown = terminal("-m", "pellucid", "train", "missing.txt", "--page", "--steps", "5")
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while shown.process.poll() is None:
         assert time.monotonic() < end, shown.said()
         shown.said()
@@ -150,7 +157,7 @@ def test_a_new_model_is_shown_where_one_looks_inside(terminal: Open, finished_ru
     shown = terminal("-c", code)
     address = shown.address()
     assert parse_qs(address.fragment) == {"place": ["look"], "run": ["farm-1"]}
-    assert httpx.get(f"http://{address.netloc}/api/session").json()["default_run"] == "farm-1"
+    assert get(f"http://{address.netloc}/api/session").json()["default_run"] == "farm-1"
     assert shown.interrupt() == 0
     assert "pellucid serve" in shown.said()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import clock
 from forking import _server, launch, launch_all, tmp_path
 
 RECIPE = """
@@ -26,7 +27,7 @@ precision = "float32"
 device = "cpu"
 """
 
-__all__ = ["_server", "launch", "launch_all", "tmp_path"]
+__all__ = ["_server", "clock", "launch", "launch_all", "tmp_path"]
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ def test_a_run_in_use_is_locked_and_freed_by_sigkill(
 ):
     run = tmp_path / "runs" / "farm-1"
     command = ["train", text_file, "--config", recipe, "--steps", 9000, "--out", run]
-    process = launch(*command)
+    process = launch(*command, hold_at=10)
     process.until_step(run, 3)
     for arguments in (["--resume"], ["--overwrite", text_file, "--config", recipe]):
         result = cli("train", "--out", run, *arguments)

@@ -15,7 +15,7 @@ Launch = Callable[..., Any]
 STEPS = 60
 
 
-def until(true: Callable[[], object], seconds: float = 30) -> None:
+def until(true: Callable[[], object], seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
@@ -29,7 +29,7 @@ def test_killed_while_paused_it_resumes_where_it_was_to_the_same_bits(
     assert launch(*command, tmp_path / "straight").wait() == 0
 
     run = tmp_path / "run"
-    process = launch(*command, run)
+    process = launch(*command, run, hold_at=20)
     process.until_step(run, 8)
     control = Control(RunFolder(run))
     control.pause()
@@ -55,7 +55,7 @@ def test_killed_while_paused_it_resumes_where_it_was_to_the_same_bits(
 
 def test_asked_from_outside_it_stops_saved(launch: Launch, text_file: Path, recipe: Path, tmp_path: Path):
     run = tmp_path / "run"
-    process = launch("train", text_file, "--config", recipe, "--steps", 5_000, "--out", run)
+    process = launch("train", text_file, "--config", recipe, "--steps", 5_000, "--out", run, hold_at=20)
     process.until_step(run, 8)
     Control(RunFolder(run)).stop()
     assert process.wait() == 130

@@ -69,8 +69,11 @@ def test_killed_at_random_moments(
 ):
     draw, run = random.Random(), tmp_path / "run"
     for first in (2, 9, 16):
-        process = resumed(launch, run) if (run / "config.json").exists() else launch(*command, run)
-        process.until_step(run, first + draw.randrange(4))
+        step = first + draw.randrange(4)
+        late = {"hold_at": step + 3}  # it is killed there
+        begun = (run / "config.json").exists()
+        process = resumed(launch, run, **late) if begun else launch(*command, run, **late)
+        process.until_step(run, step)
         time.sleep(draw.uniform(0, 0.02))
         process.send(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, process.messages()
@@ -96,7 +99,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     launch: Launch, command: list[object], straight: Any, tmp_path: Path, bits_of: BitsOf
 ):
     run = tmp_path / "run"
-    process = launch(*command, run)
+    process = launch(*command, run, hold_at=12)
     process.until_step(run, 7)
     process.send(signal.SIGINT)
     assert process.wait() == 130, process.messages()
@@ -111,7 +114,7 @@ def test_other_chats_and_a_missing_base_are_refused(
     launch: Launch, command: list[object], base: Path, tmp_path: Path
 ):
     run = tmp_path / "run"
-    process = launch(*command, run)
+    process = launch(*command, run, hold_at=10)
     process.until_step(run, 5)
     process.send(signal.SIGINT)
     assert process.wait() == 130, process.messages()

@@ -78,7 +78,7 @@ def test_another_number_of_processes_goes_on_with_the_same_run(
 def test_a_signal_to_any_saves_and_all_end(
     launch_all: LaunchAll, command: list[object], tmp_path: Path, told: tuple[int, ...]
 ):
-    processes = launch_all(2, *command, tmp_path / "run", "--steps", 3000, "--eval-every", 3000)
+    processes = launch_all(2, *command, tmp_path / "run", "--steps", 9000, "--eval-every", 9000)
     processes[0].until_step(tmp_path / "run", 8)
     for rank in told:
         processes[rank].send(signal.SIGINT)
@@ -93,7 +93,7 @@ def test_a_signal_to_any_saves_and_all_end(
 def test_when_one_is_killed_the_others_end_with_a_sentence(
     launch_all: LaunchAll, command: list[object], tmp_path: Path
 ):
-    processes = launch_all(2, *command, tmp_path / "run", "--steps", 3000, "--eval-every", 3000)
+    processes = launch_all(2, *command, tmp_path / "run", "--steps", 9000, "--eval-every", 9000)
     processes[0].until_step(tmp_path / "run", 8)
     processes[1].send(signal.SIGKILL)
     assert processes[0].wait() == 1

@@ -9,16 +9,15 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from clocks import MEASURED_SECONDS, Clock
 
 from pellucid.training.journal import Journal
 from pellucid.training.run_folder import RunFolder
 
 STEPS = 60
-MEASURED_SECONDS = 0.01
 Launch = Callable[..., Any]
 BitsOf = Callable[[Path], Any]
 
@@ -62,8 +61,9 @@ def test_killed_at_random_moments_again_and_again(
 ):
     draw, run = random.Random(), tmp_path / "run"
     for first in (3, 15, 27, 39):
-        process = start_or_resume(launch, command, run)
-        process.until_step(run, first + draw.randrange(8))
+        step = first + draw.randrange(8)
+        process = start_or_resume(launch, command, run, hold_at=step + 6)  # late, it is killed there
+        process.until_step(run, step)
         time.sleep(draw.uniform(0, 0.03))
         process.send(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, process.messages()
@@ -100,7 +100,7 @@ def test_a_signal_saves_and_leaves_a_model_and_the_rest_is_the_same(
     number: signal.Signals,
 ):
     run = tmp_path / "run"
-    process = launch(*command, run)
+    process = launch(*command, run, hold_at=30)
     process.until_step(run, 8)
     process.send(number)
     assert process.wait() == 130, process.messages()
@@ -125,9 +125,8 @@ def test_a_run_stopped_before_its_first_evaluation_leaves_what_it_learned(
     launch: Launch, text_file: Path, recipe: Path, tmp_path: Path
 ):
     run = tmp_path / "run"
-    process = launch(
-        "train", text_file, "--config", recipe, "--steps", 3000, "--eval-every", 3000, "--out", run
-    )
+    command = ["train", text_file, "--config", recipe, "--steps", 3000, "--eval-every", 3000, "--out", run]
+    process = launch(*command, hold_at=100)
     process.until_step(run, 40)
     process.send(signal.SIGINT)
     assert process.wait() == 130
@@ -138,34 +137,13 @@ def test_a_run_stopped_before_its_first_evaluation_leaves_what_it_learned(
     assert pellucid.load(run).loss(text[-1000:]) < dev_at_start - 0.3
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], None]:
-    """Sets what a step is measured to take, and then takes: no load of the machine changes the plans."""
-    import pellucid.training.plan
-    from pellucid.training import loop
-
-    now, step = 0.0, loop.Trainer._step
-
-    def sets(first: float, growth: float) -> None:
-        def timed_step(trainer: loop.Trainer, offset: float) -> None:
-            nonlocal now
-            now += first + growth * trainer.progress.step
-            step(trainer, offset)
-
-        monkeypatch.setattr(loop.Trainer, "_step", timed_step)
-
-    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(pellucid.training.plan, "seconds_per_step", lambda trainer: MEASURED_SECONDS)
-    return sets
-
-
 @pytest.mark.parametrize("slower", [False, True])
 def test_a_run_bounded_by_minutes_replays_its_plans(
     train_tiny: Callable[..., Any],
     tmp_path: Path,
     bits_of: BitsOf,
     monkeypatch: pytest.MonkeyPatch,
-    clock: Callable[[float, float], None],
+    clock: Clock,
     slower: bool,
 ):
     """Steps that turn out slower than they were measured make the clock end the run early, between two steps."""
@@ -174,7 +152,8 @@ def test_a_run_bounded_by_minutes_replays_its_plans(
     monkeypatch.setattr("pellucid.training.checkpoints.KEEP", 1000)
     from pellucid.training.train import resume
 
-    clock(*((4 * MEASURED_SECONDS, 0.0) if slower else (MEASURED_SECONDS / 2, MEASURED_SECONDS / 50)))
+    first, growth = (4.0, 0.0) if slower else (1 / 2, 1 / 50)
+    clock.step_seconds = lambda step: MEASURED_SECONDS * (first + growth * step)
     settings = {
         "dropout": 0.1,
         "accumulate": 2,

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import address_of
+from serving import PATIENCE, address_of
 from threads import one_thread  # noqa: F401 (a fixture)
 
 from pellucid.generation.conversation import SpeechCutter
@@ -49,7 +49,7 @@ Start = Callable[..., Running]
 def running(runs: Path, key: str | None = None, **scheduler: int) -> Iterator[Running]:
     root = RunsRoot(runs)
     house = House(root, Models(root, "cpu"), Scheduler(**scheduler), Jobs(root, lambda _: None), key)
-    with address_of(house) as url, httpx.Client(base_url=url, timeout=60) as client:
+    with address_of(house) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
         yield Running(url, house, client)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import time
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 import torch
 from loops import finished
+from serving import PATIENCE, until
 
 from pellucid.api import load
 from pellucid.generation.conversation import Conversation
@@ -139,7 +143,7 @@ def test_32_clients_at_once_are_served_and_not_mixed_up(server):
 
     async def all_at_once() -> list[str]:
         limits = httpx.Limits(max_connections=40)
-        async with httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as client:
             return await asyncio.gather(*(ask(client, body) for body in bodies))
 
     together = finished(all_at_once())
@@ -160,44 +164,71 @@ def slow_body(**fields: Any) -> dict[str, Any]:
     }
 
 
-def forward_passes(live: Any) -> list[int]:
-    passes: list[int] = []
-    live.house.models.get().loaded.model.register_forward_pre_hook(lambda *_: passes.append(1))
-    return passes
+def wait_for_the_end(live: Any) -> None:
+    until(lambda: live.house.scheduler.n_running + live.house.scheduler.n_waiting == 0)
 
 
-def wait_until(condition: Any, seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
+class Held:
+    """The model waits before its pass number `at` until it is let go: no reply ends while a test looks."""
+
+    def __init__(self, live: Any, at: int = 5) -> None:
+        self.passes = 0
+        self.at, self._go = at, threading.Event()
+        live.house.models.get().loaded.model.register_forward_pre_hook(self._pass)
+
+    def _pass(self, *_: object) -> None:
+        self.passes += 1
+        if self.passes == self.at:
+            assert self._go.wait(PATIENCE), "nobody let it go"
+
+    def go(self) -> None:
+        self._go.set()
+
+
+@contextlib.contextmanager
+def asking(live: Any, path: str, **fields: Any) -> Iterator[None]:
+    """A client that asks for something long, and leaves at the end of the block, whatever it has got by then."""
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(base_url=live.url, timeout=PATIENCE) as client:
+            asked = asyncio.create_task(client.post(path, json=slow_body(**fields)))
+            await asyncio.to_thread(leave.wait, PATIENCE)
+            assert not asked.done()
+            asked.cancel()
+            await asyncio.wait({asked})
+
+    leave = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(asyncio.run, ask())
+        try:
+            yield
+        finally:
+            leave.set()
+            asked.result()
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
 def test_a_client_that_leaves_stops_the_model_at_the_next_token(start, endless, path):
     live = start(endless)
-    passes = forward_passes(live)
-    with pytest.raises(httpx.ReadTimeout), httpx.Client(base_url=live.url, timeout=0.5) as client:
-        client.post(path, json=slow_body()) if path == "/api/chat" else read_slowly(client, path)
-    wait_until(lambda: live.house.scheduler.n_running == 0)
-    n_passes = len(passes)
-    assert 1 < n_passes < 4000
-    time.sleep(0.3)
-    assert len(passes) == n_passes
-
-
-def read_slowly(client: httpx.Client, path: str) -> None:
-    with client.stream("POST", path, json=slow_body()) as response:
-        next(line for line in response.iter_lines() if "delta" in line)
-        raise httpx.ReadTimeout("leaves in the middle")
+    model = Held(live)
+    with asking(live, path):
+        until(lambda: model.passes == model.at)  # in the midst of writing
+        (stream,) = live.house.scheduler._running.values()
+    until(lambda: stream.cancelled)
+    model.go()
+    wait_for_the_end(live)
+    assert model.passes == model.at
 
 
 def test_a_full_queue_says_when_to_come_again(start, endless):
     live = start(endless, most_running=2, most_waiting=1)
-    live.house.models.get()
+    model = Held(live)
 
     async def crowd() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=live.url, timeout=60) as client, asyncio.TaskGroup() as group:
+        async with (
+            httpx.AsyncClient(base_url=live.url, timeout=PATIENCE) as client,
+            asyncio.TaskGroup() as group,
+        ):
             first = [group.create_task(client.post("/api/chat", json=slow_body())) for _ in range(3)]
             while live.house.scheduler.n_running + live.house.scheduler.n_waiting < 3:
                 await asyncio.sleep(0.01)
@@ -213,26 +244,30 @@ def test_a_full_queue_says_when_to_come_again(start, endless):
         return refused
 
     ours, openai = finished(crowd())
+    model.go()
     assert ours.status_code == openai.status_code == 429
     assert ours.headers["retry-after"] == openai.headers["retry-after"] == "1"
     assert ours.json()["error"]["type"] == "busy"
     assert openai.json()["error"]["type"] == "rate_limit_error"
-    wait_until(lambda: live.house.scheduler.n_running + live.house.scheduler.n_waiting == 0)
+    wait_for_the_end(live)
     assert live.chat(max_tokens=5).status_code == 200
 
 
 def test_a_waiting_client_that_leaves_is_never_begun(start, endless):
     live = start(endless, most_running=1, most_waiting=4)
-    with httpx.Client(base_url=live.url, timeout=60) as client:
-        with client.stream("POST", "/api/chat/stream", json=slow_body()) as response:
-            next(line for line in response.iter_lines() if "delta" in line)
-            passes = forward_passes(live)
-            with pytest.raises(httpx.ReadTimeout):
-                live.client.post("/api/chat", json=slow_body(), timeout=0.3)
-        wait_until(lambda: live.house.scheduler.n_running == 0)
-        n_passes = len(passes)
-        time.sleep(0.2)
-        assert len(passes) == n_passes
+    model, scheduler = Held(live), live.house.scheduler
+    with asking(live, "/api/chat/stream"):
+        until(lambda: model.passes == model.at)
+        with asking(live, "/api/chat"):
+            until(lambda: scheduler.n_waiting)
+            (waiting,) = scheduler._waiting
+        until(lambda: waiting.cancelled)
+    (running,) = scheduler._running.values()
+    until(lambda: running.cancelled)
+    model.go()
+    wait_for_the_end(live)
+    assert model.passes == model.at
+    assert waiting.draft.n_tokens == 0
 
 
 def test_numbers_that_are_not_finite_are_told_in_the_stream(start, runs):

@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from serving import PATIENCE
 
 from pellucid.api import load
 from pellucid.inspection import attention, bigram, sampling, shapes, tokens
@@ -97,12 +98,12 @@ def test_only_so_many_wait():
             in_line.release()
             with turnstile.turn():
                 inside.set()
-                go.wait(10)
+                go.wait(PATIENCE)
 
     threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
         thread.start()
-    assert in_line.acquire(timeout=10) and in_line.acquire(timeout=10) and inside.wait(10)
+    assert in_line.acquire(timeout=PATIENCE) and in_line.acquire(timeout=PATIENCE) and inside.wait(PATIENCE)
     with pytest.raises(Busy), turnstile.waiting():
         pass
     go.set()

@@ -9,18 +9,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from serving import TINY, Client, Events, serving, steps_of, until
+from serving import PATIENCE, TINY, Client, Events, serving, steps_of, until
 
 from pellucid.cli.train import parser
 from pellucid.errors import InputError
+from pellucid.server import jobs
 from pellucid.server import settings as page_settings
 from pellucid.server.settings import as_flags
 from pellucid.training.run_folder import RunFolder
 
-LONG = {"steps": 9000, "eval_every": 3000}  # longer than a test lasts
+LONG = {"steps": 9900, "eval_every": 9900}  # longer than a test lasts, and every step is still recorded
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ def test_a_killed_training_says_so_and_goes_on_where_it_was_saved(live: Client, 
     job = live.train(farm, **LONG, checkpoint_every=100)
     run = begun(live, job)
     watched = Events(live, f"/api/runs/{run}/events")
-    watched.until("steps", lambda records: records[-1]["step"] > 120)
+    until(lambda: max(watched.steps(), default=0) > 120)
     os.kill(process_of(live, job), signal.SIGKILL)
     state = watched.until("state", lambda state: state["state"] == "stopped")
     assert state["problem"].startswith("the training was killed (SIGKILL)")
@@ -155,9 +157,24 @@ def test_a_cancelled_training_that_has_begun_is_saved(live: Client, farm: str):
     assert record["steps"][-1] == record["step"] > 2
 
 
-def test_one_that_has_not_begun_leaves_nothing(live: Client, farm: str, tmp_path: Path):
+class Frozen(subprocess.Popen[bytes]):
+    """A process that does nothing until it is told to go on."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.send_signal(signal.SIGSTOP)
+
+
+def test_one_that_has_not_begun_leaves_nothing(
+    live: Client, farm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    how = SimpleNamespace(Popen=Frozen, DEVNULL=subprocess.DEVNULL)
+    monkeypatch.setattr(jobs, "subprocess", how)  # however late the wish to end comes, it has not begun
     job = live.train(farm, **LONG)
-    live.ok("DELETE", f"/api/jobs/{job['id']}")
+    try:
+        live.ok("DELETE", f"/api/jobs/{job['id']}")
+    finally:
+        os.kill(process_of(live, job), signal.SIGCONT)
     assert live.ended(job["id"])["state"] == "cancelled"
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [".server"]
 
@@ -311,7 +328,7 @@ def test_a_training_outlives_a_server_that_is_killed(tmp_path: Path, text_file: 
     server = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     address = next(found[0] for line in server.stderr if (found := re.search(r"http://[\d.:]+", line)))
-    with Client(base_url=address, timeout=60) as client:
+    with Client(base_url=address, timeout=PATIENCE) as client:
         client.headers["X-Pellucid-Token"] = client.ok("GET", "/api/session")["token"]
         job = client.train(client.upload({"farm.txt": text_file.read_bytes()}), **LONG)
         run = RunFolder(tmp_path / "runs" / begun(client, job))

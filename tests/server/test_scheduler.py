@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from loops import finished
+from serving import PATIENCE, until
 
 from pellucid.api import load
 from pellucid.errors import InputError
@@ -21,7 +22,7 @@ from pellucid.server.models import Models
 from pellucid.server.scheduler import Scheduler, Stream
 
 SHORT = SamplingOptions(max_tokens=40, ignore_eos=True, seed=1)
-LONG = SamplingOptions(max_tokens=4000, ignore_eos=True, seed=1)
+LONG = SamplingOptions(max_tokens=10**9, ignore_eos=True, seed=1)  # longer than any test lasts
 
 
 @pytest.fixture
@@ -124,7 +125,8 @@ def test_closing_tells_whoever_still_waits(engine):
     async def wait_for_the_end() -> list[BaseException | str]:
         streams = [scheduler.submit(engine, engine.draft("The", LONG)) for _ in range(3)]
         texts = asyncio.gather(*map(text_of, streams), return_exceptions=True)
-        await asyncio.sleep(0.1)
+        while not scheduler.n_running:
+            await asyncio.sleep(0.001)
         await asyncio.to_thread(scheduler.close)
         with pytest.raises(Busy):
             scheduler.submit(engine, engine.draft("The", LONG))
@@ -140,17 +142,16 @@ def test_a_reader_whose_loop_is_closed_is_let_go(scheduler, engine):
         scheduler.submit(engine, engine.draft("The", LONG))
 
     finished(begin())
-    end = time.monotonic() + 10
-    while scheduler.n_running or scheduler.n_waiting:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: scheduler.n_running + scheduler.n_waiting == 0)
 
 
-def test_idle_it_does_nothing(scheduler):
-    time.sleep(0.05)
-    before = time.thread_time_ns(), time.process_time()
+def test_idle_it_does_nothing(scheduler, monkeypatch):
+    """It waits to be told of something: it does not look again and again."""
+    until(lambda: scheduler._changed._waiters)
+    waits, wait = [], scheduler._changed.wait
+    monkeypatch.setattr(scheduler._changed, "wait", lambda *limit: (waits.append(limit), wait(*limit)))
     time.sleep(0.3)
-    assert time.process_time() - before[1] < 0.1
+    assert waits == [] and scheduler._changed._waiters
 
 
 def test_who_cannot_be_let_in_is_told_and_the_others_go_on(endless, monkeypatch):
@@ -168,7 +169,7 @@ def test_who_cannot_be_let_in_is_told_and_the_others_go_on(endless, monkeypatch)
         assert [piece async for piece in stream.pieces()][-1].finish_reason
 
     try:
-        asyncio.run(asyncio.wait_for(ask(), 30))
+        asyncio.run(asyncio.wait_for(ask(), PATIENCE))
         assert scheduler.n_running == 0
     finally:
         scheduler.close()

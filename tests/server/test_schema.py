@@ -9,6 +9,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
+from serving import PATIENCE
 
 schemathesis = pytest.importorskip("schemathesis")
 
@@ -40,7 +41,7 @@ def attack(server, n_examples: int) -> dict[str, int]:
 
     def ask(case) -> None:
         bounded(case)
-        answer = case.call(headers=server.token, timeout=30)
+        answer = case.call(headers=server.token, timeout=PATIENCE)
         key = f"{case.operation.method.upper()} {case.operation.path} {answer.status_code}"
         answers[key] = answers.get(key, 0) + 1
         assert answer.status_code < 500, (case.as_curl_command(), answer.text)

@@ -9,16 +9,28 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from serving import PATIENCE, until
 
 from pellucid.errors import InputError
-from pellucid.server import serve as serving
+from pellucid.server import serve as serve_module
 from pellucid.server.serve import address_of, listen, make_house
+
+
+def get(address: str) -> httpx.Response:
+    return httpx.get(address, timeout=PATIENCE)
+
+
+def answers(address: str) -> bool:
+    try:
+        get(address)
+    except httpx.ConnectError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -41,12 +53,9 @@ def served(folder: Path, *arguments: object) -> Iterator[tuple[subprocess.Popen[
                 break
         else:
             pytest.fail("\n".join(said))
-        for _ in range(200):
-            with contextlib.suppress(httpx.ConnectError):
-                httpx.get(found[1])
-                break
-            time.sleep(0.05)
-        yield process, found[1], said
+        address = found[1]
+        until(lambda: answers(address))
+        yield process, address, said
     finally:
         process.kill()
         process.communicate()
@@ -55,7 +64,7 @@ def served(folder: Path, *arguments: object) -> Iterator[tuple[subprocess.Popen[
 def test_ctrl_c_ends_it_in_peace_even_while_it_speaks(runs):
     with (
         served(runs.parent, "--port", 0) as (process, address, _),
-        httpx.Client(base_url=address, timeout=30) as client,
+        httpx.Client(base_url=address, timeout=PATIENCE) as client,
         client.stream(
             "POST", "/api/chat/stream", json={"message": "The cat", "max_tokens": 4000}
         ) as response,
@@ -64,16 +73,17 @@ def test_ctrl_c_ends_it_in_peace_even_while_it_speaks(runs):
         next(lines)
         process.send_signal(signal.SIGINT)
         list(lines)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         assert "Traceback" not in err and "Error" not in err and "Next:  pellucid" in err
 
 
 def test_without_a_run_it_serves_the_beginning(tmp_path):
     with served(tmp_path, "--port", 0) as (_, address, _said):
-        assert httpx.get(address + "api/session").json()["default_run"] is None
-        assert httpx.get(address + "api/runs").json() == {"runs": []}
-        assert "there is no run here yet" in httpx.post(address + "api/chat", json={"message": "x"}).text
+        assert get(address + "api/session").json()["default_run"] is None
+        assert get(address + "api/runs").json() == {"runs": []}
+        answer = httpx.post(address + "api/chat", json={"message": "x"}, timeout=PATIENCE)
+        assert "there is no run here yet" in answer.text
 
 
 def test_a_taken_port_is_said_and_the_next_one_taken(tmp_path):
@@ -81,8 +91,8 @@ def test_a_taken_port_is_said_and_the_next_one_taken(tmp_path):
         port = taken.getsockname()[1]
         with served(tmp_path, "--port", port) as (_, address, said):
             assert any(f"Port {port} is taken" in line for line in said)
-            assert port < int(address.rstrip("/").rsplit(":", 1)[1]) <= port + serving.PORTS_TRIED
-            assert httpx.get(address + "health").status_code == 200
+            assert port < int(address.rstrip("/").rsplit(":", 1)[1]) <= port + serve_module.PORTS_TRIED
+            assert get(address + "health").status_code == 200
 
 
 def test_off_loopback_a_key_is_made_and_printed(tmp_path):
@@ -91,14 +101,14 @@ def test_off_loopback_a_key_is_made_and_printed(tmp_path):
         port = re.search(r":(\d+)/enter\?key=(\S{20,})", address)
         assert port
         base = f"http://127.0.0.1:{port[1]}"
-        assert httpx.get(base + "/api/session").status_code == 401
-        with httpx.Client(base_url=base, follow_redirects=False) as browser:
+        assert get(base + "/api/session").status_code == 401
+        with httpx.Client(base_url=base, follow_redirects=False, timeout=PATIENCE) as browser:
             assert browser.get(f"/enter?key={port[2]}").status_code == 303
             assert browser.get("/api/session").status_code == 200
 
 
 def test_all_ports_taken(monkeypatch):
-    monkeypatch.setattr(serving, "PORTS_TRIED", 0)
+    monkeypatch.setattr(serve_module, "PORTS_TRIED", 0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"ports {port} to {port} are all taken"):
@@ -140,13 +150,13 @@ def test_when_a_browser_is_opened(monkeypatch, terminal, variable, opens):
     monkeypatch.setenv("PELLUCID_NO_BROWSER", variable)
     for stream in (sys.stdin, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: terminal, raising=False)
-    assert serving.may_open_browser() is opens
+    assert serve_module.may_open_browser() is opens
 
 
 @pytest.mark.parametrize("step", ["listen", "begin", "run"])
 def test_a_server_that_cannot_start_closes_its_house(tmp_path, monkeypatch, step):
     monkeypatch.chdir(tmp_path)
-    houses, make = [], serving.make_house
+    houses, make = [], serve_module.make_house
 
     def kept(*arguments):
         houses.append(make(*arguments))
@@ -155,11 +165,11 @@ def test_a_server_that_cannot_start_closes_its_house(tmp_path, monkeypatch, step
     def fail(*_, **__):
         raise InputError("it cannot be")
 
-    monkeypatch.setattr(serving, "make_house", kept)
+    monkeypatch.setattr(serve_module, "make_house", kept)
     if step == "listen":
-        monkeypatch.setattr(serving, "listen", fail)
+        monkeypatch.setattr(serve_module, "listen", fail)
     elif step == "run":
-        monkeypatch.setattr(serving.PageServer, "run", fail)
+        monkeypatch.setattr(serve_module.PageServer, "run", fail)
     with pytest.raises(InputError, match="it cannot be"):
-        serving.serve(port=0, say=lambda _: None, begin=fail if step == "begin" else None)
+        serve_module.serve(port=0, say=lambda _: None, begin=fail if step == "begin" else None)
     assert houses[0].ending.is_set() and not houses[0].scheduler._thread.is_alive()

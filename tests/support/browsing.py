@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, Request, expect
-from serving import address_of, until
+from serving import PATIENCE, address_of, until
 
 from pellucid.server.house import House, RunsRoot
 from pellucid.server.jobs import Jobs
@@ -111,7 +111,7 @@ class Served(Site):
     def stop(self, how: int = signal.SIGINT) -> None:
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=PATIENCE)
 
 
 class Watch:

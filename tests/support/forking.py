@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 Launch = Callable[..., "Process"]
 LaunchAll = Callable[..., "list[Process]"]
+PATIENCE = 240.0  # seconds: machines may be very busy, and only a failure waits
 
 
 @dataclasses.dataclass
@@ -42,10 +43,10 @@ class Process:
     def messages(self) -> str:
         return self.err.read_text(encoding="utf-8", errors="replace")
 
-    def until_says(self, words: str, seconds: float = 60) -> None:
+    def until_says(self, words: str, seconds: float = PATIENCE) -> None:
         self._until(lambda: words in self.messages(), f"it never said {words!r}:", seconds)
 
-    def until_step(self, run: Path, step: int, seconds: float = 60) -> None:
+    def until_step(self, run: Path, step: int, seconds: float = PATIENCE) -> None:
         """Until metrics.jsonl tells of a step."""
         path = run / "metrics.jsonl"
         self._until(
@@ -100,6 +101,7 @@ def launch(_server: Server, tmp_path: Path) -> Iterator[Launch]:
     """Start `pellucid` with some arguments in a process of its own, in the test's folder.
 
     `env` is laid over the environment; with `call`, "module:function" of tests/support, that is called instead.
+    With `hold_at` a training waits at that step for what it is sent; one of several processes cannot.
     """
     started: list[Process] = []
 
@@ -132,9 +134,7 @@ def launch_all(launch: Launch) -> LaunchAll:
     def start(
         count: int, *arguments: object, each: Callable[[int], list[object]] = lambda rank: [], **how: Any
     ) -> list[Process]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         same = {
             "WORLD_SIZE": count,
             "LOCAL_WORLD_SIZE": count,

@@ -4,6 +4,7 @@ Reads one JSON object a line: {"argv", "cwd", "out", "err"} starts `pellucid` wi
 process id; {"wait": pid} answers its exit code, negative for the signal that ended it. "env" is laid over the
 environment; with "call", "module:function" of this folder is called with the arguments instead.
 With `die_at` the child kills itself with SIGKILL instead of making its n-th call to fsync, rename or replace.
+With `hold_at` a training goes no further than that step until something is asked of it, so that no test is too late.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from typing import Any
 
@@ -27,7 +29,8 @@ import pellucid.cli.train
 import pellucid.training.finetune
 import pellucid.training.train  # noqa: F401
 from pellucid.cli.main import main
-from pellucid.training import encoding, machine, prepare
+from pellucid.training import encoding, loop, machine, prepare
+from pellucid.training.signals import Interruption
 
 
 def child(order: dict[str, Any]) -> None:
@@ -40,6 +43,8 @@ def child(order: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if order.get("die_at") is not None:
         die_at(order["die_at"])
+    if order.get("hold_at") is not None:
+        hold_at(order["hold_at"])
     code = call(order["call"], order["argv"]) if order.get("call") else main(order["argv"])
     sys.stdout.flush()
     sys.stderr.flush()
@@ -70,6 +75,24 @@ def die_at(call: int) -> None:
 
     for name in ("fsync", "rename", "replace"):  # what pathlib calls, too
         setattr(os, name, deadly(getattr(os, name)))
+
+
+def hold_at(step: int) -> None:
+    active: list[Interruption] = []
+    decide = loop.Trainer._decide
+
+    class Noted(Interruption):
+        def __enter__(self) -> Interruption:
+            active.append(self)
+            return super().__enter__()
+
+    def held(trainer: loop.Trainer, interrupted: bool) -> Any:
+        while trainer.progress.step >= step and not (interrupted or trainer.control.asked()):
+            time.sleep(0.01)
+            interrupted = active[-1].asked
+        return decide(trainer, interrupted)
+
+    loop.Interruption, loop.Trainer._decide = Noted, held
 
 
 def serve() -> None:

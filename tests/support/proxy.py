@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, cast
 
+PATIENCE = 240.0  # seconds that the server may take for a piece: machines may be very busy
 PACE = 2e-4  # seconds between two bytes, so that they are not read together
 
 
@@ -26,7 +27,7 @@ class Forward(http.server.BaseHTTPRequestHandler):
         if self.path in proxy.instead:
             return self.refuse(*proxy.instead[self.path])
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        behind = http.client.HTTPConnection(proxy.behind, timeout=60)
+        behind = http.client.HTTPConnection(proxy.behind, timeout=PATIENCE)
         headers = {
             name: value
             for name, value in self.headers.items()

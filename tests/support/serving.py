@@ -27,6 +27,7 @@ TINY = {
     "precision": "float32",
     "tokenizer": "char",
 }
+PATIENCE = 240.0  # seconds for what should take one: machines may be very busy, and only a failure waits
 
 
 class Client(httpx.Client):
@@ -68,7 +69,7 @@ class Client(httpx.Client):
         return until(lambda: (found := self.job(job))["state"] != "running" and found)
 
 
-def until(true: Callable[[], Any], seconds: float = 60) -> Any:
+def until(true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """What `true` gives as soon as that is true."""
     end = time.monotonic() + seconds
     while not (found := true()):
@@ -90,7 +91,7 @@ def address_of(house: House) -> Iterator[str]:
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(PATIENCE)
         assert not thread.is_alive(), "the server did not end"
 
 
@@ -101,7 +102,7 @@ def serving(folder: Path) -> Iterator[Client]:
     root = RunsRoot(folder)
     house = House(root, Models(root), Scheduler(), Jobs(root, said.append))
     headers = {"X-Pellucid-Token": house.token}
-    with address_of(house) as url, Client(base_url=url, headers=headers, timeout=60) as client:
+    with address_of(house) as url, Client(base_url=url, headers=headers, timeout=PATIENCE) as client:
         client.house, client.said = house, said
         yield client
 
@@ -112,7 +113,7 @@ class Events:
     def __init__(self, client: Client, path: str, last: str | None = None) -> None:
         self.got: list[tuple[str, str, Any]] = []  # name, id, data
         self.ended = False
-        self._client = httpx.Client(base_url=client.base_url, headers=client.headers, timeout=60)
+        self._client = httpx.Client(base_url=client.base_url, headers=client.headers, timeout=PATIENCE)
         self._headers = {"Last-Event-ID": last} if last else {}
         self._left = False
         self._thread = threading.Thread(target=self._read, args=(path,), daemon=True)
@@ -149,7 +150,7 @@ class Events:
     def steps(self) -> list[int]:
         return steps_of(list(self.got))
 
-    def until(self, name: str, true: Callable[[Any], object], seconds: float = 60) -> Any:
+    def until(self, name: str, true: Callable[[Any], object], seconds: float = PATIENCE) -> Any:
         return until(lambda: next((data for data in self.all(name) if true(data)), None), seconds)
 
 

@@ -24,7 +24,11 @@ FRAGMENTS = ("\n", "\r\n", "\r", " ", "\t", "a", "é", "漢", "🚀", "\u2028", 
 SEPARATORS = ("<|endoftext|>", "\n<|endoftext|>\n", "\r\n \t<|endoftext|> \r\n", "\n<|endoftext|", "<", "|>")
 texts = st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join)
 separated = st.lists(st.sampled_from(FRAGMENTS + SEPARATORS), max_size=30).map("".join)
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import clock
 from forking import _server, launch, launch_all
 
 from pellucid.model.config import ModelConfig
@@ -20,7 +21,7 @@ from pellucid.training.observer import Observer
 from pellucid.training.plan import build
 from pellucid.training.run_folder import create_run
 
-__all__ = ["_server", "launch", "launch_all"]
+__all__ = ["_server", "clock", "launch", "launch_all"]
 
 MakeTrainer = Callable[..., Trainer]
 MODEL = {"n_layers": 1, "n_heads": 2, "d_model": 16, "context_length": 16}

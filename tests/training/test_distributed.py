@@ -229,7 +229,7 @@ def test_torchrun_starts_them(text_file: Path, tmp_path: Path):
         "pellucid",
     ]
     command = ["train", text_file, *MODEL, *RECIPE, "--json", "--out", tmp_path / "run"]
-    done = subprocess.run([*run, *map(str, command)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*run, *map(str, command)], capture_output=True, text=True, timeout=590)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["steps"] == STEPS
     assert done.stderr.count("Machine: 2 processes of 1 thread") == 1

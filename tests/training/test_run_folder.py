@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from pellucid.errors import InputError
+from pellucid.training.files import lock
 from pellucid.training.run_folder import RunFolder, create_run
 
 
@@ -37,3 +39,10 @@ def test_in_use_means_that_another_holds_it(tmp_path: Path):
     run.unlock()
     assert not RunFolder(run.path).in_use
     assert not RunFolder(tmp_path / "nothing").in_use
+
+
+def test_who_asks_takes_nobody_else_who_asks_for_a_training(tmp_path: Path):
+    if os.name == "nt":
+        pytest.skip("locks cannot be shared here")
+    with lock(tmp_path, "training", asking=True):
+        assert not RunFolder(tmp_path).in_use

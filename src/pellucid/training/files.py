@@ -45,8 +45,11 @@ def read_json(path: Path, limit: int = 1 << 26) -> dict[str, Any]:
     return value
 
 
-def lock(folder: Path, work: str) -> IO[bytes]:
+def lock(folder: Path, work: str, asking: bool = False) -> IO[bytes]:
     """Keep other processes from writing in a folder until the returned file is closed, or this process ends.
+
+    Args:
+        asking: only to find out whether anybody holds it: those who ask do not take one another for a holder.
 
     Raises:
         InputError: another process holds it.
@@ -60,7 +63,7 @@ def lock(folder: Path, work: str) -> IO[bytes]:
         else:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if asking else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         file.close()
         raise InputError(

@@ -22,7 +22,7 @@ from pellucid.training.journal import Journal
 
 FORMAT = 1  # of the run folder
 RUNS = Path("runs")
-LOCK_TRIES = 10
+LOCK_TRIES = 25
 UPLOADED = "uploaded"  # the folder in a run for text that came through the page
 
 
@@ -160,7 +160,7 @@ class RunFolder:
         if self._lock is not None or not self.path.is_dir():
             return False
         try:
-            lock(self.path, "training").close()
+            lock(self.path, "training", asking=True).close()
         except InputError:
             return True
         except OSError:  # a folder in which nobody may write

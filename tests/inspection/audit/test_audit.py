@@ -13,6 +13,7 @@ import pytest
 
 import pellucid
 from pellucid.errors import InputError
+from pellucid.inspection.audit import copy
 from pellucid.inspection.audit.canaries import CANDIDATES, UNSEEN
 from pellucid.inspection.audit.extraction import reply_pieces, text_pieces
 from pellucid.inspection.audit.report import record, rows
@@ -44,7 +45,8 @@ def test_canaries_planted_often_are_found_and_unseen_ones_are_not(by_heart: Path
     assert set(after) - set(before) == {"audit.json", "AUDIT.md"}
 
 
-def test_a_copy_with_little_time_reads_a_part_as_often(by_heart: Path):
+def test_a_copy_with_little_time_reads_a_part_as_often(by_heart: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(copy, "seconds_per_step", lambda trainer: 0.003)
     found = pellucid.audit(by_heart, only=["canaries"], minutes=0.002, device="cpu").canaries
     assert found is not None
     assert found.budget.share < 0.5

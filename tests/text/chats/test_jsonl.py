@@ -27,7 +27,7 @@ MESSAGES = st.builds(
     max_examples=100,
     derandomize=True,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_what_is_written_is_read_back_equal(tmp_path: Path, messages):
     path = tmp_path / "chat.jsonl"

@@ -19,6 +19,8 @@ from pellucid.text.web.cache import cache_dir
 from pellucid.text.web.download import cached_path, download
 from pellucid.text.web.partial import Partial
 
+PATIENCE = 240.0  # seconds: machines may be very busy, and only a failure waits
+
 # ---------------------------------------------------------------------- going on
 
 
@@ -66,7 +68,11 @@ def test_getting_further_is_not_failing(server: Server, monkeypatch: pytest.Monk
     assert len(server.asked) == 10
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     cuts=st.lists(st.integers(0, 5000), max_size=2),
     length=st.integers(1, 9000),
@@ -196,13 +202,13 @@ def test_a_spoilt_note_beside_a_part_is_ignored(server: Server, facts: str):
 def process(url: str) -> subprocess.Popen[str]:
     program = (
         "import sys; from pellucid.text.web.download import download; "
-        "print(download(sys.argv[1], progress=print))"
+        f"print(download(sys.argv[1], progress=print, timeout={PATIENCE}))"
     )
     return subprocess.Popen([sys.executable, "-c", program, url], stdout=subprocess.PIPE, text=True)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -217,7 +223,7 @@ def test_killed_and_taken_up_by_another_process(server: Server):
         handler.start(200, Content_Length=len(BODY), ETag='"v1"')
         handler.wfile.write(BODY[:200_000])
         handler.wfile.flush()
-        over.wait(30)
+        over.wait(PATIENCE)
         return None
 
     url = server.url("/a", page)
@@ -237,7 +243,7 @@ def test_two_processes_fetch_it_once(server: Server):
     go = threading.Event()
 
     def page(handler: Handler, number: int) -> None:
-        go.wait(30)
+        go.wait(PATIENCE)
         good()(handler, number)
 
     url = server.url("/a", page)

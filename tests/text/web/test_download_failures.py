@@ -1,6 +1,5 @@
 """Downloads, against a real server that does everything a server can do wrong."""
 
-import email.utils
 import gzip
 import itertools
 import re
@@ -10,15 +9,15 @@ import struct
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from downloads import BODY, SHA256, Handler, Page, Server, good, kept_files, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.text.web import speed
+from pellucid.text.web import speed, transfer
 from pellucid.text.web.cache import cache_dir
 from pellucid.text.web.download import download
 from pellucid.text.web.transfer import without_credentials
@@ -30,18 +29,26 @@ from pellucid.text.web.transfer import without_credentials
     ("status", "retry_after", "least"),
     [
         (503, "7", 7),
-        (429, lambda: email.utils.formatdate(time.time() + 20, usegmt=True), 15),
+        (429, "Thu, 01 Jan 2026 12:00:20 GMT", 20),
         (500, "soon", 0),
     ],
 )
 def test_a_busy_server_is_asked_later(
-    server: Server, slept: list[float], status: int, retry_after: Any, least: float
+    server: Server,
+    slept: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    retry_after: str,
+    least: float,
 ):
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    clock = SimpleNamespace(now=lambda zone: noon.astimezone(zone))
+    monkeypatch.setattr(transfer, "datetime", clock)
+
     def page(handler: Handler, number: int) -> None:
         if number > 2:
             return good()(handler, number)
-        text = retry_after if isinstance(retry_after, str) else retry_after()
-        return handler.start(status, Retry_After=text, Content_Length=0)
+        return handler.start(status, Retry_After=retry_after, Content_Length=0)
 
     lines = list[str]()
     url = server.url("/a", page)
@@ -69,7 +76,7 @@ def stall(handler: Handler, _: int) -> None:
     handler.start(200, Content_Length=len(BODY))
     handler.wfile.write(BODY[:1000])
     handler.wfile.flush()
-    time.sleep(1)
+    handler.rfile.read(1)  # until the client has had enough
 
 
 def redirect(to: str) -> Page:
@@ -105,6 +112,9 @@ def test_what_fails_leaves_nothing(server: Server, page: Page, tries: int, parts
     message = refused(
         url, url, *parts, timeout=timeout, max_bytes=100_000 if "larger" in parts[0] else 1 << 20
     )
+    end = time.monotonic() + 60
+    while len(server.asked) < tries and time.monotonic() < end:
+        time.sleep(0.01)  # the server may not have read yet what a client has given up
     assert len(server.asked) == tries, message
     assert kept_files() == []
 
@@ -206,15 +216,22 @@ def test_a_long_download_tells_how_far_it_is(server: Server, monkeypatch: pytest
         for start in range(0, len(BODY), 60_000):
             handler.wfile.write(BODY[start : start + 60_000])
             handler.wfile.flush()
-            time.sleep(0.05)
+
+    now = 0.0
+
+    def monotonic() -> float:
+        """Every look at the clock takes a while."""
+        nonlocal now
+        now += 0.75
+        return now
 
     said = list[tuple[float, str]]()
     url = server.url("/tales/a.txt?key=1", page)
-    monkeypatch.setattr(speed, "SECONDS", 0.15)
-    download(url, progress=lambda line: said.append((time.monotonic(), line)))
+    monkeypatch.setattr(speed, "time", SimpleNamespace(monotonic=monotonic))
+    download(url, progress=lambda line: said.append((now, line)))
     assert said[0][1] == f"fetching {url.replace('key=1', '…')}"
-    assert len(said) > 1
-    assert all(after[0] - before[0] > 0.14 for before, after in itertools.pairwise(said))
+    assert len(said) > 2
+    assert all(after[0] - before[0] >= speed.SECONDS for before, after in itertools.pairwise(said))
     number = r"[\d.]+"
     for _, line in said[1:]:
         assert re.fullmatch(rf"fetching a.txt: {number} of 600 kB, {number} [kM]B/s, \d+ s left", line), line

@@ -4,10 +4,12 @@ import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pellucid.errors import InputError
+from pellucid.text.web import speed
 from pellucid.text.web import wheels as wheels_module
 from pellucid.text.web.cache import cache_dir
 from pellucid.text.web.wheels import fetch_wheel
@@ -58,14 +60,15 @@ def test_a_wheel_is_kept(installer: Callable[[str], None]):
             "No matching distribution",
         ),
         ("print('No module named pip', file=sys.stderr); sys.exit(1)", "No module named pip"),
-        ("import time; time.sleep(30)", "no answer within 1 s"),
+        ("import time; time.sleep(300)", "no answer within 1 s"),
         ("pass", "it gave no wheel"),
     ],
 )
 def test_wheels_that_cannot_be_had(
     installer: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, program: str, reason: str
 ):
-    monkeypatch.setattr(wheels_module, "INSTALLER_TIMEOUT", 1.0)
+    if reason == "no answer within 1 s":
+        monkeypatch.setattr(wheels_module, "INSTALLER_TIMEOUT", 1.0)
     installer(program)
     with pytest.raises(InputError, match=reason):
         fetch_wheel("x", "1", "0" * 64)
@@ -74,13 +77,30 @@ def test_wheels_that_cannot_be_had(
 
 def test_what_pip_gets_is_told(installer: Callable[[str], None], monkeypatch: pytest.MonkeyPatch):
     """And it has as long as it needs, if only it gets further."""
-    monkeypatch.setattr("pellucid.text.web.speed.SECONDS", 0.3)
-    monkeypatch.setattr(wheels_module, "INSTALLER_TIMEOUT", 1.0)
-    slow = "import os, time\nfor n in range(8):\n    time.sleep(0.3)\n"
-    slow += "    (pathlib.Path(os.environ['TMPDIR']) / 'x.part').write_bytes(b'.' * 1_000_000 * (n + 1))\n"
+    now, size = 100.0, wheels_module._size
+
+    def seen(folder: Path) -> int:
+        """Time passes when the next million is there, and then the installer goes on."""
+        nonlocal now
+        n_bytes = size(folder)
+        mark = Path(f"seen-{n_bytes}")
+        if n_bytes and n_bytes % 1_000_000 == 0 and not mark.exists():
+            now += 200
+            mark.touch()
+        return n_bytes
+
+    clock = SimpleNamespace(monotonic=lambda: now)
+    for module in (wheels_module, speed):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(wheels_module, "_size", seen)
+    monkeypatch.setattr(wheels_module, "POLL", 0.02)
+    slow = "import os, time\nfor n in range(1_000_000, 9_000_000, 1_000_000):\n"
+    slow += "    (pathlib.Path(os.environ['TMPDIR']) / 'x.part').write_bytes(b'.' * n)\n"
+    slow += "    while not pathlib.Path(f'seen-{n}').exists():\n        time.sleep(0.01)\n"
     installer(slow + GOOD)
     said: list[str] = []
     assert fetch_wheel("x", "1", hashlib.sha256(b"wheel").hexdigest(), progress=said.append).is_file()
+    assert now - 100 > 5 * wheels_module.INSTALLER_TIMEOUT
     assert said[0] == "fetching x 1 from the package index"
     assert any("fetching x: " in line and "MB" in line for line in said[1:])
 
