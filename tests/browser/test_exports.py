@@ -84,6 +84,9 @@ def test_a_chat_is_looked_at_learned_from_and_talked_with(
     page.set_viewport_size({"width": 375, "height": 800})
     check_width(page)
 
+    expect(page.get_by_test_id("way-full"), "the base is small").to_be_checked()
+    page.get_by_test_id("way-lora").check()
+    expect(page.get_by_test_id("forecast")).to_contain_text("adapters", timeout=SLOW)
     page.get_by_test_id("tuned-name").fill("bob")
     page.get_by_test_id("train").click()
     expect(page.get_by_test_id("run-title")).to_have_text("bob", timeout=SLOW)

@@ -24,8 +24,8 @@ export function createChatChoice(shell, { changed, asText }) {
   const notice = createNotice();
   const caption = el("p", { class: "note", "data-testid": "examples-caption" });
   const examples = el("ol", { class: "chat-examples", "data-testid": "chat-examples" });
-  const root = el("div", { class: "chat-choice", "data-testid": "chat-choice" }, notice.root, who.root, redactions.root,
-    el("section", { "aria-label": "What it learns" }, el("h3", {}, "What it learns"), caption, examples),
+  const learned = el("section", { "aria-label": "What it learns" }, el("h3", {}, "What it learns"), caption, examples);
+  const root = el("div", { class: "chat-choice", "data-testid": "chat-choice" }, notice.root, who.root, redactions.root, learned,
     tuning.root, anyway.root,
     el("p", { class: "note" }, "Is this no chat? ", el("button", { type: "button", class: "quiet", "data-testid": "as-text", onclick: asText }, "learn it as plain text")));
 
@@ -33,6 +33,8 @@ export function createChatChoice(shell, { changed, asText }) {
 
   return {
     root,
+    /** What shows the chat as it was last looked at. */
+    shown: learned,
     /** Whether a survey was shown. */
     known: () => known,
     /** @param {ChatPreview} found */

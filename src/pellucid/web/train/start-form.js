@@ -80,7 +80,7 @@ export function createStartForm(shell) {
     cancel.hidden = text === "";
     if (text === "") bar.hidden = true;
     problem.hidden = true;
-    for (const part of [report, forecast]) part.classList.toggle("stale", text !== "");
+    for (const part of [report, forecast, chat.shown]) part.classList.toggle("stale", text !== "");
     progressRow.hidden = text === "";
   }
 

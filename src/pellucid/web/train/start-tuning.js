@@ -3,13 +3,20 @@
 import { el, fill } from "../base/dom.js";
 
 const EPOCHS = 4;
+const SMALL = 2e7; // parameters up to which all of a model is trained, unless one decides otherwise
 
 /** @param {import("../base/types.js").Shell} shell @param {() => void} changed */
 export function createTuning(shell, changed) {
-  const base = el("select", { id: "base", required: true, "data-testid": "base", onchange: changed });
+  const base = el("select", { id: "base", required: true, "data-testid": "base", onchange: () => {
+    choose();
+    changed();
+  } });
   const none = el("p", { class: "problem", hidden: true, "data-testid": "no-base" },
     "There is no model to start from yet: train one on a text first, or take over a published one with `pellucid import smollm2-135m-instruct`.");
-  const ways = ["lora", "full"].map((way) => el("input", { type: "radio", name: "way", id: `way-${way}`, value: way, checked: way === "lora", "data-testid": `way-${way}`, onchange: changed }));
+  const ways = ["lora", "full"].map((way) => el("input", { type: "radio", name: "way", id: `way-${way}`, value: way, "data-testid": `way-${way}`, onchange: () => {
+    decided = true;
+    changed();
+  } }));
   const epochs = el("input", { type: "number", id: "epochs", min: 0.1, max: 100, step: "any", value: EPOCHS, required: true, "aria-describedby": "epochs-about", "data-testid": "epochs", oninput: changed });
   const name = el("input", { type: "text", id: "tuned-name", maxlength: 60, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: "letters, digits, . _ -",
     placeholder: "chosen from the file", autocomplete: "off", "data-testid": "tuned-name" });
@@ -25,6 +32,14 @@ export function createTuning(shell, changed) {
       return el("label", { class: "pick", for: input.id }, input, el("span", { class: "pick-name" }, label), el("span", { class: "note" }, about));
     })));
   let wanted = "";
+  let decided = false; // what is trained
+
+  /** What is trained of the run that is chosen, while nobody has decided it. */
+  function choose() {
+    if (decided) return;
+    const parameters = shell.runs().find((run) => run.name === base.value)?.model?.parameters ?? Infinity;
+    for (const input of ways) input.checked = (input.value === "lora") === parameters > SMALL;
+  }
 
   function update() {
     const usable = shell.runs().filter((run) => run.steps.includes("best") && run.model?.architecture !== "bigram").map((run) => run.name);
@@ -33,6 +48,7 @@ export function createTuning(shell, changed) {
     base.value = chosen;
     if (wanted === chosen) wanted = "";
     none.hidden = usable.length > 0;
+    choose();
   }
 
   return {
@@ -44,6 +60,7 @@ export function createTuning(shell, changed) {
     restore(values, settings) {
       wanted = values.base ?? "";
       epochs.value = String(settings.epochs ?? EPOCHS);
+      decided = values.lora !== undefined;
       for (const input of ways) input.checked = (input.value === "lora") === (values.lora ?? true);
       name.value = "";
       update();
