@@ -51,7 +51,7 @@ from pellucid.training.weights import load_weights
 NAMED = "smollm2-135m-instruct"
 CHAT, WRITING, QUESTIONS = "topical_chat_valid_freq.jsonl", "tinyshakespeare.txt", "instruction-data.json"
 SPEED_STEPS = 5
-N_CONVERSATIONS, N_ASKED, N_TURNS = 600, 200, 3
+N_CONVERSATIONS, N_ASKED, N_TURNS = 600, 600, 3
 # about four minutes on two free cores
 SMALL = {
     "n_layers": 4,
