@@ -86,8 +86,8 @@ def bits_per_byte(run: LoadedRun, data: ReplyData, examples: Sequence[Example]) 
 # ---------------------------------------------------------------------- a published model, and PEFT beside it
 
 
-def topical(folder: Path, data: Path, minutes: float) -> Outcome:
-    """SmolLM2 learns agent_2's voice."""
+def topical(folder: Path, data: Path, minutes: float) -> tuple[Outcome, float]:
+    """SmolLM2 learns agent_2's voice: the fine-tuning, and its bits per byte of what was held out, in float32."""
     base = pellucid.import_model(NAMED, folder / NAMED)
     started = time.perf_counter()
     outcome = finetune(
@@ -103,19 +103,18 @@ def topical(folder: Path, data: Path, minutes: float) -> Outcome:
     seconds = time.perf_counter() - started
     replies = learned_from(outcome)
     before = bits_per_byte(pellucid.load(base.path), replies, replies.validation)
+    after = bits_per_byte(pellucid.load(outcome.run.path), replies, replies.validation)
     assert outcome.validation
-    after = outcome.validation.bits_per_byte
     print(
         f"topical: {seconds / 60:.1f} minutes, {outcome.steps} steps, {outcome.tokens:,} tokens; bits per byte of "
         f"{outcome.validation.n_tokens:,} held-out tokens {before:.4f} -> {after:.4f} ({after / before - 1:+.1%})"
     )
-    return outcome
+    return outcome, after
 
 
-def beside(outcome: Outcome) -> None:
-    """PEFT after the same steps."""
-    assert outcome.validation
-    theirs, ours = peft_steps(outcome, learned_from(outcome)), outcome.validation.bits_per_byte
+def beside(outcome: Outcome, ours: float) -> None:
+    """PEFT after the same steps, scored in float32 as `ours` was."""
+    theirs = peft_steps(outcome, learned_from(outcome))
     print(f"topical, PEFT after the same steps: {theirs:.4f} (ours {ours / theirs - 1:+.2%})", flush=True)
 
 
@@ -316,9 +315,9 @@ def main() -> None:
         folder = args.out or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if "topical" in args.parts:
-            outcome = topical(folder, args.data, args.minutes)
+            outcome, after = topical(folder, args.data, args.minutes)
             speed(outcome)
-            beside(outcome)
+            beside(outcome, after)
         if "small" in args.parts:
             base = small_base(folder, args.data)
             form(folder, base, args.data)
