@@ -52,7 +52,7 @@ SHAPES = {
 
 def our_step(config: ModelConfig, ids: torch.Tensor, precision: str, kind: str) -> Callable[[], None]:
     """`kind`: eager, compiled or lora."""
-    model = build_model(config, attention_core("cpu", config.context_length))
+    model = build_model(config, attention_core("cpu", config.context_length, precision=precision))
     if kind == "lora":
         put_adapters(model, choose_adapters(None, None, None, model), 0)
     if kind == "compiled":

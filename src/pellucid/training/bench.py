@@ -47,7 +47,7 @@ def measure(machine: Machine, repeats: int, plain: bool = False) -> Iterator[dic
 
 
 def _seconds_a_step(config: ModelConfig, batch: int, machine: Machine, repeats: int, plain: bool) -> float:
-    core = attention_core(machine.device, config.context_length, plain=plain)
+    core = attention_core(machine.device, config.context_length, precision=machine.precision, plain=plain)
     model = build_model(config, core, plain).to(machine.device)
     optimizers = build_optimizers(model, "muon", lr=1e-3, precision=machine.precision)
     ids = torch.randint(config.vocab_size, (batch, config.context_length + 1), device=machine.device)

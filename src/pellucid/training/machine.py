@@ -24,7 +24,9 @@ THREAD_PROBE_SHAPE = (1024, 128, 512)  # small, so that waiting for one another 
 SECOND_LOOKS, SECOND_LOOK_AFTER = 2, 0.4  # times, seconds
 MORE_THREADS_MUST_WIN_BY = 1.15
 LONGEST_EXPLICIT = 255  # tokens of context up to which explicit attention was measured faster on a CPU
-LONGEST_EXPLICIT_WITH_DROPOUT = 1024  # there the fused kernel falls back to a slower path
+LONGEST_EXPLICIT_SAVING = (
+    1024  # with dropout, where the fused kernel falls back to a slower path, and in bfloat16
+)
 BF16_MUST_WIN_BY = 1.5  # autocast adds casts around every product, so a small lead in the product is no gain
 
 
@@ -186,9 +188,11 @@ def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[o
     return contextlib.nullcontext()
 
 
-def attention_core(device: str, context_length: int, dropout: float = 0.0, plain: bool = False) -> str:
+def attention_core(
+    device: str, context_length: int, dropout: float = 0.0, precision: str = "float32", plain: bool = False
+) -> str:
     """Which form of attention trains faster; both give the same values (docs/LOG.md, "Attention on a CPU")."""
-    longest = LONGEST_EXPLICIT_WITH_DROPOUT if dropout else LONGEST_EXPLICIT
+    longest = LONGEST_EXPLICIT_SAVING if dropout or precision == "bfloat16" else LONGEST_EXPLICIT
     return "explicit" if device == "cpu" and context_length <= longest and not plain else "fused"
 
 

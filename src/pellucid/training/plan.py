@@ -172,7 +172,7 @@ def build(model: ModelConfig, config: TrainConfig, machine: Machine) -> Language
     """The model with the weights that `config.seed` starts it with, the same in all processes."""
     torch.manual_seed(config.seed)
     length = config.window_of(model.context_length)
-    core = attention_core(machine.device, length, model.dropout, config.plain)
+    core = attention_core(machine.device, length, model.dropout, machine.precision, config.plain)
     return build_model(model, core, config.plain).to(machine.device)
 
 
