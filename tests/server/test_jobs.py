@@ -163,6 +163,8 @@ class Frozen(subprocess.Popen[bytes]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.send_signal(signal.SIGSTOP)
+        # a signal that comes before the process has really stopped would end it
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 def test_one_that_has_not_begun_leaves_nothing(
