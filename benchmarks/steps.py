@@ -3,8 +3,8 @@
     python benchmarks/steps.py [--repeats 5] [--shapes small,medium,large,135m] [--threads 2]
 
 Both sides are Llamas of one shape: forward pass, loss, backward pass, gradients clipped to 1, AdamW; theirs with the
-fused AdamW of torch, which is the default of its Trainer. Ours runs as `pellucid train` would choose (explicit
-attention at short contexts), and with compiled blocks. The steps are taken in turn; figures are medians, with the
+fused AdamW of torch, which is the default of its Trainer. Ours runs as `pellucid train` would choose (which
+form of attention, for one), and with compiled blocks. The steps are taken in turn; figures are medians, with the
 worst.
 
 The share is of the matrix-product peak (the best of 2048³ and 4096³ in the same run): three forward passes' operations

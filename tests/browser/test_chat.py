@@ -12,11 +12,12 @@ from typing import Any
 import httpx
 import pytest
 from browsing import Hosted, Watch, data_of, hash_of
+from patience import PATIENCE
 from playwright.sync_api import Locator, Page, expect
 from proxy import proxy
 from reference import reference
 from safetensors.torch import load_file
-from serving import PATIENCE, until
+from serving import until
 from tokenizers import Tokenizer
 
 from pellucid.generation.decoding import Decoding

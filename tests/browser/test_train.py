@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from browsing import Hosted, Watch, hash_of, table_of
+from patience import PATIENCE
 from playwright.sync_api import Page, expect
-from serving import PATIENCE, Client, until
+from serving import Client, until
 
 DATA = Path(os.environ.get("PELLUCID_CORPORA") or Path(__file__).parents[3] / "shared" / "data")
 SMALL = {"n_layers": 1, "n_heads": 2, "d_model": 32, "context_length": 32, "batch_size": 8}

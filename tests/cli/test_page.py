@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from patience import PATIENCE
 
 from pellucid.training.run_folder import RunFolder
 
@@ -31,9 +32,6 @@ batch_size = 4
 precision = "float32"
 device = "cpu"
 """
-
-
-PATIENCE = 240.0  # seconds: machines may be very busy, and only a failure waits
 
 
 def get(url: str) -> httpx.Response:

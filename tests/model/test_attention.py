@@ -99,6 +99,19 @@ def test_both_cores_agree_in_value_and_gradient(H, K, kind, T, S):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize(("T", "S"), SIZES)
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize("attend", ATTEND.values(), ids=ATTEND)
+def test_in_bfloat16_both_are_the_float32_one_but_for_rounding(attend, kind, T, S):
+    q, k, v = tensors(4, 2, T, S)
+    mask, upstream = mask_of(kind, T, S), torch.randn_like(q)
+    expected = with_gradients(explicit_attention, q, k, v, mask, upstream)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = with_gradients(attend, *(each.bfloat16() for each in (q, k, v)), mask, upstream.bfloat16())
+    for ours, theirs in zip(rounded, expected, strict=True):
+        torch.testing.assert_close(ours.float(), theirs, rtol=0.02, atol=0.05)
+
+
 @pytest.mark.parametrize("attend", ATTEND.values(), ids=ATTEND)
 @pytest.mark.parametrize(("H", "K"), HEADS)
 def test_grouped_heads_read_the_heads_that_repeat_interleave_gives(H, K, attend):

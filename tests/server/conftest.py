@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import PATIENCE, address_of
+from patience import PATIENCE
+from serving import address_of
 from threads import one_thread  # noqa: F401 (a fixture)
 
 from pellucid.generation.conversation import SpeechCutter

@@ -14,7 +14,8 @@ import httpx
 import pytest
 import torch
 from loops import finished
-from serving import PATIENCE, until
+from patience import PATIENCE
+from serving import until
 
 from pellucid.api import load
 from pellucid.generation.conversation import Conversation

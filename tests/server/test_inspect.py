@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from serving import PATIENCE
+from patience import PATIENCE
 
 from pellucid.api import load
 from pellucid.inspection import attention, bigram, sampling, shapes, tokens

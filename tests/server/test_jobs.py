@@ -13,7 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from serving import PATIENCE, TINY, Client, Events, serving, steps_of, until
+from patience import PATIENCE
+from serving import TINY, Client, Events, serving, steps_of, until
 
 from pellucid.cli.train import parser
 from pellucid.errors import InputError

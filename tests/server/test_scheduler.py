@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from loops import finished
-from serving import PATIENCE, until
+from patience import PATIENCE
+from serving import until
 
 from pellucid.api import load
 from pellucid.errors import InputError

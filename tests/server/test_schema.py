@@ -9,7 +9,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
-from serving import PATIENCE
+from patience import PATIENCE
 
 schemathesis = pytest.importorskip("schemathesis")
 

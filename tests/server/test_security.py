@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import PATIENCE
+from patience import PATIENCE
 
 from pellucid.server import security
 from pellucid.server.app import build_app

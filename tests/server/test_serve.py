@@ -14,7 +14,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import PATIENCE, until
+from patience import PATIENCE
+from serving import until
 
 from pellucid.errors import InputError
 from pellucid.server import serve as serve_module

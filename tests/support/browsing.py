@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE
 from playwright.sync_api import Page, Request, expect
-from serving import PATIENCE, address_of, until
+from serving import address_of, until
 
 from pellucid.server.house import House, RunsRoot
 from pellucid.server.jobs import Jobs

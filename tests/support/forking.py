@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 from ports import free_port
 
 Launch = Callable[..., "Process"]
 LaunchAll = Callable[..., "list[Process]"]
-PATIENCE = 240.0  # seconds: machines may be very busy, and only a failure waits
 
 
 @dataclasses.dataclass

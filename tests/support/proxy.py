@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import Any, cast
 
-PATIENCE = 240.0  # seconds that the server may take for a piece: machines may be very busy
+from patience import PATIENCE
+
 PACE = 2e-4  # seconds between two bytes, so that they are not read together
 
 

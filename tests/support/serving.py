@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from patience import PATIENCE
 
 from pellucid.server.house import House, RunsRoot
 from pellucid.server.jobs import Jobs
@@ -27,7 +28,6 @@ TINY = {
     "precision": "float32",
     "tokenizer": "char",
 }
-PATIENCE = 240.0  # seconds for what should take one: machines may be very busy, and only a failure waits
 
 
 class Client(httpx.Client):

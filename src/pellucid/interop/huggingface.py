@@ -77,13 +77,13 @@ def _tensors(folder: Path) -> TensorFiles:
         return TensorFiles(safetensors_entries(folder / WEIGHTS))
     if (folder / INDEX).is_file():
         return TensorFiles(_sharded(folder))
-    pickles = sorted(path for path in folder.iterdir() if is_pickle(path))
+    pickles = sorted(path for path in folder.iterdir() if has_pickle_name(path))
     if pickles:
         raise pickle_refused(pickles[0])
     raise InputError(f"{folder} has no {WEIGHTS}: give the folder of a model that was saved with safetensors")
 
 
-def is_pickle(path: Path) -> bool:
+def has_pickle_name(path: Path) -> bool:
     """Whether its name says that a file is one; it is not opened."""
     return path.suffix.lower() in PICKLES
 

@@ -12,7 +12,7 @@ from typing import Any
 import pellucid
 from pellucid.errors import InputError
 from pellucid.interop.gguf_models import read_gguf_model
-from pellucid.interop.huggingface import is_pickle, pickle_refused, read_folder
+from pellucid.interop.huggingface import has_pickle_name, pickle_refused, read_folder
 from pellucid.interop.mapping import n_bytes
 from pellucid.interop.named import MODELS, list_of_models, named_file
 from pellucid.interop.source import Source
@@ -76,7 +76,7 @@ def _read(path: Path) -> Source:
         raise InputError(
             f"{path} is not there: give the folder of a Hugging Face model, a .gguf file, or a name: {list_of_models()}"
         )
-    if is_pickle(path):
+    if has_pickle_name(path):
         raise pickle_refused(path)
     if path.name.endswith((".safetensors", ".json")):
         raise InputError(

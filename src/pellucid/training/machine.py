@@ -23,10 +23,9 @@ THREAD_PROBE_SECONDS = 0.05  # for each number of threads
 THREAD_PROBE_SHAPE = (1024, 128, 512)  # small, so that waiting for one another counts as it does in training
 SECOND_LOOKS, SECOND_LOOK_AFTER = 2, 0.4  # times, seconds
 MORE_THREADS_MUST_WIN_BY = 1.15
-LONGEST_EXPLICIT = 255  # tokens of context up to which explicit attention was measured faster on a CPU
-LONGEST_EXPLICIT_SAVING = (
-    1024  # with dropout, where the fused kernel falls back to a slower path, and in bfloat16
-)
+# tokens of context up to which explicit attention was measured faster on a CPU
+LONGEST_EXPLICIT = {"float32": 255, "bfloat16": 1024}
+LONGEST_EXPLICIT_WITH_DROPOUT = 1024  # there the fused kernel falls back to a slower path
 BF16_MUST_WIN_BY = 1.5  # autocast adds casts around every product, so a small lead in the product is no gain
 
 
@@ -192,7 +191,7 @@ def attention_core(
     device: str, context_length: int, dropout: float = 0.0, precision: str = "float32", plain: bool = False
 ) -> str:
     """Which form of attention trains faster; both give the same values (docs/LOG.md, "Attention on a CPU")."""
-    longest = LONGEST_EXPLICIT_SAVING if dropout or precision == "bfloat16" else LONGEST_EXPLICIT
+    longest = LONGEST_EXPLICIT_WITH_DROPOUT if dropout else LONGEST_EXPLICIT[precision]
     return "explicit" if device == "cpu" and context_length <= longest and not plain else "fused"
 
 

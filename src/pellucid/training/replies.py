@@ -90,8 +90,8 @@ class Mixed:
         self.rows, self.windows = rows, windows
         self.context_length = rows.context_length
         of_text, of_replies = share * rows.n_learned / rows.per_epoch, (1 - share) * windows.context_length
-        self.share = of_text / (of_text + of_replies)  # of rows
-        self.per_epoch = round(rows.per_epoch / (1 - self.share))
+        self.share_of_rows = of_text / (of_text + of_replies)
+        self.per_epoch = round(rows.per_epoch / (1 - self.share_of_rows))
 
     @property
     def n_tokens(self) -> int:
@@ -105,7 +105,7 @@ class Mixed:
     def batch(self, first: int, count: int) -> tuple[np.ndarray, ...]:
         """As `Rows.batch`; every token of a window is learned."""
         numbers = range(first, first + count)
-        n_before = {number: int(number * self.share) for number in (*numbers, first + count)}
+        n_before = {number: int(number * self.share_of_rows) for number in (*numbers, first + count)}
         texts = [n_before[n] for n in numbers if n_before[n + 1] > n_before[n]]
         rows = [n - n_before[n] for n in numbers if n_before[n + 1] == n_before[n]]
         parts = [self.rows.batch(number, 1) for number in rows]

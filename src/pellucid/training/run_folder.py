@@ -22,7 +22,7 @@ from pellucid.training.journal import Journal
 
 FORMAT = 1  # of the run folder
 RUNS = Path("runs")
-LOCK_TRIES = 25
+LOCK_TRIES = 25  # half a second
 UPLOADED = "uploaded"  # the folder in a run for text that came through the page
 
 

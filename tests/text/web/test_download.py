@@ -13,13 +13,12 @@ import pytest
 from downloads import BODY, NEW_BODY, SHA256, Handler, Server, good, kept_files, refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE
 
 from pellucid.text.web import download as download_module
 from pellucid.text.web.cache import cache_dir
 from pellucid.text.web.download import cached_path, download
 from pellucid.text.web.partial import Partial
-
-PATIENCE = 240.0  # seconds: machines may be very busy, and only a failure waits
 
 # ---------------------------------------------------------------------- going on
 

@@ -34,11 +34,16 @@ export function createTuning(shell, changed) {
   let wanted = "";
   let decided = false; // what is trained
 
-  /** What is trained of the run that is chosen, while nobody has decided it. */
+  /** @param {boolean} lora */
+  function check(lora) {
+    for (const input of ways) input.checked = (input.value === "lora") === lora;
+  }
+
+  /** Choose what is trained of the run that is chosen, while nobody has decided it. */
   function choose() {
     if (decided) return;
     const parameters = shell.runs().find((run) => run.name === base.value)?.model?.parameters ?? Infinity;
-    for (const input of ways) input.checked = (input.value === "lora") === parameters > SMALL;
+    check(parameters > SMALL);
   }
 
   function update() {
@@ -61,7 +66,7 @@ export function createTuning(shell, changed) {
       wanted = values.base ?? "";
       epochs.value = String(settings.epochs ?? EPOCHS);
       decided = values.lora !== undefined;
-      for (const input of ways) input.checked = (input.value === "lora") === (values.lora ?? true);
+      check(values.lora ?? true);
       name.value = "";
       update();
     },
