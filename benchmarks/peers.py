@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,32 @@ def training_step(
         synchronize(device)
 
     return step
+
+
+class Elsewhere:
+    """What `make(*arguments)` gives, called in a process of its own: nothing that our side sets helps or hinders it."""
+
+    def __init__(self, make: Callable[..., Callable[[], object]], *arguments: object) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        context.Process(
+            target=_do_when_asked, args=(theirs, torch.get_num_threads(), make, *arguments), daemon=True
+        ).start()
+
+    def __call__(self) -> None:
+        self._ours.send(None)
+        self._ours.recv()
+
+
+def _do_when_asked(
+    asked: Connection, threads: int, make: Callable[..., Callable[[], object]], *arguments: object
+) -> None:
+    torch.set_num_threads(threads)
+    do = make(*arguments)
+    while True:
+        asked.recv()
+        do()
+        asked.send(None)
 
 
 def in_turn(

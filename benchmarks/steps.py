@@ -3,9 +3,9 @@
     python benchmarks/steps.py [--repeats 5] [--shapes small,medium,large,135m] [--threads 2]
 
 Both sides are Llamas of one shape: forward pass, loss, backward pass, gradients clipped to 1, AdamW; theirs with the
-fused AdamW of torch, which is the default of its Trainer. Ours runs as `pellucid train` would choose (which
-form of attention, for one), and with compiled blocks. The steps are taken in turn; figures are medians, with the
-worst.
+fused AdamW of torch, the default of its Trainer, in a process of its own, since ours keeps its memory. Ours runs
+as `pellucid train` would choose (which form of attention, for one), and with compiled blocks. The steps are taken in
+turn; figures are medians, with the worst.
 
 The share is of the matrix-product peak (the best of 2048³ and 4096³ in the same run): three forward passes' operations
 (6N + causal attention), the optimizer not counted, over the time of the whole step, optimizer and all.
@@ -22,14 +22,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from peers import in_turn, llama, machine, median_ratio, peak, training_step
+from peers import Elsewhere, in_turn, llama, machine, median_ratio, peak, training_step
 
 from pellucid.model.accounting import flops_per_token, n_params
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import build_model, next_token_loss
 from pellucid.training.base import choose_adapters, put_adapters
 from pellucid.training.compiling import compile_blocks
-from pellucid.training.machine import attention_core, matmul_flops
+from pellucid.training.machine import attention_core, for_training, matmul_flops
 
 
 def shape(
@@ -79,7 +79,7 @@ def measure(name: str, precision: str, best: float, repeats: int) -> None:
     ids = torch.randint(config.vocab_size, (batch, config.context_length + 1))
     kinds = ("eager", "lora") if name == "135m" else ("eager", "compiled")
     sides = {kind: our_step(config, ids, precision, kind) for kind in kinds}
-    seconds = in_turn({**sides, "theirs": their_step(config, ids, precision)}, repeats, warm_up=2)
+    seconds = in_turn({**sides, "theirs": Elsewhere(their_step, config, ids, precision)}, repeats, warm_up=2)
     tokens = batch * config.context_length
     flops = 3 * flops_per_token(config) * tokens
     row = f"{config.n_layers} × {config.d_model}, {batch} × {config.context_length}, {n_params(config) / 1e6:.1f}M"
@@ -114,7 +114,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for name in args.shapes.split(","):
         for precision in best:
-            measure(name, precision, best[precision], args.repeats)
+            with for_training("cpu"):
+                measure(name, precision, best[precision], args.repeats)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from pellucid.training.train import resume, train
 
 SMALL: dict[str, Any] = {
     "n_layers": 2, "n_heads": 2, "n_kv_heads": 1, "d_model": 16, "context_length": 16, "batch_size": 4, "steps": 8,
-    "dropout": 0.0, "device": "cpu", "precision": "float32", "qk_norm": True, "sample_tokens": 4, "eval_every": 4,
+    "dropout": 0.1, "device": "cpu", "precision": "float32", "qk_norm": True, "sample_tokens": 4, "eval_every": 4,
 }  # fmt: skip
 MACHINE = Machine("cpu", "float32", 1e11, 1e9, 1, 1 << 33)
 there = shutil.which(os.environ.get("CXX", "c++"))

@@ -96,8 +96,22 @@ def compile_blocks(model: nn.Module) -> None:
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(code_dir())
     # `deterministic` does not tell the compiler, which may not have been loaded then
     repeatable = torch.are_deterministic_algorithms_enabled()
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    if on_cpu:
+        import torch._functorch.config as recomputing
+
+        # what is cheap is computed again in the backward pass: masks written as bytes are slow to write (docs/LOG.md);
+        # not by `aggressive_recomputation`, which draws dropout's numbers anew
+        recomputing.ban_recompute_used_far_apart = False
+        recomputing.ban_recompute_long_fusible_chains = False
+        recomputing.ban_recompute_materialized_backward = False
     for block in blocks_of(model):
-        compiled = torch.compile(block.forward, dynamic=False, options={"deterministic": repeatable})
+        # dropout asks torch's generator on a CPU, so that it drops what the written block would
+        compiled = torch.compile(
+            block.forward,
+            dynamic=False,
+            options={"deterministic": repeatable, "fallback_random": on_cpu},
+        )
         block.forward = _telling(compiled)
 
 

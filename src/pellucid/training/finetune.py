@@ -29,7 +29,7 @@ from pellucid.training.data import TrainingData, split_corpus, tokenise
 from pellucid.training.distributed import processes
 from pellucid.training.forecast import Forecast, check_memory
 from pellucid.training.loop import Trainer
-from pellucid.training.machine import Machine, deterministic
+from pellucid.training.machine import Machine, for_training
 from pellucid.training.observer import Observer
 from pellucid.training.plan import (
     build,
@@ -104,7 +104,7 @@ def finetune(
         check_same(ranks, plan.data)
         with (
             new_run(out, plan.data.record["name"], overwrite, ranks) as run,
-            deterministic(plan.machine.device),
+            for_training(plan.machine.device),
         ):
             trainer, adapters = _trainer(plan, run, observer, ranks)
             return carry_out(trainer, sources, _more(plan.base, plan.data, adapters))
@@ -154,7 +154,7 @@ def outlook(
     options = dataclasses.replace(chats or ChatOptions(), anyway=True)
     # the text that is mixed in takes time to read and changes nothing of what is told
     plan = _plan(base, sources, options, lora, 0.0, asked, Observer())
-    with deterministic(plan.machine.device):
+    with for_training(plan.machine.device):
         model, _ = plan.build()
         expected = forecast_of(model, plan.data, plan.training, plan.machine, plan.memory)
         return Outlook(expected, *_sizes(model), plan.base.run.name)

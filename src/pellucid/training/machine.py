@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from pellucid.errors import InputError
+from pellucid.training.allocator import keeping_memory
 
 PROBE_SECONDS = 0.1  # for each of the two precisions
 PROBE_SHAPE = (2048, 256, 1024)  # a small model's feed-forward product
@@ -208,6 +209,13 @@ def deterministic(device: str) -> Iterator[None]:
     finally:
         torch.set_deterministic_debug_mode(before[0])
         switches.fill_uninitialized_memory = before[1]
+
+
+@contextlib.contextmanager
+def for_training(device: str) -> Iterator[None]:
+    """The process as a training has it: the same bits each time, and memory kept from step to step."""
+    with deterministic(device), keeping_memory(device):
+        yield
 
 
 def available_memory(device: str = "cpu") -> int:

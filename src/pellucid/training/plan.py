@@ -27,7 +27,7 @@ from pellucid.training.forecast import (
 )
 from pellucid.training.gradients import Batches
 from pellucid.training.loop import Trainer
-from pellucid.training.machine import Machine, attention_core, check_names, deterministic, probe
+from pellucid.training.machine import Machine, attention_core, check_names, for_training, probe
 from pellucid.training.observer import Observer
 from pellucid.training.ranks import ALONE, Ranks
 from pellucid.training.replies import ReplyData
@@ -259,6 +259,6 @@ def compiled_where_it_pays(trainer: Trainer, eager: Forecast, note: Tell) -> tup
 
 def forecast_without_a_run(plan: Plan) -> Forecast:
     """The same of a plan."""
-    with deterministic(plan.machine.device):
+    with for_training(plan.machine.device):
         model = build(plan.model, plan.training, plan.machine)
         return forecast_of(model, plan.data, plan.training, plan.machine, plan.memory)

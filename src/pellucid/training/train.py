@@ -18,7 +18,7 @@ from pellucid.training.data import TrainingData, own_sources, split_corpus, toke
 from pellucid.training.distributed import processes
 from pellucid.training.elsewhere import find_shared
 from pellucid.training.loop import Trainer
-from pellucid.training.machine import deterministic
+from pellucid.training.machine import for_training
 from pellucid.training.observer import Observer
 from pellucid.training.plan import (
     Plan,
@@ -94,7 +94,7 @@ def train(
             data, asked = _data(sources, corpus, asked, observer)
         check_same(ranks, data)
         plan = make_plan(data, asked, machine, observer.note)
-        with new_run(out, data.record["name"], overwrite, ranks) as run, deterministic(machine.device):
+        with new_run(out, data.record["name"], overwrite, ranks) as run, for_training(machine.device):
             return carry_out(_trainer(plan, run, observer, ranks), sources)
 
 
@@ -141,7 +141,7 @@ def _resume(
         kind = train_config.device, train_config.precision
         machine = shared_probe(ranks, *kind, stored["machine"]["threads"])
         train_config.share_of(machine.processes)
-        with deterministic(machine.device):
+        with for_training(machine.device):
             model = build(model_config, train_config, machine)
             if "base" in stored:
                 start_from_base(model, run, stored, train_config.seed)

@@ -24,7 +24,7 @@ from pellucid.training.data import TrainingData
 from pellucid.training.failures import Interrupted
 from pellucid.training.forecast import check_memory, seconds_per_step
 from pellucid.training.loop import Trainer
-from pellucid.training.machine import Machine, deterministic, probe
+from pellucid.training.machine import Machine, for_training, probe
 from pellucid.training.observer import Observer, StepReport
 from pellucid.training.plan import build
 from pellucid.training.replies import ReplyData
@@ -86,7 +86,7 @@ def trained_copy(
     model_config = ModelConfig.from_dict(stored["model"])
     check_memory(model_config, config, machine.memory, stored_adapters(stored) is not None)
     draw = np.random.default_rng(seed)
-    with tempfile.TemporaryDirectory(prefix="pellucid-audit-") as folder, deterministic(machine.device):
+    with tempfile.TemporaryDirectory(prefix="pellucid-audit-") as folder, for_training(machine.device):
         run = RunFolder(Path(folder))
         observer = _Steps(progress)
 
