@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import platform
@@ -113,10 +114,11 @@ def _do_when_asked(
 ) -> None:
     torch.set_num_threads(threads)
     do = make(*arguments)
-    while True:
-        asked.recv()
-        do()
-        asked.send(None)
+    with contextlib.suppress(EOFError):  # the other side has all it wanted
+        while True:
+            asked.recv()
+            do()
+            asked.send(None)
 
 
 def in_turn(
