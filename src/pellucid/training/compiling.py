@@ -25,7 +25,7 @@ from pellucid.text.web.cache import cache_dir
 from pellucid.training.config import TrainConfig
 from pellucid.training.machine import Machine
 
-LEAST_SECONDS = 600.0  # of a training that a shape is compiled for the first time for
+LEAST_SECONDS = 240.0  # of a training that a shape is compiled for the first time for: it takes 15 to 30
 LEAST_WITH_CODE = 60.0  # where the code is kept from an earlier training: it takes two seconds to load
 MUST_WIN_BY = 1.03
 
