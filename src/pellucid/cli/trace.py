@@ -1,11 +1,9 @@
-"""`pellucid trace`: one forward pass from token ids to logits, tensor by tensor, with shapes, costs and source lines."""
+"""`pellucid trace`: one forward pass from token ids to logits, tensor by tensor."""
 
 from __future__ import annotations
 
 import argparse
-import shutil
-import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, add_run, make_parser, whole
@@ -19,25 +17,24 @@ if TYPE_CHECKING:
 
 SMALLEST = "lesson"  # the preset to begin with where there is no run yet
 TEXT = "the cat sat"  # where none is given; the vocabulary of the preset `lesson` has its characters
-NARROW, WIDE = 100, 160  # columns of a terminal: from WIDE on the numbers of a tensor stand in its row
-INDENT = "    "
-LARGE = 10**9  # from here on numbers of a row are shortened; sums never are
-TOKENS_SHOWN = 64
-
-Row = dict[str, Any]
 
 
 def parser() -> argparse.ArgumentParser:
     made = make_parser(
         "trace",
-        "Walk through one forward pass: every tensor from token ids to logits, in order, with its shape in symbols and "
-        "numbers, what it is, its parameters and FLOPs, the line of code that made it, and the mean, standard deviation "
-        "and norm of its numbers; then what T × T costs. Of a run, or of a preset with random weights: no run needed.",
+        "Walk through one forward pass: every tensor from token ids to logits, in order, with its shape in symbols "
+        "and numbers, what it is, its parameters and FLOPs, the line of code that made it, and the mean, standard "
+        "deviation and norm of its numbers; then what T × T costs. Of a run, or of a preset with random weights, "
+        "which needs no run.",
         "pellucid trace --preset lesson --text 'the cat sat'",
     )
     add_run(made)
     flag = made.add_argument
-    flag("--preset", metavar="NAME", help="a preset's model, untrained, in place of a run: lesson is the smallest")
+    flag(
+        "--preset",
+        metavar="NAME",
+        help="a preset's model, untrained, in place of a run: lesson is the smallest",
+    )
     flag("--text", help=f"what the model reads (`{TEXT}` where its vocabulary has it, or a text's beginning)")
     flag(
         "--layer",
@@ -68,8 +65,9 @@ def main(args: argparse.Namespace) -> None:
     if args.json:
         console.result(answer, True)
     else:
-        columns = shutil.get_terminal_size((NARROW, 24)).columns
-        console.write(drawn(answer, subject.config.context_length, columns) + "\n")
+        from pellucid.cli import walk as drawing
+
+        console.write(drawing.walk(answer, subject.config.context_length) + "\n")
     console.next_step(_next(args, subject))
 
 
@@ -90,7 +88,8 @@ def _subject(args: argparse.Namespace) -> tuple[Subject, list[str]]:
     tokens, size = subject.tokenizer.vocab_size, subject.config.vocab_size
     if tokens < size:
         notes.append(
-            f"Without a text to learn it from the vocabulary has {tokens:,} tokens; the model has all {size:,} of its preset."
+            f"With no text to learn them from, the tokenizer has {tokens:,} tokens; the model has all {size:,} "
+            "of its preset."
         )
     return subject, notes
 
@@ -116,49 +115,3 @@ def _next(args: argparse.Namespace, subject: Subject) -> str:
         return f"pellucid train {SMALLEST if name == SMALLEST else 'shakespeare'} --preset {name}"
     text = f"--text {quoted(args.text)} " if args.text and can_be_typed(args.text) else ""
     return f"pellucid inspect {quoted(subject.loaded.folder.path)} {text}--view attention"
-
-
-# ---------------------------------------------------------------------- as text
-
-
-def drawn(answer: dict[str, Any], context_length: int, columns: int = NARROW) -> str:
-    """The walk for a terminal of so many columns, 100 at least: tensors in order, then T × T, then the sums.
-
-    Args:
-        context_length: of the model: T × T at more tokens is what a longer context would cost.
-    """
-    width = max(NARROW, columns)
-    legend = ", ".join(f"{symbol} = {value:,}" for symbol, value in answer["legend"].items())
-    lines = [*_wrapped(_tokens(answer["tokens"]), width), *_wrapped(legend, width), ""]
-    lines += _tensors(answer, width)
-    lines += ["", *_squares(answer["squares"], context_length, width), ""]
-    return "\n".join([*lines, *(line for said in drawing.sums(answer) for line in _wrapped(said, width))])
-
-
-def _tokens(tokens: list[Row]) -> str:
-    """Places, texts and ids of the first tokens."""
-    shown = ", ".join(f"{drawing.label(token['text'])} {token['id']}" for token in tokens[:TOKENS_SHOWN])
-    rest = f" and {len(tokens) - TOKENS_SHOWN:,} more" if len(tokens) > TOKENS_SHOWN else ""
-    return f"{plural(len(tokens), 'token')}, each with its id: {shown}{rest}"
-
-
-def _tensors(answer: dict[str, Any], width: int) -> list[str]:
-    """A heading for each block and what is before and after them, below it the tensors; blocks like others in a line."""
-    heading, *rows = drawing.table(
-        [_heading(width), *(_cells(row, width) for row in answer["rows"])], "   rrrrr"
-    ).splitlines()
-    sums = {block["block"]: block for block in answer["blocks"]}
-    inside: int | None = None
-    lines, seen_block, told = [heading], False, set[int]()
-    for row, line in zip(answer["rows"], rows, strict=True):
-        block = block_of(row["name"])
-        if block is not None and "layer" not in answer and sums[block]["like"] != block:
-            if block not in told:
-                told |= (alike := _alike(answer["blocks"], block))
-                lines += ["", *_wrapped(_summed(sums[block], sorted(alike)), width)]
-        else:
-            if block != inside or len(lines) == 1:
-                lines += ["", _title(sums.get(block) if block is not None else None, seen_block)]
-            lines += [line, *_said(row, width)]
-        inside, seen_block = block, seen_block or block is not None
-    return lines
