@@ -112,6 +112,9 @@ def _text(args: argparse.Namespace, subject: Subject) -> str:
 def _next(args: argparse.Namespace, subject: Subject) -> str:
     if subject.loaded.kind == "untrained":
         name = subject.loaded.folder.name
-        return f"pellucid train {SMALLEST if name == SMALLEST else 'shakespeare'} --preset {name}"
+        does = (
+            "train lesson" if name == SMALLEST else "preview shakespeare"
+        )  # larger ones first say what they take
+        return f"pellucid {does} --preset {name}"
     text = f"--text {quoted(args.text)} " if args.text and can_be_typed(args.text) else ""
     return f"pellucid inspect {quoted(subject.loaded.folder.path)} {text}--view attention"

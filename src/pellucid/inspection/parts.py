@@ -292,8 +292,6 @@ def formula(kind: str, config: ModelConfig) -> str:
         return "√C · token vector + waves"
     if kind == "feedforward" and config.feedforward == "none":
         return "0"
-    if kind.endswith("join") and config.residual == "none":
-        return "the part alone"
     return part.formula
 
 
@@ -305,6 +303,4 @@ def sentence(kind: str, config: ModelConfig) -> str:
         return "Each head's own keys, which its queries are compared with."
     if kind == "feedforward" and config.feedforward == "none":
         return "This model has no feed-forward part: nothing is added."
-    if kind.endswith(".join") and config.residual == "none":
-        return "This model has no residual sum: what the part gives replaces the stream."
     return PARTS[kind].says
