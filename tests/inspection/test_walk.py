@@ -115,7 +115,24 @@ def test_parts_come_in_the_order_they_are_made(make_subject: MakeSubject):
     ]
     assert {"positions.cos", "positions.sin"} <= rows_of(make_subject()).keys()
     experts = rows_of(make_subject(**MODELS["experts"]))
-    assert {f"blocks.0.feedforward.{each}" for each in ("router", "sent", "ends", "down")} <= experts.keys()
+    parts = ("router", "chosen", "weights", "sent", "ends", "gate_up", "hidden", "down")
+    own = [name.rpartition(".")[2] for name in experts if name.startswith("blocks.0.feedforward.")]
+    assert [name for name in own if name in parts][: len(parts)] == [*parts]
+
+
+def test_experts_shares_are_of_those_the_router_scores_best(make_subject: MakeSubject):
+    subject = make_subject(**MODELS["experts"])
+    ids, rows = subject.read(TEXT).ids, rows_of(subject)
+    scores: list[torch.Tensor] = []
+    for module in subject.loaded.model.modules():
+        if hasattr(module, "router"):
+            module.router.register_forward_hook(lambda _, inputs, out: scores.append(out))  # pyright: ignore
+    with torch.inference_mode():
+        subject.loaded.model(torch.tensor([ids]))
+    for layer, of_layer in enumerate(scores):
+        best = of_layer.topk(2, dim=-1).values
+        is_close(rows[f"blocks.{layer}.feedforward.weights"], best.softmax(-1))
+        assert rows[f"blocks.{layer}.feedforward.chosen"]["shape"] == [len(ids), 2]
 
 
 def test_heads_taken_a_few_at_a_time_give_the_same_rows(
@@ -146,6 +163,7 @@ def test_every_part_has_a_sentence_of_its_own(make_subject: MakeSubject):
     for settings in EVERY.values():
         for row in rows_of(make_subject(**settings)).values():
             assert row["says"][0].isupper() and row["says"].endswith(".")
+    assert "counted there" in rows_of(make_subject(tie_embeddings=True))["head"]["says"]
     left_out = rows_of(make_subject(feedforward="none"))["blocks.0.feedforward"]
     assert "nothing is added" in left_out["says"] and left_out["formula"] == "0" and left_out["norm"] == 0.0
     assert "shared" not in rows_of(make_subject())["blocks.0.attention.k"]["says"]

@@ -14,7 +14,10 @@ from pellucid.text.wording import plural, size
 NARROW, WIDE = 100, 170  # columns; from WIDE on a tensor's numbers stand in its row, and its formula below
 INDENT = "    "
 LARGE = 10**9  # from here on the numbers of a row are shortened; sums never are
-TOKENS_SHOWN = 64
+TOKENS_SHOWN = 32
+COUNTED = (
+    "FLOPs are two a weight and token of every product, and in attention those of the pairs that are seen."
+)
 SYMBOLS = {
     "B": "text at once",
     "T": "tokens",
@@ -45,7 +48,8 @@ def walk(answer: dict[str, Any], context_length: int) -> str:
     )
     lines = [*_wrapped(_tokens(answer["tokens"]), width), *_wrapped(legend, width), ""]
     lines += [*_tensors(answer, width), "", *_squares(answer["squares"], context_length, width), ""]
-    return "\n".join(lines + [line for said in sums(answer["totals"]) for line in _wrapped(said, width)])
+    said = [*sums(answer["totals"]), COUNTED]
+    return "\n".join(lines + [line for each in said for line in _wrapped(each, width)])
 
 
 def _tokens(tokens: list[Row]) -> str:
@@ -108,7 +112,10 @@ def _short(number: int) -> str:
 
 
 def _fact(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    """Three digits, with an exponent only where a number is very large or small."""
+    if value is None:
+        return ""
+    return f"{float(f'{value:.3g}'):,g}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _said(row: Row, width: int) -> list[str]:

@@ -186,6 +186,18 @@ PARTS = {  # by the tensor's name without its block
         "x · Wᵀ",
         "Every expert is scored for every token; the k best of a token handle it.",
     ),
+    "feedforward.chosen": Part(
+        "the experts of each token",
+        "N, k",
+        "the k with the best scores",
+        "Each token's experts by their numbers; the others do no work for it.",
+    ),
+    "feedforward.weights": Part(
+        "how much each expert's answer counts",
+        "N, k",
+        "softmax(scores of the chosen)",
+        "The scores of the chosen experts alone as shares that sum to 1.",
+    ),
     "feedforward.sent": Part(
         "tokens, sorted by their experts",
         "N·k, C",
@@ -303,4 +315,6 @@ def sentence(kind: str, config: ModelConfig) -> str:
         return "Each head's own keys, which its queries are compared with."
     if kind == "feedforward" and config.feedforward == "none":
         return "This model has no feed-forward part: nothing is added."
+    if kind == "head" and config.tie_embeddings:
+        return f"{PARTS[kind].says} Its weights are the embedding's, and counted there."
     return PARTS[kind].says

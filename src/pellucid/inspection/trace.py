@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import functools
 import inspect
 import math
 import re
+import textwrap
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -164,6 +167,11 @@ class _Tracer:
         elif own == "down":
             self._hear(f"{parent}.hidden", inputs[0])
         elif parent in self._experts:
+            local = (
+                _frame_of_the_model().f_locals
+            )  # which experts, and how much of each: no module gives them
+            for name in ("chosen", "weights"):
+                self._hear(f"{parent}.{name}", local[name])
             self._hear(f"{parent}.sent", inputs[0])
             self._hear(f"{parent}.ends", inputs[1])
 
@@ -196,18 +204,41 @@ class _Tracer:
         parent, _, own = name.rpartition(".")
         if parent in self._experts and own in ("gate_up", "hidden", "down"):
             kind = f"feedforward.experts.{own}"
-        self._seen[name] = Seen(name, kind, shape, parameters, _line_of_the_model())
+        self._seen[name] = Seen(name, kind, shape, parameters, _line_of_the_model(numbers))
         self._moments.setdefault(name, Moments()).add(numbers)
 
 
-def _line_of_the_model() -> str:
-    """The innermost statement in the model room that is being executed."""
+def _frame_of_the_model() -> FrameType:
+    """Of the innermost function of the model room that is being executed."""
     frame = inspect.currentframe()
     while frame is not None:
-        if file := _in_the_model_room(frame.f_code.co_filename):
-            return f"{file}:{frame.f_lineno}"
+        if _in_the_model_room(frame.f_code.co_filename):
+            return frame
         frame = frame.f_back
     raise AssertionError("a tensor was heard of outside of the model's forward pass")
+
+
+def _line_of_the_model(tensor: Tensor) -> str:
+    """The statement that gave a tensor its name, where it has one already; else the one that is being executed."""
+    frame = _frame_of_the_model()
+    lines = _assignments(frame.f_code)
+    names = [name for name, value in frame.f_locals.items() if value is tensor]
+    made = [line for name in names for line in lines.get(name, ()) if line < frame.f_lineno]
+    return f"{_in_the_model_room(frame.f_code.co_filename)}:{max(made, default=frame.f_lineno)}"
+
+
+@functools.cache
+def _assignments(code: CodeType) -> dict[str, list[int]]:
+    """The lines of a function that always assign to each of its names: not those under an if, as of a cache."""
+    source, start = inspect.getsourcelines(code)
+    function = ast.parse(textwrap.dedent("".join(source))).body[0]
+    lines: dict[str, list[int]] = {}
+    for statement in function.body if isinstance(function, ast.FunctionDef) else ():
+        for target in statement.targets if isinstance(statement, ast.Assign) else ():
+            for node in ast.walk(target):
+                if isinstance(node, ast.Name):
+                    lines.setdefault(node.id, []).append(start + statement.lineno - 1)
+    return lines
 
 
 @functools.cache
