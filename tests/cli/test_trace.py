@@ -183,6 +183,7 @@ def test_strange_texts_neither_fail_nor_command_the_terminal(trace: Cli, finishe
         (("--preset", "lesson", "--layer", "x"), "--layer"),
         (("--preset", "bigram", "--layer", 0), "a bigram model has no layers"),
         (("--preset", "lesson", "--step", 3), "leave out --step"),
+        (("--step", 3), "there is no run here yet"),
         (("--preset", "lesson", "--text", "a" * 1_000_001), "1,000,001 characters"),
         (("--preset", "lesson", "--device", "abacus"), "abacus"),
         (("--view", "shapes"), "--view"),

@@ -78,7 +78,7 @@ def _subject(args: argparse.Namespace) -> tuple[Subject, list[str]]:
     from pellucid.training.run_folder import all_runs
 
     notes, preset = [], args.preset
-    if args.run is None and preset is None and next(all_runs(), None) is None:
+    if args.run is None and preset is None and args.step == "best" and next(all_runs(), None) is None:
         preset = SMALLEST
         notes.append(f"There is no run here yet: this is the preset {SMALLEST}.")
     if preset is None:

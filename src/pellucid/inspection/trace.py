@@ -65,6 +65,7 @@ class Moments:
         self.n, self.mean, self.squares = 0, 0.0, 0.0  # squares: summed, of the distances from the mean
 
     def add(self, tensor: Tensor) -> None:
+        """Take in the numbers of a tensor of any shape; whole numbers, which name or count, are passed over."""
         if tensor.dtype not in (torch.bool, torch.float32, torch.float16, torch.bfloat16, torch.float64):
             return
         variance, mean = (each.item() for each in torch.var_mean(tensor.float(), correction=0))
