@@ -56,8 +56,9 @@ def test_every_layer_with_parameters_has_a_row_and_no_name_comes_twice(
     for name, module in subject.loaded.model.named_modules():
         if any(True for _ in module.parameters(recurse=False)):
             assert name in names
+    assert names[0] == "ids"
     if subject.config.architecture == "transformer":
-        assert names[0] == "embedding" and names[-1] in ("head", "cap")
+        assert names[1] == "embedding" and names[-1] in ("head", "cap")
 
 
 @pytest.mark.parametrize("settings", EVERY.values(), ids=EVERY)
@@ -68,12 +69,23 @@ def test_a_source_line_is_one_that_calls_the_part(make_subject: MakeSubject, set
         statement = (package / file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
         own = row["name"].split(".")[-1]
         called = {
+            "ids": "(ids",
+            "cos": "self.positions.rotation(",
+            "sin": "self.positions.rotation(",
             "hidden": "self.down(",
-            "sent": "self.gate_up(",
+            "chosen": "chosen = (scores",
+            "sent": "_Dispatch.apply(",
+            "ends": "ends = load.cumsum",
+            "q": "shared.rotate(",
+            "k": "shared.rotate(",
+            "v": "self.values(",
+            "joined": "self.out(",
             "join": "self.join(",
             "embed": "self.positions.embed(",
         }
-        called |= dict.fromkeys(("q", "k", "v", "scores", "weights", "mixed"), "self.attend(")
+        called |= dict.fromkeys(("scores", "mask", "weights", "mixed"), "self.attend(")
+        if row["name"].endswith("feedforward.weights"):
+            called["weights"] = "weights = scores.gather("
         assert called.get(own, f"self.{own}(") in statement, (row, statement)
 
 
@@ -83,7 +95,8 @@ def test_nothing_is_left_behind_in_the_model_that_is_looked_into(make_subject: M
     for module in subject.twin.modules():
         assert not module._forward_hooks and not module._forward_pre_hooks
     assert all(isinstance(block, nn.Module) for block in subject.twin.blocks)  # pyright: ignore
-    assert "embed" not in vars(subject.twin.positions)  # pyright: ignore
+    for step in ("embed", "rotation"):
+        assert step not in vars(subject.twin.positions)  # pyright: ignore
     assert shapes.budget(subject, TEXT)["rows"] == first
 
 

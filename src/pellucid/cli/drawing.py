@@ -262,9 +262,7 @@ def shapes(answer: dict[str, Any]) -> str:
         )
         for each in answer["rows"]
     ]
-    total, measured = answer["totals"], answer["measured"]
-    active = total["active_parameters"]
-    some = f" ({active:,} of them active)" if active != total["parameters"] else ""
+    measured = answer["measured"]
     trained = measured["training_tokens_per_second"]
     heading = ("tensor", "shape", "", "parameters", "FLOPs", "formula", "source")
     return "\n".join(
@@ -272,11 +270,20 @@ def shapes(answer: dict[str, Any]) -> str:
             table([heading, *rows], "   rr"),
             "",
             ", ".join(f"{symbol} = {value:,}" for symbol, value in answer["legend"].items()),
-            f"{total['parameters']:,} parameters{some}, {size(total['weights_bytes'])}; "
-            f"{total['flops']:,} FLOPs for this prompt, {total['flops_per_token']:,} a token.",
-            f"Key/value cache: {size(total['kv_bytes'])} for this prompt, "
-            f"{size(total['kv_bytes_full'])} for a full context.",
+            *sums(answer["totals"]),
             f"Measured here: reading {measured['prompt_tokens_per_second']:,.0f} tokens/s, writing "
             f"{measured['tokens_per_second']:,.0f}" + (f", training {trained:,.0f}." if trained else "."),
         ]
     )
+
+
+def sums(totals: dict[str, Any]) -> list[str]:
+    """What all tensors together hold and cost, and the cache."""
+    active = totals["active_parameters"]
+    some = f" ({active:,} of them active)" if active != totals["parameters"] else ""
+    return [
+        f"{totals['parameters']:,} parameters{some}, {size(totals['weights_bytes'])}; "
+        f"{totals['flops']:,} FLOPs for this prompt, {totals['flops_per_token']:,} a token.",
+        f"Key/value cache: {size(totals['kv_bytes'])} for this prompt, "
+        f"{size(totals['kv_bytes_full'])} for a full context.",
+    ]

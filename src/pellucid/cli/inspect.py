@@ -27,16 +27,21 @@ def parser() -> argparse.ArgumentParser:
     flag = made.add_argument
     flag("--view", choices=tuple(VIEWS), default="next", help="what to look at (%(default)s)")
     flag("--text", default="", help="what the model reads; nothing: the beginning of a text")
-    flag(
+    add_step(made)
+    _add_attention(made)
+    _add_others(made)
+    add_device(made)
+    return made
+
+
+def add_step(made: argparse.ArgumentParser) -> None:
+    """Which of a run's weights are looked into."""
+    made.add_argument(
         "--step",
         default="best",
         metavar="best|live|N",
         help="the run's best weights, those of a training that goes on, or of a checkpoint (%(default)s)",
     )
-    _add_attention(made)
-    _add_others(made)
-    add_device(made)
-    return made
 
 
 def _add_attention(made: argparse.ArgumentParser) -> None:
@@ -83,6 +88,22 @@ def _add_others(made: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    subject = load_subject(args)
+    answer, text = VIEWS[args.view](subject, args)
+    say_stamp(answer)
+    if args.json:
+        console.result(answer, True)
+    else:
+        console.write(text + "\n")
+    console.next_step(_next(args, quoted(subject.loaded.folder.path)))
+
+
+def load_subject(args: argparse.Namespace) -> Subject:
+    """The weights that are asked for; of a training that goes on, as they are now.
+
+    Raises:
+        InputError: there is no such run or step.
+    """
     step = int(args.step) if args.step.isdecimal() else args.step
     from pellucid.api import load
     from pellucid.inspection.subject import Subject
@@ -91,23 +112,25 @@ def main(args: argparse.Namespace) -> None:
 
     if step == "live":
         Control(find_run(args.run)).fetch_weights()
-    subject = Subject(load(args.run, args.device or "auto", step=step))
-    answer, text = VIEWS[args.view](subject, args)
+    return Subject(load(args.run, args.device or "auto", step=step))
+
+
+def say_stamp(answer: dict[str, Any]) -> None:
+    """An answer's notes, and of which weights it speaks."""
     for note in answer["notes"]:
         console.say(note)
     stamp = answer["stamp"]
     at = f"step {stamp['step']:,}" if stamp["step"] is not None else "step not recorded"
     console.say(f"{stamp['run']} · {at} ({stamp['kind']})")
-    if args.json:
-        console.result(answer, True)
-    else:
-        console.write(text + "\n")
-    console.next_step(_next(args, quoted(subject.loaded.folder.path)))
+
+
+def can_be_typed(text: str) -> bool:
+    """Whether the next command to type can repeat a text."""
+    return text.isprintable() and len(text) <= LONGEST_REPEATED
 
 
 def _next(args: argparse.Namespace, run: str) -> str:
-    can_be_typed = args.text.isprintable() and len(args.text) <= LONGEST_REPEATED
-    text = f"--text {quoted(args.text)} " if args.text and can_be_typed else ""
+    text = f"--text {quoted(args.text)} " if args.text and can_be_typed(args.text) else ""
     views = list(VIEWS)
     if args.view == "attention" and args.head is None:
         return f"pellucid inspect {run} {text}--view attention --layer 0 --head 0"

@@ -29,6 +29,7 @@ VERBS = {
     "eval": "score a model on a text: loss, perplexity, bits per byte",
     "audit": "what a model has memorised of its training text",
     "inspect": "the page's views as text or JSON",
+    "trace": "a walk through one forward pass: every tensor, its shape, its cost, its line of code",
     "runs": "list, size and delete runs",
     "bench": "this machine's training speed, and its share of the matrix-product peak",
     "doctor": "what this machine and installation can do",

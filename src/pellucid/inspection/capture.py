@@ -140,7 +140,12 @@ def twin(model: LanguageModel) -> LanguageModel:
 def run(
     model: LanguageModel, ids: tuple[int, ...], way: Way, device: str, tell: Tell | None = None
 ) -> Captured:
-    """One forward pass of a twin over `ids`, its attention computed in `way`; `tell` hears of what is in between."""
+    """One forward pass of a twin over `ids`, its attention computed in `way`.
+
+    Args:
+        tell: hears of what attention makes in between: q, k, v; scores and weights (h, T, T), h heads at a time, each
+            with the mask (T, T); and what was mixed.
+    """
     queries, keys = [], []
 
     def record(
@@ -149,15 +154,20 @@ def run(
         """What stands in for `Attention.attend`; q is (1, H, T, D), k and v are (1, K, T, D)."""
         visible = way.visible(q.shape[2], device)
         mixed = []
+        if tell:
+            for name, tensor in (("q", q), ("k", k), ("v", v)):
+                tell(f"blocks.{layer}.attention.{name}", tensor)
         for part_q, part_k, part_v in zip(*_in_groups(q[0], k[0], v[0]), strict=True):
-            _, weights = attention_weights(part_q, part_k, visible, way.factor(q.shape[3]))
+            scores, weights = attention_weights(part_q, part_k, visible, way.factor(q.shape[3]))
+            if tell:
+                for name, tensor in (("scores", scores), ("mask", visible), ("weights", weights)):
+                    tell(f"blocks.{layer}.attention.{name}", tensor)
             mixed.append(torch.bmm(weights.view(len(part_v), -1, weights.shape[2]), part_v).view_as(part_q))
         out = torch.cat(mixed)[None]
         queries.append(q[0].float().cpu().clone())
         keys.append(k[0].float().cpu().clone())
         if tell:
-            for name, tensor in (("q", q), ("k", k), ("v", v), ("mixed", out)):
-                tell(f"blocks.{layer}.attention.{name}", tensor)
+            tell(f"blocks.{layer}.attention.mixed", out)
         return out
 
     attentions = [module for module in model.modules() if isinstance(module, Attention)]

@@ -6,9 +6,9 @@ E experts, k experts a token, N = B·T.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from pellucid.inspection.parts import PARTS, formula, sentence
 from pellucid.inspection.trace import Seen, trace
 from pellucid.model.accounting import flops_per_token, kv_cache_bytes, n_active_params, n_params
 from pellucid.model.config import ModelConfig
@@ -16,68 +16,22 @@ from pellucid.model.config import ModelConfig
 if TYPE_CHECKING:
     from pellucid.inspection.subject import Prompt, Subject
 
-WEIGHT_BYTES = 4  # float32
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """What is said of a tensor: in words, its shape in symbols, how it is computed (of norms: see NORMS)."""
-
-    what: str
-    symbols: str
-    formula: str
-
-
-STREAM = "B, T, C"
-PARTS = {  # by the tensor's name without its block
-    "embedding": Part("token vectors", STREAM, "row of the table for each token"),
-    "positions.table": Part("position vectors", "T, C", "row of the table for each position"),
-    "positions.embed": Part("tokens with their positions", STREAM, "token vector + position vector"),
-    "enter": Part("what enters the block, mixed with the start", STREAM, "mix₀ · x + mix₁ · x₀"),
-    "attention_norm": Part("normed for, or after, attention", STREAM, ""),
-    "attention.qkv": Part("queries, keys and values side by side", "B, T, (H+2·K)·D", "x · Wᵀ"),
-    "attention.q_norm": Part("queries, each head normed", "B, H, T, D", "q / √(mean(q²) + ε) · weight"),
-    "attention.k_norm": Part("keys, each head normed", "B, K, T, D", "k / √(mean(k²) + ε) · weight"),
-    "attention.values": Part("values mixed with the first block's", "B, K, T, D", "mix₀ · v + mix₁ · v₁"),
-    "attention.q": Part("queries, by head", "B, H, T, D", "split, and turned where positions are rotary"),
-    "attention.k": Part("keys, by head", "B, K, T, D", "split, and turned where positions are rotary"),
-    "attention.v": Part("values, by head", "B, K, T, D", "split by head"),
-    "attention.scores": Part("how well each key fits each query", "B, H, T, T", "q · kᵀ"),
-    "attention.weights": Part("how much each query takes of each value", "B, H, T, T", "softmax(scores)"),
-    "attention.mixed": Part("what each head gathered", "B, H, T, D", "weights · v"),
-    "attention.out": Part("heads joined and mixed", STREAM, "heads · Wᵀ"),
-    "attention.join": Part("residual stream after attention", STREAM, "x + attention"),
-    "feedforward_norm": Part("normed for, or after, the feed-forward part", STREAM, ""),
-    "feedforward.up": Part("hidden channels", "B, T, F", "x · Wᵀ"),
-    "feedforward.gate_up": Part("gates and hidden channels side by side", "B, T, 2·F", "x · Wᵀ"),
-    "feedforward.hidden": Part("hidden channels, activated", "B, T, F", "activation(up), or silu(gate) · up"),
-    "feedforward.down": Part("back to the stream's channels", STREAM, "hidden · Wᵀ"),
-    "feedforward.router": Part("each expert's score for each token", "N, E", "x · Wᵀ"),
-    "feedforward.sent": Part("tokens, sorted by their experts", "N·k, C", "a copy for each chosen expert"),
-    "feedforward.experts.gate_up": Part("gates and hidden channels, by expert", "N·k, 2·F", "x · Wᵉᵀ"),
-    "feedforward.experts.hidden": Part("hidden channels, gated, by expert", "N·k, F", "silu(gate) · up"),
-    "feedforward.experts.down": Part("each expert's answer", "N·k, C", "hidden · Wᵉᵀ"),
-    "feedforward.shared.gate_up": Part("the shared expert's gates and channels", "B, T, 2·F", "x · Wᵀ"),
-    "feedforward.shared.hidden": Part("the shared expert's channels, gated", "B, T, F", "silu(gate) · up"),
-    "feedforward.shared.down": Part("the shared expert's answer", STREAM, "hidden · Wᵀ"),
-    "feedforward.shared.gate": Part("how much of it each token takes", "B, T, 1", "x · Wᵀ"),
-    "feedforward.shared": Part("the shared expert's part", STREAM, "sigmoid(gate) · answer"),
-    "feedforward": Part("what the block adds to each token", STREAM, "Σ weightᵉ · answerᵉ (+ shared)"),
-    "feedforward.join": Part("residual stream after the feed-forward part", STREAM, "x + feedforward"),
-    "norm": Part("normed for the head", STREAM, ""),
-    "head": Part("logits of every next token", "B, T, V", "x · Wᵀ"),
-    "cap": Part("logits, kept in bounds", "B, T, V", "cap · tanh(logits / cap)"),
-    "table": Part("logits of every next token", "B, T, V", "row of the table for each token"),
-}
-NORMS = {
-    "layernorm": "(x − mean) / √(variance + ε) · weight + bias",
-    "rmsnorm": "x / √(mean(x²) + ε) · weight",
-    "rmsnorm_fixed": "x / √(mean(x²) + ε)",
-}
+WEIGHT_BYTES = 4  # float32, as attention's scores and weights are here
+LENGTHS = (128, 4096)  # tokens, at which T × T is told beside that of the prompt
 
 
 def budget(subject: Subject, text: str) -> dict[str, Any]:
-    """Every tensor of the forward pass over a prompt; sums that the rows add up to; speed as measured here.
+    """What `walk` gives, and the speed as measured here.
+
+    Raises:
+        InputError: the prompt cannot be read.
+    """
+    prompt = subject.read(text)
+    return {**_walk(subject, prompt), "measured": _measured(subject, prompt)}
+
+
+def walk(subject: Subject, text: str) -> dict[str, Any]:
+    """Every tensor of the forward pass over a prompt, in order; sums that the rows add up to; what T × T costs.
 
     FLOPs are those of this pass over T tokens, two a weight of every product, attention's halved where the mask is
     causal, as model/accounting.py counts them. A tied head's parameters are counted with the embedding.
@@ -85,14 +39,20 @@ def budget(subject: Subject, text: str) -> dict[str, Any]:
     Raises:
         InputError: the prompt cannot be read.
     """
-    prompt, config = subject.read(text), subject.config
-    length = len(prompt.ids)
+    return _walk(subject, subject.read(text))
+
+
+def _walk(subject: Subject, prompt: Prompt) -> dict[str, Any]:
+    config, length = subject.config, len(prompt.ids)
     per_token = flops_per_token(config, length)
+    rows = [row(seen, config, length) for seen in trace(subject, prompt.ids)]
     return {
         "stamp": subject.stamp,
         "notes": prompt.notes,
         "tokens": prompt.tokens,
-        "rows": [row(seen, config, length) for seen in trace(subject, prompt.ids)],
+        "rows": rows,
+        "blocks": blocks(rows),
+        "squares": squares(config, length),
         "totals": {
             "parameters": n_params(config),
             "active_parameters": n_active_params(config),
@@ -102,9 +62,61 @@ def budget(subject: Subject, text: str) -> dict[str, Any]:
             "kv_bytes_full": kv_cache_bytes(config),
             "weights_bytes": WEIGHT_BYTES * n_params(config),
         },
-        "measured": _measured(subject, prompt),
         "legend": legend(config, length),
     }
+
+
+def block_of(name: str) -> int | None:
+    """The number of the block that a tensor of this name is in, from 0; None outside of blocks."""
+    number = name.split(".")[1] if name.startswith("blocks.") else None
+    return None if number is None else int(number)
+
+
+def blocks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The sums of each block, and the first block of the same tensors, shapes and costs: itself, if none is before."""
+    inside: dict[int, list[dict[str, Any]]] = {}
+    for each in rows:
+        if (number := block_of(each["name"])) is not None:
+            inside.setdefault(number, []).append(each)
+    firsts: dict[tuple[Any, ...], int] = {}
+    sums = []
+    for number, some in inside.items():
+        looks = tuple(
+            (each["name"].split(".", 2)[2], *each["shape"], each["parameters"], each["flops"])
+            for each in some
+        )
+        sums.append(
+            {
+                "block": number,
+                "like": firsts.setdefault(looks, number),
+                "tensors": len(some),
+                "parameters": sum(each["parameters"] for each in some),
+                "flops": sum(each["flops"] for each in some),
+            }
+        )
+    return sums
+
+
+def squares(config: ModelConfig, length: int) -> list[dict[str, int]]:
+    """The numbers of the attention matrices, T × T a head, and their bytes: at the prompt's length and at others.
+
+    That many scores are made, and as many weights. Fused kernels make them piece by piece and keep none; the entries
+    and the work are the same. A bigram model has none.
+    """
+    if config.architecture == "bigram":
+        return []
+    heads = config.n_heads * config.n_layers
+    return [
+        {
+            "tokens": tokens,
+            "entries_a_head": tokens**2,
+            "bytes_a_head": WEIGHT_BYTES * tokens**2,
+            "heads": heads,
+            "entries": heads * tokens**2,
+            "bytes": WEIGHT_BYTES * heads * tokens**2,
+        }
+        for tokens in dict.fromkeys((length, *LENGTHS))
+    ]
 
 
 def legend(config: ModelConfig, length: int) -> dict[str, int]:
@@ -119,30 +131,22 @@ def legend(config: ModelConfig, length: int) -> dict[str, int]:
 
 
 def row(seen: Seen, config: ModelConfig, length: int) -> dict[str, Any]:
-    """One tensor, as the answer has it."""
+    """One tensor, as the answer has it; mean, standard deviation and norm are those of its numbers in this pass."""
     part = PARTS[seen.kind]
     return {
         "name": seen.name,
         "what": part.what,
+        "says": sentence(seen.kind, config),
         "shape": list(seen.shape),
         "symbols": part.symbols,
         "parameters": seen.parameters,
         "flops": _flops(seen, config, length),
-        "formula": _formula(seen, part, config),
+        "formula": formula(seen.kind, config),
         "source": seen.source,
+        "mean": seen.mean,
+        "std": seen.std,
+        "norm": seen.norm,
     }
-
-
-def _formula(seen: Seen, part: Part, config: ModelConfig) -> str:
-    if seen.kind in ("attention_norm", "feedforward_norm", "norm"):
-        return NORMS[config.norm]
-    if seen.kind == "attention.scores" and config.scale == "sqrt":
-        return f"{part.formula} / √D"
-    if seen.kind == "feedforward" and config.feedforward == "none":
-        return "0"
-    if seen.kind.endswith("join") and config.residual == "none":
-        return "the part alone"
-    return part.formula
 
 
 def _flops(seen: Seen, config: ModelConfig, length: int) -> int:

@@ -1,11 +1,12 @@
 // @ts-check
 /** The tensors of a forward pass as a list, block by block, and as a drawing to be kept. */
 import { el, fill, svg, token as style } from "../base/dom.js";
-import { short, whole } from "../base/scale.js";
+import { short, significant, whole } from "../base/scale.js";
 
 /**
  * @typedef {{name: string, what: string, shape: number[], symbols: string, parameters: number, flops: number,
- *   formula: string, source: string}} Row
+ *   formula: string, source: string, says: string, mean: number | null, std: number | null,
+ *   norm: number | null}} Row
  */
 
 /** @param {Row} row @returns {string} "blocks.0" of "blocks.0.attention.q", "" outside of blocks */
@@ -101,11 +102,15 @@ function entryOf(row, most) {
     "dl",
     { class: "about-row", id: about, hidden: true },
     entry("tensor", row.name),
+    entry("what it is", row.says),
     entry("formula", row.formula),
     entry("code", row.source),
     entry("parameters", whole(row.parameters)),
     entry("FLOPs", whole(row.flops)),
     entry("numbers in it", whole(row.shape.reduce((all, n) => all * n, 1))),
+    entry("mean", fact(row.mean)),
+    entry("standard deviation", fact(row.std)),
+    entry("norm", fact(row.norm)),
   );
   const button = el(
     "button",
@@ -143,6 +148,9 @@ function entryOf(row, most) {
   );
   return el("li", {}, button, details);
 }
+
+/** Of numbers that name or count there is none. @param {number | null} value */
+const fact = (value) => (value === null ? "" : significant(value));
 
 /** @param {string} name @param {string} text */
 const entry = (name, text) => el("div", {}, el("dt", {}, name), el("dd", { class: "mono" }, text || "–"));

@@ -33,7 +33,7 @@ export function mount(root, shell) {
       table: () =>
         answer && {
           caption: "The tensors of one forward pass",
-          columns: ["name", "what", "symbols", "shape", "parameters", "FLOPs", "formula", "source"],
+          columns: ["name", "what", "symbols", "shape", "parameters", "FLOPs", "formula", "source", "mean", "deviation", "norm"],
           rows: answer.rows.map((/** @type {import("./flow.js").Row} */ row) => [
             row.name,
             row.what,
@@ -43,6 +43,9 @@ export function mount(root, shell) {
             row.flops,
             row.formula,
             row.source,
+            row.mean ?? "",
+            row.std ?? "",
+            row.norm ?? "",
           ]),
         },
     },
