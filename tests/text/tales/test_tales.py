@@ -8,6 +8,7 @@ import math
 import random
 import statistics
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -136,11 +137,17 @@ def test_counting_is_far_above_the_floor(stories: list[str]):
     assert math.log2(len(symbols)) > unigram > bigram > 10 * floor()
 
 
+def test_the_readme_has_the_floor():
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    assert f"exactly: {floor():.4f} bits a character" in readme
+
+
 # ---------------------------------------------------------------------- the corpus
 
 
 def test_the_corpus_is_a_document_a_story():
     corpus = read("tales:30")
+    assert f"{floor():.4f} bits a character" in " ".join(corpus.notes)
     assert corpus.name == "tales" and len(corpus.documents) == 30
     assert corpus.documents[29].text == write(0, 29)
     assert read("tales:30").fingerprint == corpus.fingerprint

@@ -6,7 +6,7 @@ import re
 
 from pellucid.errors import InputError
 from pellucid.text.documents import Corpus, Document
-from pellucid.text.tales.tales import write
+from pellucid.text.tales.tales import floor, write
 
 NAME = "tales"
 SEED = 0
@@ -42,4 +42,6 @@ def tales(source: str) -> Corpus:
         InputError: as `n_stories`.
     """
     numbers = range(n_stories(source))
-    return Corpus(NAME, tuple(Document(write(SEED, number), f"tale {number + 1}") for number in numbers))
+    documents = tuple(Document(write(SEED, number), f"tale {number + 1}") for number in numbers)
+    note = f"{NAME}: no model can need less than {floor():.4f} bits a character on average, the grammar's entropy"
+    return Corpus(NAME, documents, (note,))

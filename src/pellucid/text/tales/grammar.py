@@ -111,12 +111,7 @@ class Grammar:
                 written.append(part)
                 continue
             options = self.options(part)
-            place, chosen = draw.random() if len(options) > 1 else 0.0, options[-1]
-            for option in options:
-                place -= option.probability
-                if place < 0:
-                    chosen = option
-                    break
+            chosen = _drawn(options, draw.random()) if len(options) > 1 else options[0]
             waiting.extend(reversed(chosen.parts))
         return "".join(written)
 
@@ -206,6 +201,15 @@ class Grammar:
         assert again < 1, "stories of this grammar need not end"
         self._values[symbol] = bits / (1 - again), length / (1 - again)
         return self._values[symbol]
+
+
+def _drawn(options: tuple[Option, ...], place: float) -> Option:
+    """The option in whose share of 0 to 1 a place lies."""
+    for option in options:
+        place -= option.probability
+        if place < 0:
+            return option
+    return options[len(options) - 1]  # rounding left the sum a little below 1
 
 
 def _merged(begun: list[tuple[float, str]]) -> dict[str, float]:
