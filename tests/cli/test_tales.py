@@ -35,6 +35,7 @@ def test_train_and_eval_tell_the_gap(cli: Cli, quick_probe: object, tiny: dict[s
     assert f"{floor['gap']:.4f} ± {floor['error']:.4f} bits a character" in trained.err
     alone = cli("eval", "tales-1", "--json")
     assert told(alone)["floor"] == floor
+    assert "(128 of them are longer than its context" in alone.out
     assert "own stories    0 of 16" in alone.out
     with_text = cli("eval", "tales-1", "tales:30", "--json")
     assert told(with_text)["floor"] == floor and told(with_text)["overlap"] > 0.5

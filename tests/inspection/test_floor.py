@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 
 import pellucid
 from pellucid.api import load
+from pellucid.cli.floor import floor_lines
 from pellucid.errors import InputError
 from pellucid.inspection.floor import (
     HELD_OUT,
@@ -26,6 +28,7 @@ from pellucid.text.corpora.tales import SEED
 from pellucid.text.tales.grammar import END
 from pellucid.text.tales.tales import floor, log_probability, next_character, write
 from pellucid.text.tokenizers.char import CharTokenizer
+from pellucid.training.prepare import prepare
 
 STORIES = [write(HELD_OUT, index) for index in range(6)]
 TOKENIZER = CharTokenizer.from_texts(write(SEED, index) for index in range(200))
@@ -66,7 +69,21 @@ def test_the_grammar_as_a_model_is_on_the_floor():
     assert losses == pytest.approx([-log_probability(story) for story in STORIES], rel=1e-5)
     found = measure_floor(of(Oracle(4096)), 6, n_samples=0)
     assert found.gap == pytest.approx(0, abs=1e-5) and found.error == pytest.approx(0, abs=1e-5)
-    assert found.floor == floor()
+    assert found.floor == floor() and found.n_longer == 0
+
+
+def test_what_sees_what_it_is_to_predict_is_below_the_floor():
+    class Cheat(Oracle):
+        def __call__(self, ids: torch.Tensor) -> torch.Tensor:
+            ends = torch.full_like(ids[:, :1], TOKENIZER.end_of_text)
+            follows = torch.cat([ids[:, 1:], ends], dim=1)
+            follows[follows == TOKENIZER.pad] = TOKENIZER.end_of_text
+            return 20.0 * torch.nn.functional.one_hot(follows, TOKENIZER.vocab_size)
+
+    found = measure_floor(of(Cheat(4096)), 20, n_samples=0)
+    assert found.gap < -10 * found.error and found.gap == pytest.approx(-found.floor, rel=0.1)
+    assert any("sees what it is to predict" in line for line in floor_lines(found))
+    assert not any("sees" in line for line in floor_lines(dataclasses.replace(found, gap=0.03)))
 
 
 @pytest.mark.parametrize("context_length", [1, 2, 7, 64, 1000])
@@ -96,6 +113,7 @@ def test_a_trained_run_is_held_against_the_floor(train_tiny: Any, tmp_path: Path
     assert is_trained_on_tales(run.folder)
     found = measure_floor(run, 8, n_samples=2)
     assert found.gap > 1 > 10 * found.error, "24 steps teach little"
+    assert found.n_longer == 8, "its context has 16 tokens"
     assert found.n_samples == 2 and found.n_whole == 0
     assert found.n_tokens == found.n_characters and found.gap_per_token == pytest.approx(found.gap)
     assert json.loads(json.dumps(found.to_dict()))["gap"] == found.gap
@@ -106,6 +124,11 @@ def test_pieces_of_words_have_a_gap_a_token(train_tiny: Any, tmp_path: Path):
     run = load(train_tiny(tmp_path / "run", "tales:40", tokenizer="bpe", vocab_size=300).run.path)
     found = measure_floor(run, 8, n_samples=0)
     assert found.n_tokens < found.n_characters and found.gap_per_token > found.gap > 0
+
+
+def test_a_run_from_a_prepared_folder_is_known_too(train_tiny: Any, tmp_path: Path):
+    prepare("tales:40", tmp_path / "tokens")
+    assert is_trained_on_tales(train_tiny(tmp_path / "run", str(tmp_path / "tokens")).run)
 
 
 def test_other_runs_are_not_on_tales(finished_run: Path):

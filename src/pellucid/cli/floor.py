@@ -35,9 +35,13 @@ def floor_lines(found: AboveFloor) -> list[str]:
     lines = [
         f"floor          {found.floor:.4f} bits a character: the grammar itself, which no model can beat",
         f"above it       {found.gap:.4f} ± {found.error:.4f} bits a character, {found.gap_per_token:.4f} a token, "
-        f"on {found.n_stories} whole stories that are in no training text",
+        f"on {found.n_stories} whole stories written for this alone",
     ]
-    if found.gap < -2 * found.error:
+    if found.n_longer:
+        lines.append(
+            f"               ({found.n_longer} of them are longer than its context: it cannot know all that they said)"
+        )
+    if found.gap < -3 * found.error:
         lines.append("Nothing can be below the floor: this model sees what it is to predict.")
     if found.n_samples:
         lines.append(f"own stories    {found.n_whole} of {found.n_samples} are tales to the last character")

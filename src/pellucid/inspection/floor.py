@@ -21,12 +21,13 @@ from pellucid.model.transformer import next_token_loss
 from pellucid.text.corpora.tales import SEED, is_tales
 from pellucid.text.tales import tales
 from pellucid.text.tales.rules import Kept, check
+from pellucid.training.prepared import prepared_folder, read_state
 from pellucid.training.run_folder import RunFolder
 
 STORIES = 128  # about 62,000 characters: a standard error of some 0.002 bits where a model is good
 SAMPLES = 16
 SAMPLE_TOKENS = 1_000  # 95 of 100 tales are shorter in characters
-HELD_OUT = SEED + 1  # the corpus is written by SEED, so that these stories are in no training text
+HELD_OUT = SEED + 1  # the corpus is written by SEED, so that these stories are none of its
 TOKENS_AT_ONCE = 2048  # bounds the memory of the logits
 
 
@@ -35,7 +36,7 @@ class AboveFloor:
     """Bits above the floor, and the rules that the model's own samples keep.
 
     `floor` is exact, in bits a character; `gap` and `gap_per_token` are the mean over the stories of what the model
-    needs more than the grammar itself, `error` is the standard error of `gap`. A gap below 0 by more than two of them
+    needs more than the grammar itself, `error` is the standard error of `gap`. A gap below 0 by more than three of them
     is no merit: what predicts better than is possible sees what it is to predict.
     """
 
@@ -47,6 +48,7 @@ class AboveFloor:
     n_stories: int
     n_characters: int  # ends of stories count as one
     n_tokens: int
+    n_longer: int  # stories of which the model's context does not hold all
     n_samples: int
     n_whole: int  # samples that are stories of the grammar from the first character to their end
     rules: tuple[Kept, ...]
@@ -57,13 +59,19 @@ class AboveFloor:
 
 
 def is_trained_on_tales(run: RunFolder) -> bool:
-    """Whether all that a run learned from are tales."""
-    sources = run.config().get("data", {}).get("sources", [])
-    return bool(sources) and all(map(is_tales, sources))
+    """Whether all that a run learned from are tales, as far as is known."""
+    named = list[str]()
+    for source in run.config()["data"].get("sources", []):
+        folder = prepared_folder(source)
+        try:
+            named += read_state(folder).get("request", {}).get("sources", [""]) if folder else [source]
+        except InputError:  # the folder was damaged since then
+            return False
+    return bool(named) and all(map(is_tales, named))
 
 
 def measure_floor(run: LoadedRun, n_stories: int = STORIES, n_samples: int = SAMPLES) -> AboveFloor:
-    """Scores stories that no corpus holds, each whole and from its start, and checks stories that the model writes.
+    """Scores stories written for this alone, each whole and from its start, and checks stories that the model writes.
 
     Raises:
         InputError: fewer than two stories.
@@ -88,6 +96,7 @@ def measure_floor(run: LoadedRun, n_stories: int = STORIES, n_samples: int = SAM
         n_stories=n_stories,
         n_characters=int(lengths.sum()),
         n_tokens=total,
+        n_longer=int((n_tokens > run.model.config.context_length).sum()),
         n_samples=n_samples,
         n_whole=len(whole),
         rules=tuple(check(sample.text for sample in samples)),

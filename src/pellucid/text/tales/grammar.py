@@ -111,7 +111,7 @@ class Grammar:
                 written.append(part)
                 continue
             options = self.options(part)
-            chosen = _drawn(options, draw.random()) if len(options) > 1 else options[0]
+            (chosen,) = options if len(options) == 1 else (_drawn(options, draw.random()),)
             waiting.extend(reversed(chosen.parts))
         return "".join(written)
 
