@@ -39,6 +39,7 @@ Options = tuple[Option, ...]
 
 
 def tale() -> Options:
+    """A whole story."""
     return even(*((f"{opening} there lived ", call(_hero)) for opening in OPENINGS))
 
 
