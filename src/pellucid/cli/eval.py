@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_device, make_parser
@@ -19,13 +19,14 @@ def parser() -> argparse.ArgumentParser:
     made = make_parser(
         "eval",
         "Score a model on a text: loss in nats a token, perplexity, bits per byte. Reserved tokens are not counted; "
-        "windows of the model's context do not overlap.",
+        "windows of the model's context do not overlap. A run trained on the corpus `tales` is also held against the "
+        "best there can be, and needs no text for that.",
         "pellucid eval runs/book-1 other-book.txt",
     )
     made.add_argument(
         "arguments",
         nargs="+",
-        metavar="[RUN] TEXT…",
+        metavar="[RUN] [TEXT…]",
         help="a run (left out: the latest), then files, folders or addresses",
     )
     add_device(made)
@@ -36,10 +37,27 @@ def main(args: argparse.Namespace) -> None:
     run_name, texts = _sort_out(args.arguments)
     console.say("Loading…")
     from pellucid.api import load
+    from pellucid.cli.floor import tell_floor
+    from pellucid.inspection.floor import is_trained_on_tales
+    from pellucid.training.run_folder import find_run
+
+    if not texts and not is_trained_on_tales(find_run(run_name)):
+        raise InputError("no text to score: name one after the run")
+    run = load(run_name, args.device or "auto")
+    told: dict[str, Any] = {"run": str(run.folder.path)}
+    if texts:
+        told |= _score(run, texts)
+    if floor := tell_floor(run.folder, print, run.device):
+        told["floor"] = floor
+    console.result(told, args.json)
+    console.next_step(f"pellucid sample {quoted(run.folder.path)}")
+
+
+def _score(run: LoadedRun, texts: list[str]) -> dict[str, Any]:
+    """Score the texts, say what there is to say, and return it as JSON."""
     from pellucid.text.sources import read
     from pellucid.training.evaluation import Evaluator
 
-    run = load(run_name, args.device or "auto")
     corpus = read(texts)
     tokens = run.tokenizer.encode_documents([document.text for document in corpus.documents])
     score = Evaluator(run.tokenizer, run.model.config.context_length).score(run.model, tokens, run.device)
@@ -64,20 +82,15 @@ def main(args: argparse.Namespace) -> None:
         console.say(
             f"About {overlap:.0%} of this text stands in the training text: the score flatters the model."
         )
-    console.result(
-        {
-            "run": str(run.folder.path),
-            "loss": score.loss,
-            "perplexity": score.perplexity,
-            "bits_per_byte": score.bits_per_byte,
-            "tokens": score.n_tokens,
-            "bytes": score.n_bytes,
-            "unknown": score.n_unknown,
-            "overlap": overlap,
-        },
-        args.json,
-    )
-    console.next_step(f"pellucid sample {quoted(run.folder.path)}")
+    return {
+        "loss": score.loss,
+        "perplexity": score.perplexity,
+        "bits_per_byte": score.bits_per_byte,
+        "tokens": score.n_tokens,
+        "bytes": score.n_bytes,
+        "unknown": score.n_unknown,
+        "overlap": overlap,
+    }
 
 
 def _sort_out(arguments: list[str]) -> tuple[str | None, list[str]]:
@@ -88,8 +101,6 @@ def _sort_out(arguments: list[str]) -> tuple[str | None, list[str]]:
 
     first = expand_home(Path(arguments[0]))
     is_run = any((folder / "config.json").is_file() for folder in (first, Path("runs") / arguments[0]))
-    if is_run and len(arguments) == 1:
-        raise InputError("no text to score: name one after the run")
     return (arguments[0], arguments[1:]) if is_run else (None, arguments)
 
 

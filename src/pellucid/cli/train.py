@@ -100,6 +100,7 @@ def finish(outcome: Outcome, as_json: bool) -> None:
     """Say how it went and what to do next."""
     if not console.speaks():
         return
+    from pellucid.cli.floor import tell_floor
     from pellucid.text.wording import duration
     from pellucid.training.report import score_text
 
@@ -120,6 +121,7 @@ def finish(outcome: Outcome, as_json: bool) -> None:
             if ahead > 0
             else f"The model is {-ahead:.3f} nats a token behind the counted bigram: train longer, or on more text."
         )
+    floor = tell_floor(outcome.run, console.say)
     console.say(f"Run {path} (loss curve: {outcome.run.plot_path})")
     where = quoted(path)
     verbs = ("chat", "sample") if outcome.run.config().get("template") else ("sample", "chat")
@@ -133,6 +135,7 @@ def finish(outcome: Outcome, as_json: bool) -> None:
             "best_step": outcome.best_step,
             "validation": _score(outcome.validation),
             "bigram": _score(outcome.bigram),
+            **({"floor": floor} if floor else {}),
         },
         as_json,
     )

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from pellucid.errors import InputError
 from pellucid.text.corpora.named import fetch_named, read_named
 from pellucid.text.corpora.registry import CORPORA, book_numbers, is_named, names_of_corpora
+from pellucid.text.corpora.tales import is_tales, n_stories
 from pellucid.text.documents import Document, Progress, fingerprint
 from pellucid.text.files import expand_home, file_mode, read_beginning, read_bytes, walk
 from pellucid.text.readers import (
@@ -98,6 +99,8 @@ class Listing:
             )
         if text.startswith("gutenberg:"):
             book_numbers(text)
+        if is_tales(text):
+            n_stories(text)
         if is_named(text):  # a file of that name has a separator or a suffix, or it is not what is meant
             return self._named(text)
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):

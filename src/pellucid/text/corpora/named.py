@@ -12,6 +12,7 @@ from pellucid.text.corpora.gutenberg import read_book
 from pellucid.text.corpora.lesson import lesson
 from pellucid.text.corpora.registry import BOOK_ADDRESS, BOOK_FILES, CORPORA, book_numbers
 from pellucid.text.corpora.shakespeare import WHEEL, plays
+from pellucid.text.corpora.tales import is_tales, tales
 from pellucid.text.decoding import decode
 from pellucid.text.documents import Corpus, Document, Progress, split_documents
 from pellucid.text.web.download import cached_path, download
@@ -36,6 +37,8 @@ def read_named(name: str, progress: Progress | None = None) -> Corpus:
         return _read_books(f"gutenberg-{numbers[0]}{more}", numbers, progress)
     if name == "lesson":
         return lesson()
+    if is_tales(name):
+        return tales(name)
     if name == "shakespeare":
         return _read_shakespeare(progress)
     named = CORPORA[name]

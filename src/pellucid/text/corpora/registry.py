@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from pellucid.errors import InputError
+from pellucid.text.corpora.tales import is_tales
 from pellucid.text.wording import size
 
 BOOK_ADDRESS = "https://www.gutenberg.org/ebooks/{number}.txt.utf-8"
@@ -61,6 +62,12 @@ CORPORA = {
         "MIT",
         15_880,
         preset="lesson",
+    ),
+    "tales": NamedCorpus(
+        "2,000 small fairy tales by a grammar whose entropy is known exactly, made here; tales:5000 is so many",
+        "",
+        "MIT",
+        980_000,
     ),
     "shakespeare": NamedCorpus(
         "38 plays by Shakespeare",
@@ -121,8 +128,8 @@ def list_of_corpora() -> str:
 
 
 def is_named(source: str) -> bool:
-    """Whether `source` asks for a named corpus; one that begins `gutenberg:` does, even if it is wrong."""
-    return source in CORPORA or source.startswith("gutenberg:")
+    """Whether `source` asks for a named corpus; what begins `gutenberg:` or `tales:` does, even if it is wrong."""
+    return source in CORPORA or source.startswith("gutenberg:") or is_tales(source)
 
 
 def book_numbers(name: str) -> list[int]:
