@@ -31,7 +31,7 @@ VERBS = {
     "inspect": "the page's views as text or JSON",
     "runs": "list, size and delete runs",
     "bench": "this machine's training speed, and its share of the matrix-product peak",
-    "doctor": "what this machine and installation can do",
+    "doctor": "what this machine can do; with a model, the classic bugs looked for in it",
 }
 
 

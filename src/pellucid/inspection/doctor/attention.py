@@ -128,7 +128,9 @@ def check_scale(seen: Watch) -> Finding:
         slope = layer.scale if layer.scale is not None else _slope(layer)
         if slope is None or size < 2:
             continue
-        measured.append(f"{slope:.3g} = d^{math.log(slope) / math.log(size):.2f}" if slope > 0 else f"{slope:.3g}")
+        measured.append(
+            f"{slope:.3g} = d^{math.log(slope) / math.log(size):.2f}" if slope > 0 else f"{slope:.3g}"
+        )
         large = slope > LARGE_SLOPE or (abs(slope - 1) < 0.01 and not _scaled_before(seen, q, k, size))
         if large and not _kept_small(q, k, size):
             spread = _spread(layer)
@@ -165,7 +167,9 @@ def _slope(layer: Layer) -> float | None:
 def _scaled_before(seen: Watch, q: Tensor, k: Tensor, size: int) -> bool:
     """Whether queries or keys were multiplied with a number below 1 on their way."""
     sizes = {q.numel(), k.numel()}
-    return any(numel in sizes and last in (size, q.numel()) and f < 0.9 for numel, last, f in seen.factors) or any(
+    return any(
+        numel in sizes and last in (size, q.numel()) and f < 0.9 for numel, last, f in seen.factors
+    ) or any(
         numel in sizes and abs(math.log(f) / math.log(size) + 0.5) < 0.02 for numel, _, f in seen.factors
     )
 

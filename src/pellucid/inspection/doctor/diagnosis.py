@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
-from pellucid.inspection.doctor import attention, flow, learning
+from pellucid.errors import InputError
+from pellucid.inspection.doctor import attention, flow, gradients, learning, tying
 from pellucid.inspection.doctor.finding import Diagnosis, Finding, unsuited, wrong
 from pellucid.inspection.doctor.patient import Patient
 
@@ -33,16 +35,44 @@ def findings(patient: Patient, fresh: Patient | None = None, declared_none: bool
 
 def _findings(patient: Patient, fresh: Patient, declared_none: bool) -> list[Finding]:
     stirred = patient.stirred()
-    found = [*learning.check_start(fresh), *attention.check_attention(stirred, patient)]
-    found += [learning.check_tied(patient), learning.check_frozen(patient)]
+    found = [
+        *_tried("initial loss", lambda: learning.check_start(fresh)),
+        *_tried("attention", lambda: attention.check_attention(stirred, patient)),
+        *_tried("tied weights", lambda: [tying.check_tied(patient)]),
+        *_tried("nothing is frozen", lambda: [gradients.check_frozen(patient)]),
+    ]
     if not math.isfinite(stirred.seeded(stirred.ids()).sum().item()):
         if not any(each.cause for each in found):
             remedy = "Look for a division by 0, a row that is all hidden, or a missing norm."
             found.append(wrong("finite", "not finite", "logits are not finite", "finite ones", remedy))
         return [*found, unsuited("all other checks", "the logits are not finite: mend that first")]
-    found += [flow.check_repeats(stirred), flow.check_rows(stirred)]
-    found += flow.check_future(stirred)
-    found += flow.check_positions(stirred, declared_none)
-    found += learning.check_gradients(stirred)
-    found += [learning.check_own_loss(stirred), learning.check_sizes(patient), learning.check_layers(patient)]
-    return [*found, learning.check_overfit(fresh)]
+    return [
+        *found,
+        *_tried(flow.REPEATS, lambda: [flow.check_repeats(stirred)]),
+        *_tried(flow.ROWS, lambda: [flow.check_rows(stirred)]),
+        *_tried("the future is hidden", lambda: flow.check_future(stirred)),
+        *_tried(flow.PLACES, lambda: flow.check_positions(stirred, declared_none)),
+        *_tried(gradients.REACH, lambda: gradients.check_gradients(stirred)),
+        *_tried(learning.OWN, lambda: [learning.check_own_loss(stirred)]),
+        *_tried(gradients.SIZES, lambda: [gradients.check_sizes(patient)]),
+        *_tried(learning.LAYERS, lambda: [learning.check_layers(patient)]),
+        *_tried(learning.OVERFIT, lambda: [learning.check_overfit(fresh)]),
+    ]
+
+
+def _tried(check: str, run: Callable[[], list[Finding]]) -> list[Finding]:
+    """What a check finds; where a stranger's model cannot bear it, that is said."""
+    try:
+        return run()
+    except (
+        InputError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        IndexError,
+        AttributeError,
+        NotImplementedError,
+    ) as error:
+        return [
+            unsuited(check, f"the model failed in this check ({type(error).__name__}: {str(error)[:120]})")
+        ]

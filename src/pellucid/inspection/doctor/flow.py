@@ -93,12 +93,18 @@ def _cause_of_leak(patient: Patient, training: bool, elsewhere: float | None) ->
         return "weak mask", "Fill hidden scores with −∞: a score of 0 still gets a weight."
     before, after, distance = influence(patient, training)
     if after <= patient.tolerance < before:
-        return "mask the wrong way round", "Hide the keys after the query: keep the lower triangle (torch.tril)."
+        return (
+            "mask the wrong way round",
+            "Hide the keys after the query: keep the lower triangle (torch.tril).",
+        )
     if 0 < distance <= max(1, len(seen.layers)) < patient.length // 2:
         return "mask off by one", "Let a query see the keys up to itself alone: torch.tril with diagonal 0."
     if not seen.layers and before < SMALL_SHARE * after:
         return "mask after the softmax", "Set the scores of later keys to −∞ before the softmax."
-    return "missing mask", "Hide from each query all keys after it: fill their scores with −∞ before the softmax."
+    return (
+        "missing mask",
+        "Hide from each query all keys after it: fill their scores with −∞ before the softmax.",
+    )
 
 
 def check_repeats(patient: Patient) -> Finding:
@@ -187,14 +193,21 @@ def check_positions(patient: Patient, declared_none: bool = False) -> list[Findi
     lost = Finding(ORDER, "ok", f"turned around they change the last logits by {order:.1e}", "a change")
     if order <= patient.tolerance:
         remedy = "Add positions to the embeddings, or rotate queries and keys by them."
-        lost = wrong(ORDER, "positions not added", f"turning them around changes {order:.1e}", "a change", remedy)
+        lost = wrong(
+            ORDER, "positions not added", f"turning them around changes {order:.1e}", "a change", remedy
+        )
     if there:
         return [passed(PLACES, measured, expected), lost]
     if declared_none:
         why = f"the configuration says positions = none ({measured})"
-        return [unsuited(PLACES, why, expected), unsuited(ORDER, f"positions = none; a change of {order:.1e}")]
+        return [
+            unsuited(PLACES, why, expected),
+            unsuited(ORDER, f"positions = none; a change of {order:.1e}"),
+        ]
     if seen.turned_wrongly:
         remedy = "Turn queries and keys of shape (B, H, T, D) by angles of shape (T, D): along time, not along heads."
         return [wrong(PLACES, "rotary along the head axis", measured, expected, remedy), lost]
-    remedy = "Add the position's vector to the token's before the first block, or rotate queries and keys by it."
+    remedy = (
+        "Add the position's vector to the token's before the first block, or rotate queries and keys by it."
+    )
     return [wrong(PLACES, "positions not added", measured, expected, remedy), lost]

@@ -78,9 +78,14 @@ class Patient:
         return ids, torch.cat((ids[:, 1:], last), dim=1)
 
     def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """What training would make smaller: the model's own loss, or the cross-entropy of its logits."""
+        """What training would make smaller: the model's own loss, or the cross-entropy of its logits.
+
+        The latter also where its own loss is less exact than its logits, so that slopes can be measured.
+        """
         own = self.own_loss(ids, ids if self.loss_argument == "labels" else targets)
-        return own[0] if own is not None else cross_entropy(self.logits(ids), targets)
+        if own is not None and own[0].dtype == own[1].dtype:
+            return own[0]
+        return cross_entropy(self.logits(ids) if own is None else own[1], targets)
 
     def copy(self) -> Patient:
         try:
@@ -176,8 +181,8 @@ def find_logits(given: Any, ids: Tensor) -> Tensor:
             return tensor.view(B, T, -1)
     shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors) or type(given).__name__
     raise InputError(
-        f"forward gave {shapes} for ids of shape ({B}, {T}): it must give logits (B, T, V), alone, first of a tuple, or "
-        "as `.logits`"
+        f"forward gave {shapes} for ids of shape ({B}, {T}): it must give logits (B, T, V), alone, first of a "
+        "tuple, or as `.logits`"
     )
 
 
@@ -188,7 +193,9 @@ def find_loss(given: Any) -> Tensor | None:
         parts.append(given.get("loss"))
     elif isinstance(given, tuple | list):
         parts += given
-    return next((p for p in parts if isinstance(p, Tensor) and p.numel() == 1 and p.is_floating_point()), None)
+    return next(
+        (p for p in parts if isinstance(p, Tensor) and p.numel() == 1 and p.is_floating_point()), None
+    )
 
 
 def make_patient(
@@ -209,7 +216,7 @@ def make_patient(
     for length in lengths:
         ids = torch.zeros(2, length, dtype=torch.long)
         for with_targets in (False, True):
-            if needed and not with_targets or with_targets and not argument:
+            if (needed and not with_targets) or (with_targets and not argument):
                 continue
             patient = Patient(name, module, 1, length, known or length, argument, with_targets, factory)
             try:

@@ -43,7 +43,9 @@ def check_stranger(name: str) -> tuple[Path, str]:
     file, _, attribute = name.rpartition(":") if ".py:" in name else (name, "", "")
     path = expand_home(Path(file))
     if not attribute.isidentifier():
-        raise InputError(f"{name} does not say which class: write {file}:NAME, the name of a class in that file")
+        raise InputError(
+            f"{name} does not say which class: write {file}:NAME, the name of a class in that file"
+        )
     if not path.is_file():
         raise InputError(f"there is no file {path}: give the path of a Python file, as FILE.py:Class")
     return path, attribute
@@ -68,7 +70,9 @@ def load_stranger(name: str) -> Patient:
     if isinstance(made, nn.Module):
         return make_patient(attribute, made)
     if not callable(made):
-        raise InputError(f"{attribute} in {path} is no class: name a torch.nn.Module, or a function that makes one")
+        raise InputError(
+            f"{attribute} in {path} is no class: name a torch.nn.Module, or a function that makes one"
+        )
 
     def factory() -> nn.Module:
         return _build(made, attribute, module)
@@ -91,8 +95,10 @@ def _execute(path: Path) -> ModuleType:
     sys.path.insert(0, folder)  # the file may import its neighbours
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise InputError(f"{path} cannot be executed ({type(error).__name__}: {error}): mend it first") from error
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"{path} cannot be executed ({type(error).__name__}: {error}): mend it first"
+        ) from error
     finally:
         sys.path.remove(folder)
     return module
@@ -106,8 +112,8 @@ def _build(made: Callable[..., Any], name: str, module: ModuleType) -> Any:
         raise
     except Exception as error:
         raise InputError(
-            f"{name} cannot be built ({type(error).__name__}: {error}): give its arguments defaults, or name a function "
-            "without arguments that returns the model"
+            f"{name} cannot be built ({type(error).__name__}: {error}): give its arguments defaults, or name a "
+            "function without arguments that returns the model"
         ) from error
 
 

@@ -51,7 +51,9 @@ class Watch(TorchDispatchMode):
         self.length = length
         self.layers: list[Layer] = []
         self.random: list[bool] = []  # each draw: whether it was of attention weights
-        self.factors: list[tuple[int, int, float]] = []  # tensors times numbers: their size, last axis, the number
+        self.factors: list[
+            tuple[int, int, float]
+        ] = []  # tensors times numbers: their size, last axis, the number
         self.turned_wrongly = False
         self._product: tuple[Tensor, Tensor, Tensor] | None = None
 
@@ -112,7 +114,7 @@ class Watch(TorchDispatchMode):
                 layer.weights = weights
 
     def _times(self, x: Any, factor: Any, power: int) -> None:
-        if not isinstance(x, Tensor) or not x.is_floating_point() and not x.is_complex():
+        if not isinstance(x, Tensor) or (not x.is_floating_point() and not x.is_complex()):
             return
         if isinstance(factor, Tensor) and factor.numel() > 1:
             self.turned_wrongly |= self._turns_over_heads(x, factor)
@@ -127,7 +129,9 @@ class Watch(TorchDispatchMode):
             return False
         shape = (1,) * (x.dim() - factor.dim()) + tuple(factor.shape)
         times = [axis for axis in range(1, x.dim() - 1) if x.shape[axis] == self.length]
-        others = [axis for axis in range(1, x.dim() - 1) if axis not in times and shape[axis] == x.shape[axis] > 1]
+        others = [
+            axis for axis in range(1, x.dim() - 1) if axis not in times and shape[axis] == x.shape[axis] > 1
+        ]
         if len(times) != 1 or shape[times[0]] != 1 or not others:
             return False
         size = factor.abs()
@@ -145,7 +149,9 @@ class Watch(TorchDispatchMode):
         causal = kwargs.get("is_causal", "flash" in name and bool(flags) and flags[-1])
         rest = [value for value in args[3:] if isinstance(value, Tensor)]
         bias = kwargs.get("attn_mask", kwargs.get("attn_bias", rest[0] if rest else None))
-        dropout = next((value for value in args[3:] if isinstance(value, float)), kwargs.get("dropout_p", 0.0))
+        dropout = next(
+            (value for value in args[3:] if isinstance(value, float)), kwargs.get("dropout_p", 0.0)
+        )
         scale = kwargs.get("scale")
         scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
         product = q @ k.mT
