@@ -80,6 +80,12 @@ def masked_after(layer: Layer) -> bool:
     return left > 10 * EXACT and used < EXACT and bool((sums[:, :-1].mean() < 1 - EXACT).item())
 
 
+def hides(seen: Watch) -> bool:
+    """Whether no value of a later token is taken up by an attention, whatever the weights sum to."""
+    used = [*(layer.weights for layer in seen.layers), *seen.loose]
+    return bool(used) and all(weights is not None and _future(weights.abs()) < 1e-12 for weights in used)
+
+
 def _future(weights: Tensor) -> float:
     """The mean weight that a query gives to all keys after it together."""
     return weights.triu(1).sum(-1)[:, :-1].mean().item()

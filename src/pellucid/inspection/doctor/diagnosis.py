@@ -50,6 +50,7 @@ def _findings(patient: Patient, fresh: Patient, declared_none: bool) -> list[Fin
         *found,
         *_tried(flow.REPEATS, lambda: [flow.check_repeats(stirred)]),
         *_tried(flow.ROWS, lambda: [flow.check_rows(stirred)]),
+        *_tried(flow.REACH_BACK, lambda: [flow.check_reach(stirred)]),
         *_tried("the future is hidden", lambda: flow.check_future(stirred)),
         *_tried(flow.PLACES, lambda: flow.check_positions(stirred, declared_none)),
         *_tried(gradients.REACH, lambda: gradients.check_gradients(stirred)),

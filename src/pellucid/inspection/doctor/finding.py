@@ -19,6 +19,8 @@ CAUSES: dict[str, str] = {
     "mask off by one": "The mask is off by one: each token sees the very next one, its answer.",
     "mask in training only": "The mask works in training only: in evaluation tokens see the future.",
     "mask in evaluation only": "The mask works in evaluation only: in training tokens see their answers.",
+    "heads cut wrongly": "The heads are cut from the wrong axes: tokens see pieces of the text alone.",
+    "times mixed": "Something besides attention mixes the tokens of different times, later ones too.",
     "missing mask": "The causal mask is missing: tokens see the future.",
     "rows mix": "The rows of a batch influence one another: something is computed over the batch's axis.",
     "attention dropout active in evaluation": "Attention dropout is active in evaluation.",

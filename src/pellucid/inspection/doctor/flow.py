@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pellucid.inspection.doctor.attention import masked_after, mix_up, weak_mask
+from pellucid.inspection.doctor.attention import hides, masked_after, mix_up, weak_mask
 from pellucid.inspection.doctor.finding import Finding, passed, unsuited, wrong
 from pellucid.inspection.doctor.patient import Patient
 from pellucid.inspection.doctor.watch import Watch, visible, watch
@@ -14,6 +14,8 @@ SEEDS = (0, 1, 2)
 LEAK = {True: "future hidden in training", False: "future hidden in evaluation"}
 REPEATS, ROWS = "evaluation gives the same twice", "rows of a batch are independent"
 PLACES, ORDER = "positions reach the model", "order of earlier tokens matters"
+REACH_BACK = "tokens see all that came before"
+NOTHING = 1e-13  # of the spread: no influence at all
 SMALL_SHARE = 0.02  # of the influence of the past: what a normaliser alone lets through
 
 
@@ -89,6 +91,16 @@ def _cause_of_leak(patient: Patient, training: bool, elsewhere: float | None) ->
         return "wrong softmax axis", "Take the softmax over the keys, the last axis of the scores."
     if any(map(masked_after, seen.layers)):
         return "mask after the softmax", "Set the scores of later keys to −∞ before the softmax."
+    if hides(seen) and seen.loose:
+        return (
+            "mask after the softmax",
+            "Hide later keys before the weights are made to sum to 1, not after it.",
+        )
+    if hides(seen):
+        return (
+            "times mixed",
+            "Look for a norm, mean, convolution or reshape that takes several tokens together.",
+        )
     if weak_mask(seen):
         return "weak mask", "Fill hidden scores with −∞: a score of 0 still gets a weight."
     before, after, distance = influence(patient, training)
@@ -130,6 +142,32 @@ def check_rows(patient: Patient) -> Finding:
         return passed(ROWS, f"{size:.1e}", expected)
     remedy = "Look for a softmax, norm, reshape or mean that takes the batch's axis for another one."
     return wrong(ROWS, "rows mix", f"they change by {size:.1e} of their spread", expected, remedy)
+
+
+def check_reach(patient: Patient) -> Finding:
+    """How far back tokens see: farther and farther, or as far as a window, but never less far than the token before.
+
+    Heads that are cut from the wrong axes (a view without its transpose) see pieces of the text alone.
+    """
+    expected = "no token sees less far back than the one before it"
+    ids = patient.ids()
+    if patient.tolerance > 1e-6 or not watch(patient, ids).layers:
+        return unsuited(REACH_BACK, "for attention in float64 only", expected)
+    logits = patient.seeded(ids)
+    T = ids.shape[1]
+    first = list(range(T))  # the earliest token that each sees
+    for place in reversed(range(T)):
+        changed = ids.clone()
+        changed[:, place] = _other(ids[:, place], patient.vocab_size)
+        change = (patient.seeded(changed) - logits).abs().amax(dim=(0, 2)) / spread(logits)
+        first = [place if place < t and change[t] > NOTHING else first[t] for t in range(T)]
+    spans = [t - seen for t, seen in enumerate(first)]
+    less = [t for t in range(1, T) if spans[t] < spans[t - 1]]
+    if not less:
+        return passed(REACH_BACK, f"the last token sees {spans[-1]} back", expected)
+    said = f"token {less[0]} sees {spans[less[0]]} back, and the one before it {spans[less[0] - 1]}"
+    remedy = "Cut heads with view(B, T, H, D).transpose(1, 2), and join them with transpose(1, 2) before the reshape."
+    return wrong(REACH_BACK, "heads cut wrongly", said, expected, remedy)
 
 
 # ---------------------------------------------------------------------- places and order

@@ -55,6 +55,7 @@ class Watch(TorchDispatchMode):
             tuple[int, int, float]
         ] = []  # tensors times numbers: their size, last axis, the number
         self.turned_wrongly = False
+        self.loose: list[Tensor] = []  # (N, T, T) weights of values that no softmax made
         self._product: tuple[Tensor, Tensor, Tensor] | None = None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -109,9 +110,11 @@ class Watch(TorchDispatchMode):
                 self._product = (product, a.detach(), b.detach().mT)
 
     def _weights(self, weights: Tensor) -> None:
-        for layer in self.layers[-1:]:
-            if layer.weights is None and weights.numel() == layer.numel:
-                layer.weights = weights
+        layer = self.layers[-1] if self.layers else None
+        if layer is not None and layer.weights is None and weights.numel() == layer.numel:
+            layer.weights = weights
+        elif layer is None:
+            self.loose.append(weights)
 
     def _times(self, x: Any, factor: Any, power: int) -> None:
         if not isinstance(x, Tensor) or (not x.is_floating_point() and not x.is_complex()):
