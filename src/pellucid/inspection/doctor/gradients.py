@@ -168,13 +168,13 @@ def _slope(
     step, losses = STEPS_ASIDE[seed], list[float]()
     with in_mode(patient.module, training=True), torch.no_grad():
         for sign in (1, -1):
-            parameter += sign * step * direction
+            parameter.add_(direction, alpha=sign * step)
             total = 0.0
             for batch in range(GRADIENT_BATCHES):
                 torch.manual_seed(batch)
                 total += patient.loss(*patient.batch(GRADIENT_ROWS, batch)).item()
             losses.append(total)
-            parameter -= sign * step * direction
+            parameter.sub_(direction, alpha=sign * step)
     own = (losses[0] - losses[1]) / (2 * step)
     if gradient is None:
         return 0.0, own, 0.0

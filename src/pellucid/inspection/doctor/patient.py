@@ -136,8 +136,8 @@ class Patient:
         return torch.equal(first, again)
 
     def seeded(self, ids: Tensor, training: bool = False, seed: int = 0) -> Tensor:
-        """Logits without gradients, in a mode, with torch's random state set."""
-        with in_mode(self.module, training), torch.no_grad():
+        """Logits without gradients, in a mode, with torch's random state set for this pass alone."""
+        with in_mode(self.module, training), torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self.logits(ids)
 
