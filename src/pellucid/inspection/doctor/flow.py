@@ -16,7 +16,6 @@ REPEATS, ROWS = "evaluation gives the same twice", "rows of a batch are independ
 PLACES, ORDER = "positions reach the model", "order of earlier tokens matters"
 REACH_BACK = "tokens see all that came before"
 NOTHING = 1e-13  # of the spread: no influence at all
-SMALL_SHARE = 0.02  # of the influence of the past: what a normaliser alone lets through
 
 
 def spread(logits: Tensor) -> float:
@@ -87,6 +86,7 @@ def _cause_of_leak(patient: Patient, training: bool, elsewhere: float | None) ->
         cause = f"mask in {there} only"
         return cause, f"Apply the causal mask in {here}, too: it must not hang on self.training."
     seen = watch(patient, patient.ids(), training)
+    before, after, distance = influence(patient, training)
     if any(mix_up(layer, seen.length) for layer in seen.layers):
         return "wrong softmax axis", "Take the softmax over the keys, the last axis of the scores."
     if any(map(masked_after, seen.layers)):
@@ -101,9 +101,13 @@ def _cause_of_leak(patient: Patient, training: bool, elsewhere: float | None) ->
             "times mixed",
             "Look for a norm, mean, convolution or reshape that takes several tokens together.",
         )
+    if not seen.layers and not seen.loose and distance > 1:
+        return (
+            "times mixed",
+            "Look for what reads a text in both directions, or takes several tokens together.",
+        )
     if weak_mask(seen):
         return "weak mask", "Fill hidden scores with −∞: a score of 0 still gets a weight."
-    before, after, distance = influence(patient, training)
     if after <= patient.tolerance < before:
         return (
             "mask the wrong way round",
@@ -111,8 +115,6 @@ def _cause_of_leak(patient: Patient, training: bool, elsewhere: float | None) ->
         )
     if 0 < distance <= max(1, len(seen.layers)) < patient.length // 2:
         return "mask off by one", "Let a query see the keys up to itself alone: torch.tril with diagonal 0."
-    if not seen.layers and before < SMALL_SHARE * after:
-        return "mask after the softmax", "Set the scores of later keys to −∞ before the softmax."
     return (
         "missing mask",
         "Hide from each query all keys after it: fill their scores with −∞ before the softmax.",
@@ -126,18 +128,30 @@ def check_repeats(patient: Patient) -> Finding:
     size = _difference(first, again)
     if torch.equal(first, again) or size <= patient.tolerance:
         return passed(REPEATS, f"a difference of {size:.1e}", expected)
-    seen = watch(patient, ids)
-    cause = "attention dropout active in evaluation" if any(seen.random) else "dropout active in evaluation"
+    drops = _drops_weights(*(watch(patient, ids, seed=seed) for seed in (0, 1)))
+    cause = "attention dropout active in evaluation" if drops else "dropout active in evaluation"
     remedy = "Give the dropout its training flag (dropout_p=p if self.training else 0.0), or use nn.Dropout."
     return wrong(REPEATS, cause, f"a difference of {size:.1e} of the spread", expected, remedy)
+
+
+def _drops_weights(first: Watch, again: Watch) -> bool:
+    """Whether chance strikes attention weights: a draw of their shape, or equal softmaxes used differently."""
+    if any(first.random):
+        return True
+    for a, b in zip(first.layers, again.layers, strict=False):
+        if a.softmax is not None and b.softmax is not None and not torch.equal(a.softmax, b.softmax):
+            return False  # chance came in before
+        if a.weights is not None and b.weights is not None and not torch.equal(a.weights, b.weights):
+            return True
+    return False
 
 
 def check_rows(patient: Patient) -> Finding:
     """Whether a row's logits hang on the other rows."""
     ids, expected = patient.ids(), "a row's logits do not change with the other rows"
     changed = ids.clone()
-    changed[1:] = _other(ids[1:], patient.vocab_size)
-    size = _difference(*(patient.seeded(each)[:1] for each in (ids, changed)))
+    changed[::2] = _other(ids[::2], patient.vocab_size)  # the one before it and the one after it
+    size = _difference(*(patient.seeded(each)[1:2] for each in (ids, changed)))
     if size <= patient.tolerance:
         return passed(ROWS, f"{size:.1e}", expected)
     remedy = "Look for a softmax, norm, reshape or mean that takes the batch's axis for another one."

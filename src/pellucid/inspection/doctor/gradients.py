@@ -23,6 +23,7 @@ GRADIENT_BATCHES, GRADIENT_ROWS = 3, 8
 DEAD = 1e-12  # of the largest gradient
 STEPS_ASIDE = (1e-5, 1e-3, 3e-3)  # of finite differences: the larger ones where part of the model is float32
 WRONG_SLOPE = 0.1
+SLIGHTLY_WRONG = 1e-3  # enough to tell a cut path from a frozen block
 MOST_TENSORS, MOST_SECONDS = 80, 5.0  # measured by finite differences
 EXPLODED = 1e4
 
@@ -114,11 +115,19 @@ def check_gradients(stirred: Patient) -> list[Finding]:
         reach = passed(REACH, f"{len(parameters)} parameters have one", expected)
     else:
         cut = [name for name in dead if name in slopes and abs(slopes[name][1]) > 1e-6 * found.largest]
-        reach = _dead(dead, cut, parameters, expected)
+        elsewhere = any(_error(slope) > SLIGHTLY_WRONG for name, slope in slopes.items() if name not in dead)
+        reach = _dead(dead, cut, parameters, elsewhere)
     return [reach, _true(slopes, dead)]
 
 
-def _dead(dead: list[str], cut: list[str], parameters: dict[str, nn.Parameter], expected: str) -> Finding:
+def _dead(dead: list[str], cut: list[str], parameters: dict[str, nn.Parameter], elsewhere: bool) -> Finding:
+    """The finding of parameters without a gradient.
+
+    Args:
+        cut: those of them on which the loss hangs.
+        elsewhere: whether gradients of others are wrong, too: then a path is cut, and not a block frozen.
+    """
+    expected = "a gradient that is not 0 for each matrix"
     said = f"none in {_listed(dead)}"
     if not cut:
         remedy = "Use them in forward, or take them out."
@@ -129,7 +138,7 @@ def _dead(dead: list[str], cut: list[str], parameters: dict[str, nn.Parameter], 
     whole = (
         len(blocks) == 1 and re.search(r"\d$", next(iter(blocks))) and sorted(matrices) == sorted(of_blocks)
     )
-    if whole and len(matrices) > 1:
+    if whole and len(matrices) > 1 and not elsewhere:
         remedy = "Let the gradient through this block: no detach(), no_grad() or hook around it."
         return wrong(REACH, "frozen block", f"{said}, though the loss hangs on them", expected, remedy)
     remedy = "Look for detach(), no_grad(), .data or .item() after these parameters, and take it out."

@@ -170,11 +170,11 @@ class Watch(TorchDispatchMode):
             self.random.append(True)
 
 
-def watch(patient: Patient, ids: Tensor, training: bool = False) -> Watch:
+def watch(patient: Patient, ids: Tensor, training: bool = False, seed: int = 0) -> Watch:
     """What a pass over `ids` (B, T) computes; gradients are on, for without them torch fuses whole layers."""
     seen = Watch(ids.shape[1])
     with in_mode(patient.module, training), torch.enable_grad():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         with seen:
             patient.logits(ids)
     return seen
