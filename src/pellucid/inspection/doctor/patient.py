@@ -38,6 +38,7 @@ class Patient:
         context: the longest T, as far as is known.
         loss_argument: the name under which forward takes targets and gives its own loss; empty: it has none.
         needs_targets: whether forward gives all logits only when it is given targets.
+        factory: builds it anew, for modules that cannot be copied.
     """
 
     name: str
@@ -48,7 +49,6 @@ class Patient:
     loss_argument: str = ""
     needs_targets: bool = False
     factory: Callable[[], nn.Module] | None = None
-    fixed_length: bool = False
 
     def _call(self, ids: Tensor, targets: Tensor | None = None) -> Any:
         if targets is None:
@@ -225,9 +225,7 @@ def make_patient(
                 trouble = trouble or error
                 continue
             if logits.shape[1] == length:
-                patient = dataclasses.replace(
-                    patient, vocab_size=logits.shape[2], fixed_length=length not in LENGTHS
-                )
+                patient = dataclasses.replace(patient, vocab_size=logits.shape[2])
                 return _with_vocabulary(patient, vocab_size)
             trouble = InputError(f"forward gave {logits.shape[1]} logits for {length} tokens")
     if isinstance(trouble, InputError):

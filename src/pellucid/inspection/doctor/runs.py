@@ -57,7 +57,7 @@ def diagnose_run(name: str | Path | None) -> Diagnosis:
 
 
 def untrained(config: ModelConfig, name: str) -> Patient:
-    """The model of a configuration as it starts; what it does in training does not hang on its largest sizes."""
+    """The model of a configuration as it starts, from a seed of its own."""
     before = torch.get_rng_state()
     torch.manual_seed(0)
     model = build_model(config)
