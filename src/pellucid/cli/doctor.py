@@ -1,4 +1,4 @@
-"""`pellucid doctor`: what this machine and installation can do."""
+"""`pellucid doctor`: what this machine and installation can do, or what is wrong with a model."""
 
 from __future__ import annotations
 
@@ -11,20 +11,77 @@ from typing import TYPE_CHECKING
 
 from pellucid.cli import console
 from pellucid.cli.flags import make_parser
+from pellucid.errors import InputError
+from pellucid.shell import quoted
 
 if TYPE_CHECKING:
     from pellucid.training.machine import Machine
 
 
 def parser() -> argparse.ArgumentParser:
-    return make_parser(
+    made = make_parser(
         "doctor",
-        "Look at this machine: torch, precision, compiler, GPU, memory, disk, cache.",
-        "pellucid doctor",
+        "Without an argument: look at this machine (torch, precision, compiler, GPU, memory, disk, cache). With one: "
+        "look for the classic bugs in a model, by running it: mask, positions, gradients, targets, dropout, tying and "
+        "more. Exits with 0 where nothing is wrong, and with 1 where something is.",
+        "pellucid doctor my_model.py:GPT",
     )
+    made.add_argument(
+        "model",
+        nargs="?",
+        metavar="RUN|FILE.py:Class",
+        help="a run, or a torch module of your own: forward(ids) gives logits (B, T, V), or forward(ids, targets) "
+        "gives (logits, loss). It is built without arguments, or with vocab_size and the like where it insists. "
+        "FILE.py is executed: name only files that you trust",
+    )
+    made.add_argument("--preset", metavar="P", help="a preset's model, made small but with all its parts")
+    return made
 
 
-def main(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> int | None:
+    if args.model is not None and args.preset is not None:
+        raise InputError("doctor looks at one model: give a RUN or FILE.py:Class, or --preset, not both")
+    if args.model is not None or args.preset is not None:
+        return _diagnose(args)
+    _look_at_machine(args)
+    return None
+
+
+def _diagnose(args: argparse.Namespace) -> int:
+    """Print what is found of a model; returns 0 where nothing is wrong, else 1."""
+    import torch
+
+    from pellucid.cli.diagnosis import table
+    from pellucid.inspection.doctor import diagnose, load_stranger
+    from pellucid.inspection.doctor.runs import diagnose_preset, diagnose_run
+    from pellucid.inspection.doctor.stranger import check_stranger, is_stranger
+    from pellucid.training.run_folder import find_run
+
+    if args.preset is None and is_stranger(args.model):
+        check_stranger(args.model)
+    elif args.preset is None:
+        find_run(args.model)
+    torch.set_num_threads(min(2, torch.get_num_threads()))  # small models gain nothing from more
+    if args.preset is not None:
+        diagnosis = diagnose_preset(args.preset)
+    elif is_stranger(args.model):
+        console.say(f"Executing {args.model.rpartition(':')[0]}, and examining the model…")
+        diagnosis = diagnose(load_stranger(args.model))
+    else:
+        console.say("Examining the model…")
+        diagnosis = diagnose_run(args.model)
+    if not args.json:
+        console.write(table(diagnosis) + "\n")
+    console.result(diagnosis.to_dict(), args.json)
+    again = f"--preset {args.preset}" if args.preset is not None else quoted(args.model)
+    if diagnosis.healthy:
+        console.next_step("pellucid train FILE", "pellucid inspect")
+    else:
+        console.next_step(f"pellucid doctor {again}   (once it is mended)")
+    return 0 if diagnosis.healthy else 1
+
+
+def _look_at_machine(args: argparse.Namespace) -> None:
     console.say("Looking…")
     import torch
 
