@@ -62,6 +62,8 @@ def _list(as_json: bool) -> None:
 
 
 def _row(run: RunFolder) -> dict[str, Any]:
+    from pellucid.training.files import bytes_below
+
     finished = run.finished
     records = run.metrics()
     return {
@@ -69,7 +71,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.config_path.stat().st_mtime)),
         "step": records[-1]["step"] if records else 0,
         "validation_loss": finished.get("validation_loss") if finished else None,
-        "bytes": sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file()),
+        "bytes": bytes_below(run.path),
         "state": _state(run),
     }
 

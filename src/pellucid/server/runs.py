@@ -21,6 +21,7 @@ from pellucid.server.tails import HEADING
 from pellucid.text.wording import plural
 from pellucid.training.control import Control
 from pellucid.training.conversations import learned_as
+from pellucid.training.files import bytes_below
 from pellucid.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def run_record(folder: RunFolder, jobs: Any = None, whole: bool = False) -> dict
         "step": 0,
         "total_steps": 0,
         "started": _started(run),
-        "bytes": _n_bytes(run.path),
+        "bytes": bytes_below(run.path),
         "validation_loss": None,
         "bigram_loss": None,
         "steps": [],
@@ -288,13 +289,3 @@ def _started(run: RunFolder) -> str:
             continue
         return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
     return ""
-
-
-def _n_bytes(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # removed just now, as old checkpoints are
-            continue
-    return total

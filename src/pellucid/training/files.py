@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -81,3 +82,13 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def bytes_below(folder: Path) -> int:
+    """What the files of a folder take, while others may come and go in it."""
+    total = 0
+    for parent, _, names in os.walk(folder):  # a folder that is gone by then has no files
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(parent) / name).stat().st_size
+    return total
