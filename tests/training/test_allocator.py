@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from pellucid.training import allocator
 from pellucid.training.allocator import keeping_memory
 
 LOGITS = 256 * 50_000 * 4  # bytes, more than glibc would keep by itself
@@ -33,21 +37,32 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-@glibc
-def test_what_steps_free_stays_until_the_end() -> None:
+def measure() -> dict[str, int]:
+    """Page faults of ten steps as usual and with memory kept; bytes then, a hundred steps later, and at the end."""
     usual = pages_taken(10)
     with keeping_memory("cpu"):
         kept = pages_taken(10)
         at_work = resident()
-        pages_taken(30)
+        pages_taken(100)
         later = resident()
-    assert kept < usual / 2
-    assert later < at_work + 2 * LOGITS
-    assert resident() < at_work - LOGITS
-    assert pages_taken(10) > usual / 2
+    return {"usual": usual, "kept": kept, "at_work": at_work, "later": later, "after": resident()}
 
 
-def test_other_devices_are_left_alone() -> None:
-    usual = pages_taken(5)
+@glibc
+def test_what_steps_free_stays_until_the_end() -> None:
+    """In a process of its own, whose memory no other test has cut up."""
+    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["kept"] < found["usual"] / 2
+    assert found["later"] < found["at_work"] + 10 * LOGITS  # a tenth of what a block of each step would be
+    assert found["after"] < found["at_work"] - LOGITS
+
+
+def test_other_devices_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allocator, "_glibc", lambda: pytest.fail("glibc was asked"))
     with keeping_memory("cuda:0"):
-        assert pages_taken(5) > usual / 2
+        pass
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure()))
