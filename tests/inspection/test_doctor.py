@@ -83,6 +83,22 @@ def test_causes_that_follow_from_others_are_known():
 # ---------------------------------------------------------------------- loading
 
 
+@pytest.mark.parametrize("error", [KeyError, AssertionError, ZeroDivisionError, OSError])
+def test_a_model_that_fails_in_a_check_does_not_end_the_diagnosis(error: type[Exception]):
+    class Picky(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.head = nn.Embedding(30, 8), nn.Linear(8, 30)
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                raise error("not today")
+            return self.head(self.table(ids))
+
+    findings = diagnose(make_patient("Picky", Picky())).findings
+    assert any(f"the model failed in this check ({error.__name__}" in found.measured for found in findings)
+
+
 def test_a_vocabulary_and_a_context_are_found_by_trying():
     class Short(nn.Module):
         def __init__(self) -> None:

@@ -14,6 +14,7 @@ from pellucid.inspection.doctor.runs import diagnose_preset, untrained
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import build_model
 
+FAILED = "failed in this check"  # no check of a sound model breaks off, by a mistake of its own neither
 SMALL: dict[str, Any] = {
     "vocab_size": 65,
     "n_layers": 2,
@@ -38,6 +39,7 @@ PARTS: dict[str, dict[str, Any]] = {
 def test_every_preset_is_healthy(preset: str):
     diagnosis = diagnose_preset(preset)
     assert diagnosis.healthy, diagnosis.causes
+    assert not [found for found in diagnosis.findings if FAILED in str(found)]
 
 
 @pytest.mark.parametrize("attend", ["fused", "explicit"])
@@ -47,6 +49,7 @@ def test_our_parts_are_healthy(parts: str, attend: str):
     model = build_model(ModelConfig(**{**SMALL, **PARTS[parts]}), attend)
     diagnosis = diagnose(make_patient(parts, model))
     assert diagnosis.healthy, diagnosis.causes
+    assert not [found for found in diagnosis.findings if FAILED in str(found)]
 
 
 @pytest.mark.parametrize(("part", "cause"), [("mask", "missing mask"), ("scale", "no scaling")])

@@ -20,6 +20,7 @@ from pellucid.cli.train import parser
 from pellucid.errors import InputError
 from pellucid.server import jobs
 from pellucid.server import settings as page_settings
+from pellucid.server.runs import last_step
 from pellucid.server.settings import as_flags
 from pellucid.training.run_folder import RunFolder
 
@@ -107,12 +108,25 @@ def test_a_training_from_upload_through_pause_stop_and_resume(live: Client, farm
     assert not list((tmp_path / "runs").rglob("farm.txt"))
 
 
-def test_a_killed_training_says_so_and_goes_on_where_it_was_saved(live: Client, farm: str):
+def killed_between_checkpoints(process: int, run: RunFolder) -> int:
+    """The last step of a training killed with steps after its checkpoint; 0 where it has none, and goes on."""
+    os.kill(process, signal.SIGSTOP)
+    saved, step = run.checkpoints.steps(), last_step(run)
+    if saved and saved[-1] < step:
+        os.kill(process, signal.SIGKILL)
+        return step
+    os.kill(process, signal.SIGCONT)
+    return 0
+
+
+def test_a_killed_training_says_so_and_goes_on_where_it_was_saved(live: Client, farm: str, tmp_path: Path):
     job = live.train(farm, **LONG, checkpoint_every=100)
     run = begun(live, job)
     watched = Events(live, f"/api/runs/{run}/events")
-    until(lambda: max(watched.steps(), default=0) > 120)
-    os.kill(process_of(live, job), signal.SIGKILL)
+    last = until(
+        lambda: killed_between_checkpoints(process_of(live, job), RunFolder(tmp_path / "runs" / run))
+    )
+    until(lambda: watched.steps()[-1:] == [last])
     state = watched.until("state", lambda state: state["state"] == "stopped")
     assert state["problem"].startswith("the training was killed (SIGKILL)")
     assert "resuming goes on from step" in state["problem"]

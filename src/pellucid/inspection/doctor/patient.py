@@ -90,26 +90,30 @@ class Patient:
     def copy(self) -> Patient:
         try:
             module = copy.deepcopy(self.module)
-        except Exception:
+        except Exception:  # what a stranger's module raises is not known
             if self.factory is None:
                 return self
             module = self.factory()
             module.load_state_dict(self.module.state_dict())
         return dataclasses.replace(self, module=module)
 
+    def exact(self) -> Patient:
+        """A copy in float64, where the model can do that."""
+        double = self.copy()
+        try:
+            double.module.double()
+            double.seeded(double.ids())
+        except Exception:  # what a stranger's forward raises is not known
+            return self.copy()
+        return double
+
     def stirred(self, seed: int = 0) -> Patient:
-        """A copy in float64, where the model can do that, with noise on every parameter.
+        """The same with noise on every parameter.
 
         A part that starts at zero (a head, a table of positions) has no influence before it has learned, and its
         bugs none either; noise takes the place of learning.
         """
-        double = self.copy()
-        try:
-            double.module.double()
-            with torch.no_grad():
-                double.logits(self.ids())
-        except Exception:
-            double = self.copy()
+        double = self.exact()
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in double.module.parameters():
@@ -243,7 +247,7 @@ def _with_vocabulary(patient: Patient, given: int) -> Patient:
         if 2 <= size <= patient.vocab_size:
             try:
                 patient.seeded(torch.full((2, patient.length), size - 1))
-            except Exception:
+            except Exception:  # as above
                 continue
             return dataclasses.replace(patient, vocab_size=size)
     raise InputError(f"{patient.name} has a vocabulary of one token: give it two or more")
