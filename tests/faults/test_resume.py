@@ -147,8 +147,8 @@ def test_a_run_bounded_by_minutes_replays_its_plans(
     slower: bool,
 ):
     """Steps that turn out slower than they were measured make the clock end the run early, between two steps."""
-    monkeypatch.setattr("pellucid.training.loop.REPLAN_SECONDS", 0.05)
-    monkeypatch.setattr("pellucid.training.loop.REPLAN_TOLERANCE", 0.0)
+    monkeypatch.setattr("pellucid.training.timing.REPLAN_SECONDS", 0.05)
+    monkeypatch.setattr("pellucid.training.timing.REPLAN_TOLERANCE", 0.0)
     monkeypatch.setattr("pellucid.training.checkpoints.KEEP", 1000)
     from pellucid.training.train import resume
 

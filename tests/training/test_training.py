@@ -183,7 +183,7 @@ def test_minutes_end_the_run_when_they_are_over(
     train_tiny: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ):
     """Though steps take three times as long as was measured, and then again as long as was measured."""
-    monkeypatch.setattr("pellucid.training.loop.REPLAN_SECONDS", 0.1)
+    monkeypatch.setattr("pellucid.training.timing.REPLAN_SECONDS", 0.1)
     clock.step_seconds = lambda step: MEASURED_SECONDS * (3 if step < 50 else 1)
     outcome = train_tiny(tmp_path / "run", minutes=3 / 60, eval_every=0)
     assert outcome.seconds == pytest.approx(3, abs=0.15)
@@ -192,6 +192,24 @@ def test_minutes_end_the_run_when_they_are_over(
     assert plans[-1]["total_steps"] == outcome.steps
     rates = [record["rate"] for record in outcome.run.metrics() if "rate" in record]
     assert rates[-1] / max(rates) < 0.2  # the fall of the schedule came in time
+
+
+@pytest.mark.parametrize("later", [0.02, 0.5])
+def test_a_slow_evaluation_does_not_end_a_run_bounded_by_minutes(
+    later: float, train_tiny: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
+):
+    """Ten more like the first, on a machine that is busy or cold, would take longer than the run may."""
+    monkeypatch.setattr("pellucid.training.timing.REPLAN_SECONDS", 0.1)
+    evaluate = Trainer._evaluate
+
+    def slow(trainer: Trainer) -> None:
+        clock.now += later if trainer.progress.step else 0.5
+        evaluate(trainer)
+
+    monkeypatch.setattr(Trainer, "_evaluate", slow)
+    outcome = train_tiny(tmp_path / "run", minutes=3 / 60, eval_every=0)
+    assert 2.7 < outcome.seconds < 4.1  # no more than two evaluations late
+    assert outcome.steps > (200 if later == 0.02 else 40)
 
 
 # ---------------------------------------------------------------------- learning

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -41,14 +40,13 @@ from pellucid.training.replies import ReplyData
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.schedules import Pace, rate_multiplier
 from pellucid.training.signals import Interruption
+from pellucid.training.timing import Speed
 from pellucid.training.weights import checkpoint_weights, load_checkpoint_weights
 
 CHECKPOINT_SECONDS = 60.0
 TRAIN_SAMPLE_SHARE = 0.5  # of eval_tokens
 LEAST_TRAIN_SAMPLE = 1024  # tokens, where there is hardly a dev split
 METRICS_LINES = 10_000  # of a run, at most about
-REPLAN_SECONDS = 2.0  # between two looks at the clock by a run bounded by minutes
-REPLAN_TOLERANCE = 0.02
 
 
 class Trainer:
@@ -92,9 +90,8 @@ class Trainer:
         self.warmup_steps = 0
         self.replayed_to = -1  # the clock decides nothing at steps the journal already speaks of
         self.stop_early = False
-        self._marks: deque[tuple[int, float, int]] = deque(maxlen=64)  # (step, seconds, tokens) just now
-        self._evaluation_seconds = 0.0  # that the last one took, its checkpoint and sample included
-        self._last_save = self._last_plan = time.monotonic()
+        self._last_save = time.monotonic()
+        self._speed = Speed(config.minutes, config.eval_every, self._last_save)
         self._saved_step = -1  # of the newest checkpoint
 
     # ------------------------------------------------------------------ starting and resuming
@@ -168,8 +165,7 @@ class Trainer:
                     with self.average.applied():
                         self._evaluate()
                     began, self.progress.seconds = self.progress.seconds, time.monotonic() + offset
-                    self._evaluation_seconds = self.progress.seconds - began
-                    self._marks.clear()  # the speed is that of steps alone
+                    self._speed.evaluated(self.progress.seconds - began)
                 if self.stop_early or step >= self.pace.total_steps(step):
                     break
                 stop, asked, save, total = self._decide(interruption.asked)
@@ -211,7 +207,7 @@ class Trainer:
 
         paused, stop = self.ranks.led(obey, {"save": self.save, "copy": self._copy_weights})
         self._last_save += paused
-        self._last_plan += paused
+        self._speed.paused(paused)
         return paused, stop
 
     def _copy_weights(self) -> None:
@@ -275,24 +271,11 @@ class Trainer:
         limit = self.config.clip or math.inf
         return float(full(torch.nn.utils.clip_grad_norm_(parameters, limit)))
 
-    # ------------------------------------------------------------------ the clock
-
     def _new_total(self) -> int:
-        """Bounded by minutes: when the plan no longer fits the time left, the steps of a new one; else 0."""
-        progress, now = self.progress, time.monotonic()
-        if not self.config.minutes or progress.step <= self.replayed_to or len(self._marks) < 4:
+        """The steps of a new plan, where the clock asks for one; else 0."""
+        if self.progress.step <= self.replayed_to:
             return 0
-        if now - self._last_plan < REPLAN_SECONDS:
-            return 0
-        (first_step, first_seconds, _), (last_step, last_seconds, _) = self._marks[0], self._marks[-1]
-        seconds_per_step = (last_seconds - first_seconds) / (last_step - first_step)
-        evaluations = self.pace.evaluations_left(progress.step, self.config.eval_every)
-        left = 60 * self.config.minutes - progress.seconds - evaluations * self._evaluation_seconds
-        total = progress.step + max(1, round(left / seconds_per_step))  # this step is taken in any case
-        planned = self.pace.total_steps(progress.step)
-        self._last_plan = now
-        new = abs(total - planned) > max(1, REPLAN_TOLERANCE * max(planned - progress.step, 1))
-        return total if new else 0
+        return self._speed.new_total(self.progress, self.pace, time.monotonic())
 
     def _plan(self, step: int, total_steps: int) -> None:
         self.run.journal.write("plan", step=step, total_steps=total_steps)
@@ -389,10 +372,7 @@ class Trainer:
 
     def _report(self, batch: BatchLoss, norm: float, rate: float) -> None:
         progress = self.progress
-        self._marks.append((progress.step, progress.seconds, progress.tokens))
-        (_, first_seconds, first_tokens), (_, last_seconds, last_tokens) = self._marks[0], self._marks[-1]
-        passed, tokens = last_seconds - first_seconds, last_tokens - first_tokens
-        speed = tokens / passed if passed > 0 else 0.0
+        speed = self._speed.stepped(progress)
         total = self.pace.total_steps(progress.step)
         report = StepReport(progress.step, total, progress.tokens, progress.seconds, rate, batch, norm, speed)
         if progress.step % (1 + total // METRICS_LINES) == 0:
