@@ -33,6 +33,8 @@ def test_train_and_eval_tell_the_gap(cli: Cli, quick_probe: object, tiny: dict[s
     floor = told(trained)["floor"]
     assert floor["gap"] > 0 and floor["n_stories"] == 128
     assert f"{floor['gap']:.4f} ± {floor['error']:.4f} bits a character" in trained.err
+    kept = json.loads((here / "runs" / "tales-1" / "floor.json").read_text(encoding="utf-8"))
+    assert kept.pop("step") == told(trained)["best_step"] and kept == floor
     alone = cli("eval", "tales-1", "--json")
     assert told(alone)["floor"] == floor
     assert "(128 of them are longer than its context" in alone.out

@@ -21,6 +21,7 @@ from pellucid.inspection.floor import (
     HELD_OUT,
     gap_per_character,
     is_trained_on_tales,
+    keep_floor,
     measure_floor,
     story_losses,
 )
@@ -29,6 +30,7 @@ from pellucid.text.tales.grammar import END
 from pellucid.text.tales.tales import floor, log_probability, next_character, write
 from pellucid.text.tokenizers.char import CharTokenizer
 from pellucid.training.prepare import prepare
+from pellucid.training.train import resume
 
 STORIES = [write(HELD_OUT, index) for index in range(6)]
 TOKENIZER = CharTokenizer.from_texts(write(SEED, index) for index in range(200))
@@ -118,6 +120,30 @@ def test_a_trained_run_is_held_against_the_floor(train_tiny: Any, tmp_path: Path
     assert found.n_tokens == found.n_characters and found.gap_per_token == pytest.approx(found.gap)
     assert json.loads(json.dumps(found.to_dict()))["gap"] == found.gap
     assert measure_floor(run, 8, n_samples=2) == found
+
+
+def test_what_takes_too_long_is_measured_on_less():
+    model = of(Oracle(64, is_uniform=True))
+    hasty = measure_floor(model, 40, n_samples=4, seconds=0)
+    assert (hasty.n_stories, hasty.n_samples) == (16, 0)
+    assert measure_floor(model, 40, n_samples=0).n_stories == 40
+    assert measure_floor(model, 16, n_samples=0) == hasty
+
+
+def test_the_floor_is_kept_in_the_run_until_it_is_trained_on(train_tiny: Any, tmp_path: Path):
+    outcome = train_tiny(tmp_path / "run", "tales:40")
+    run = load(outcome.run.path)
+    found = measure_floor(run, 8, n_samples=0)
+    before = run.folder.card_path.read_text(encoding="utf-8")
+    for _ in range(2):  # told once, however often it is measured
+        keep_floor(run, found, floor_lines(found))
+        card = run.folder.card_path.read_text(encoding="utf-8")
+        assert card.startswith(before) and card.count("bits a character, ") == 1
+    kept = json.loads(run.folder.floor_path.read_text(encoding="utf-8"))
+    assert kept["gap"] == found.gap and kept["step"] == outcome.best_step
+    resume(run.folder.path, steps=outcome.steps + 8)
+    assert not run.folder.floor_path.exists()
+    assert "Above the floor" not in run.folder.card_path.read_text(encoding="utf-8")
 
 
 def test_pieces_of_words_have_a_gap_a_token(train_tiny: Any, tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
 import time
@@ -62,6 +63,7 @@ def test_a_new_watcher_is_told_all_in_order(run: RunFolder):
         "total_steps": 24,
         "seconds_left": None,
         "problem": None,
+        "floor": None,
     }
     records = [
         record
@@ -190,6 +192,17 @@ def test_a_run_that_broke_off_says_what_resuming_gives(run: RunFolder):
     assert state["state"] == "stopped"
     assert "broke off at step 24" in state["problem"]
     assert "goes on from step 16, and the 8 steps after it" in state["problem"]
+
+
+def test_how_far_it_is_above_a_known_floor_is_told_when_that_is_measured(run: RunFolder):
+    watch = Watch(run)
+    assert state_of(watch)["floor"] is None
+    found = {"floor": 0.15, "gap": 0.03, "error": 0.001, "floor_per_token": 0.3}
+    run.floor_path.write_text(json.dumps(found))
+    told = state_of(watch)["floor"]
+    assert told == {"floor": 0.15, "gap": 0.03, "error": 0.001, "level": pytest.approx(0.3 * math.log(2))}
+    run.floor_path.write_text("[")
+    assert state_of(Watch(run)) == state_of(Watch(run)) | {"state": "finished", "floor": None}
 
 
 def test_a_damaged_run_says_so(run: RunFolder):

@@ -44,6 +44,7 @@ def test_a_finished_run_tells_what_its_files_say(live: Client, finished_run: Pat
         "total_steps": 24,
         "validation_loss": finished["validation_loss"],
         "bigram_loss": finished["bigram_loss"],
+        "floor": None,
         "steps": ["best", 16, 24],
         "tokenizer": {"kind": "char", "symbols": config["data"]["tokenizer"]["symbols"]},
         "data": {

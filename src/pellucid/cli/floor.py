@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +15,32 @@ if TYPE_CHECKING:
 
 
 def tell_floor(
-    folder: RunFolder, show: Callable[[str], object], device: str = "auto"
+    folder: RunFolder,
+    show: Callable[[str], object],
+    device: str = "auto",
+    keep: bool = False,
+    seconds: float = math.inf,
 ) -> dict[str, Any] | None:
-    """Measure it, `show` it a line at a time, and return it as JSON; None, in silence, for a run of any other text."""
-    from pellucid.inspection.floor import is_trained_on_tales, measure_floor
+    """Measure it, `show` it a line at a time, and return it as JSON; None, in silence, for a run of any other text.
+
+    Args:
+        keep: leave it in the run's folder, too.
+        seconds: as of `measure_floor`.
+    """
+    from pellucid.inspection.floor import is_trained_on_tales, keep_floor, measure_floor
 
     if not is_trained_on_tales(folder):
         return None
     from pellucid.api import load
 
     console.say("Measuring how far the model is above the floor, and what it keeps to in its own stories…")
-    found = measure_floor(load(folder.path, device))
-    for line in floor_lines(found):
+    run = load(folder.path, device)
+    found = measure_floor(run, seconds=seconds)
+    lines = floor_lines(found)
+    for line in lines:
         show(line)
+    if keep:
+        keep_floor(run, found, lines)
     return found.to_dict()
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pellucid.training.evaluation import Score
     from pellucid.training.report import Outcome
 
+FLOOR_SECONDS = 30.0  # for measuring a large model that was trained on tales
+
 
 def parser() -> argparse.ArgumentParser:
     from pellucid.text.corpora.registry import list_of_corpora
@@ -121,7 +123,7 @@ def finish(outcome: Outcome, as_json: bool) -> None:
             if ahead > 0
             else f"The model is {-ahead:.3f} nats a token behind the counted bigram: train longer, or on more text."
         )
-    floor = tell_floor(outcome.run, console.say)
+    floor = tell_floor(outcome.run, console.say, keep=True, seconds=FLOOR_SECONDS)
     console.say(f"Run {path} (loss curve: {outcome.run.plot_path})")
     where = quoted(path)
     verbs = ("chat", "sample") if outcome.run.config().get("template") else ("sample", "chat")

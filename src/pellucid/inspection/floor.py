@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,20 +16,24 @@ import torch
 
 from pellucid.api import LoadedRun
 from pellucid.errors import InputError
+from pellucid.generation.engine import Generation
 from pellucid.generation.options import SamplingOptions
 from pellucid.model.config import IGNORE
 from pellucid.model.transformer import next_token_loss
 from pellucid.text.corpora.tales import SEED, is_tales
 from pellucid.text.tales import tales
 from pellucid.text.tales.rules import Kept, check
+from pellucid.training.files import write_atomically, write_json
 from pellucid.training.prepared import prepared_folder, read_state
 from pellucid.training.run_folder import RunFolder
 
 STORIES = 128  # about 62,000 characters: a standard error of about 0.001 bits where a model is good
 SAMPLES = 16
+STORIES_AT_ONCE, SAMPLES_AT_ONCE = 16, 8  # between two looks at the clock
 SAMPLE_TOKENS = 1_000  # 95 of 100 tales are shorter in characters
 HELD_OUT = SEED + 1  # the corpus is written by SEED, so that these stories are none of its
 TOKENS_AT_ONCE = 2048  # bounds the memory of the logits
+CARD_TITLE = "## Above the floor"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,22 +75,26 @@ def is_trained_on_tales(run: RunFolder) -> bool:
     return bool(named) and all(map(is_tales, named))
 
 
-def measure_floor(run: LoadedRun, n_stories: int = STORIES, n_samples: int = SAMPLES) -> AboveFloor:
+def measure_floor(
+    run: LoadedRun, n_stories: int = STORIES, n_samples: int = SAMPLES, seconds: float = math.inf
+) -> AboveFloor:
     """Scores stories written for this alone, each whole and from its start, and checks stories that the model writes.
+
+    Args:
+        seconds: after which no more are begun, neither stories (but the first sixteen) nor samples.
 
     Raises:
         InputError: fewer than two stories.
     """
     if n_stories < 2:
         raise InputError(f"a standard error needs two stories at least, not {n_stories}: give more")
-    stories = [tales.write(HELD_OUT, index) for index in range(n_stories)]
-    nats, n_tokens = story_losses(run, stories)
+    end = time.monotonic() + seconds
+    stories, nats, n_tokens = _scored_stories(run, n_stories, end)
     exact = np.array([-tales.log_probability(story) for story in stories])
     lengths = np.array([len(story) + 1 for story in stories])
     gap, error = gap_per_character((nats - exact) / math.log(2), lengths)
     total = int(n_tokens.sum())
-    options = SamplingOptions(max_tokens=SAMPLE_TOKENS, seed=0)
-    samples = run.engine().generate([""] * n_samples, options) if n_samples else []
+    samples = _own_stories(run, n_samples, end)
     whole = [sample for sample in samples if sample.finish_reason == "stop" and _is_tale(sample.text)]
     return AboveFloor(
         floor=tales.floor(),
@@ -93,14 +102,36 @@ def measure_floor(run: LoadedRun, n_stories: int = STORIES, n_samples: int = SAM
         error=error,
         gap_per_token=gap * float(lengths.sum()) / total,
         floor_per_token=float(exact.sum()) / math.log(2) / total,
-        n_stories=n_stories,
+        n_stories=len(stories),
         n_characters=int(lengths.sum()),
         n_tokens=total,
         n_longer=int((n_tokens > run.model.config.context_length).sum()),
-        n_samples=n_samples,
+        n_samples=len(samples),
         n_whole=len(whole),
         rules=tuple(check(sample.text for sample in samples)),
     )
+
+
+def _scored_stories(run: LoadedRun, n_stories: int, end: float) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Stories that no corpus has, and what `story_losses` gives of them."""
+    stories, scored = list[str](), list[tuple[np.ndarray, np.ndarray]]()
+    while len(stories) < n_stories and (not stories or time.monotonic() < end):
+        upper = min(n_stories, len(stories) + STORIES_AT_ONCE)
+        more = [tales.write(HELD_OUT, index) for index in range(len(stories), upper)]
+        stories += more
+        scored.append(story_losses(run, more))
+    nats, n_tokens = (np.concatenate(parts) for parts in zip(*scored, strict=True))
+    return stories, nats, n_tokens
+
+
+def _own_stories(run: LoadedRun, n_samples: int, end: float) -> list[Generation]:
+    """What the model writes from nothing; sample i is the same however many there are."""
+    samples = list[Generation]()
+    while len(samples) < n_samples and time.monotonic() < end:
+        seeds = range(len(samples), min(n_samples, len(samples) + SAMPLES_AT_ONCE))
+        options = [SamplingOptions(max_tokens=SAMPLE_TOKENS, seed=seed) for seed in seeds]
+        samples += run.engine().generate([""] * len(options), options)
+    return samples
 
 
 def gap_per_character(excess: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
@@ -172,3 +203,16 @@ def _is_tale(text: str) -> bool:
     except InputError:
         return False
     return True
+
+
+# ---------------------------------------------------------------------- kept in the run
+
+
+def keep_floor(run: LoadedRun, found: AboveFloor, lines: Sequence[str]) -> None:
+    """In the run's folder: floor.json, and `lines` of it at the end of the model card."""
+    write_json(run.folder.floor_path, {"step": run.step, **found.to_dict()})
+    card = run.folder.card_path
+    if card.is_file():  # one that was copied may have none
+        text = card.read_text(encoding="utf-8").split(f"\n{CARD_TITLE}\n")[0]
+        told = "\n".join(["", CARD_TITLE, "", *(f"    {line}" for line in lines), ""])
+        write_atomically(card, lambda path: path.write_text(text + told, encoding="utf-8"))

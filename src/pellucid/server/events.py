@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from pellucid.errors import InputError
 from pellucid.server.errors import Busy
 from pellucid.server.plain import plain
-from pellucid.server.runs import DAMAGE, last_record, problem_of, run_state, total_steps
+from pellucid.server.runs import DAMAGE, floor_of, last_record, problem_of, run_state, total_steps
 from pellucid.server.tails import Lines, Place, Rewound, Samples
 from pellucid.training.run_folder import RunFolder
 
@@ -185,7 +185,8 @@ class Watch:
         self._looked_at = now
         state = self._state()
         self.state = state["state"]
-        changed = any(state[name] != self._told.get(name) for name in ("state", "total_steps", "problem"))
+        marks = ("state", "total_steps", "problem", "floor")
+        changed = any(state[name] != self._told.get(name) for name in marks)
         repeat = self.state in GOING_ON and now - self._told_at > REPEAT_SECONDS
         if not (changed or repeat or (news and state != self._told)):
             return []
@@ -200,6 +201,7 @@ class Watch:
             "total_steps": 0,
             "seconds_left": None,
             "problem": None,
+            "floor": None,
         }
         last = self._last or last_record(run.metrics_path)
         told["step"] = last["step"] if last else 0
@@ -215,6 +217,7 @@ class Watch:
         if state == "training":
             told["seconds_left"] = _seconds_left(last, facts["total_steps"], facts["minutes"])
         told["problem"] = self._problem(state)
+        told["floor"] = facts["floor"] if state == "finished" else None
         return told
 
     def _problem(self, state: str) -> str | None:
@@ -232,13 +235,13 @@ class Watch:
         return self.gone
 
     def _slow_facts(self) -> dict[str, Any]:
-        """What config and journal say, read again when they change."""
+        """What config, journal and floor.json say, read again when they change."""
         run = RunFolder(self.folder.path)
-        version = [_version(run.config_path), _version(run.path / "journal.jsonl")]
+        version = [*map(_version, (run.config_path, run.path / "journal.jsonl", run.floor_path))]
         if version != self._facts_of:
             minutes = run.config()["training"].get("minutes") if run.config_path.is_file() else 0
             minutes = float(minutes) if isinstance(minutes, int | float) else 0.0
-            self._facts = {"total_steps": total_steps(run), "minutes": minutes}
+            self._facts = {"total_steps": total_steps(run), "minutes": minutes, "floor": floor_of(run)}
             self._facts_of = version
         return self._facts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +22,7 @@ from pellucid.server.tails import HEADING
 from pellucid.text.wording import plural
 from pellucid.training.control import Control
 from pellucid.training.conversations import learned_as
-from pellucid.training.files import bytes_below
+from pellucid.training.files import bytes_below, read_json
 from pellucid.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def run_record(folder: RunFolder, jobs: Any = None, whole: bool = False) -> dict
         "bytes": bytes_below(run.path),
         "validation_loss": None,
         "bigram_loss": None,
+        "floor": None,
         "steps": [],
         "model": None,
         "tokenizer": None,
@@ -180,6 +182,7 @@ def _fill(record: dict[str, Any], run: RunFolder, jobs: Any, whole: bool) -> Non
     if finished:
         record["validation_loss"] = finished.get("validation_loss")
         record["bigram_loss"] = finished.get("bigram_loss")
+        record["floor"] = floor_of(run)
     record["state"] = state = run_state(run)
     record["step"], record["total_steps"] = last_step(run), total_steps(run)
     checkpoints = run.checkpoints.steps()
@@ -189,6 +192,19 @@ def _fill(record: dict[str, Any], run: RunFolder, jobs: Any, whole: bool) -> Non
         *checkpoints,
     ]
     record["problem"] = problem_of(run, state, jobs)
+
+
+def floor_of(run: RunFolder) -> dict[str, float] | None:
+    """How far a run that learned from `tales` is above the best there can be, in bits a character; None of others.
+
+    `level` is where that best lies among its losses, in nats a token.
+    """
+    try:
+        found = read_json(run.floor_path, LAST_BYTES)
+        bits = {name: float(found[name]) for name in ("floor", "gap", "error")}
+        return {**bits, "level": float(found["floor_per_token"]) * math.log(2)}
+    except DAMAGE:  # nothing else of the run hangs on it
+        return None
 
 
 def _learned(config: dict[str, Any]) -> dict[str, Any] | None:

@@ -210,6 +210,7 @@ def finish(trainer: Trainer) -> Outcome:
     )
     if not ranks.is_first:
         return outcome
+    run.floor_path.unlink(missing_ok=True)  # of weights that the run had before it was trained on
     run.journal.write(
         "finished",
         step=progress.step,

@@ -6,6 +6,9 @@
  * @typedef {{id: number, text: string, start: number, end: number}} Token  `start`–`end` is its span of the text as sent
  */
 
+/** @typedef {{floor: number, gap: number, error: number, level: number}} Floor  of a text whose entropy is known: bits a
+ *    character, and `level` where it lies among the losses */
+
 /**
  * @typedef {Object} Run
  * @property {string} name
@@ -17,6 +20,7 @@
  * @property {number} bytes
  * @property {number | null} validation_loss
  * @property {number | null} bigram_loss
+ * @property {Floor | null} floor
  * @property {(string | number)[]} steps  what may be looked into: "best", "live", whole numbers
  * @property {Record<string, any> | null} model
  * @property {{kind: string, symbols: number} | null} tokenizer

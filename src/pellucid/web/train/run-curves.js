@@ -37,6 +37,7 @@ const MEANINGS = [
   ["dev", "text it does not learn from; the weights that score best on it are kept"],
   ["validation", "text that was kept aside until the end, scored once with the weights that were kept"],
   ["counted bigram", "the same validation text, scored by counting which token follows which: a model has to beat it"],
+  ["floor", "of a text whose entropy is known, as of tales: no model can be below it"],
 ];
 
 function meanings() {
@@ -117,6 +118,7 @@ export function createRunCurves() {
       { id: "finetune", label: "fine-tune", kind: marked, points: curves.ofEvaluations("finetune_loss", along) },
       { id: "validation", label: "validation", kind: "level", points: level(run?.validation_loss) },
       { id: "bigram", label: "counted bigram", kind: "level", points: level(run?.bigram_loss) },
+      { id: "floor", label: "floor", kind: "level", points: level(run?.floor?.level) },
     ];
     return lines.map((line) => ({ ...line, shown: !hidden.has(line.id) }));
   }

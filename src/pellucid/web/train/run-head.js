@@ -39,7 +39,14 @@ export function createRunHead(shell, act) {
     const how = known.learned;
     if (how) parts.push(`taught to answer${how.as ? ` as ${how.as}` : ""}${how.base ? `, from ${how.base}` : ""}`);
     else if (known.data) parts.push(`learning from ${known.data.name} (${whole(known.data.characters)} characters)`);
-    return `${capital(parts.join(", "))}.`;
+    return `${capital(parts.join(", "))}.${floorText(known.floor)}`;
+  }
+
+  /** @param {import("../base/types.js").Floor | null | undefined} floor */
+  function floorText(floor) {
+    if (!floor) return "";
+    const [gap, error, least] = [floor.gap, floor.error, floor.floor].map((bits) => bits.toFixed(4));
+    return ` ${gap} ± ${error} bits a character above the floor of ${least}, below which no model can be.`;
   }
 
   /** @param {string | null} said */

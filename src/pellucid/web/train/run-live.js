@@ -9,7 +9,8 @@ import { createSamples } from "./run-samples.js";
 import { bytes } from "../base/scale.js";
 
 /** @typedef {import("../base/types.js").Run} Run */
-/** @typedef {{state: Run["state"] | "deleted", step: number, total_steps: number, seconds_left: number | null, problem: string | null}} Told */
+/** @typedef {{state: Run["state"] | "deleted", step: number, total_steps: number, seconds_left: number | null, problem: string | null,
+ *    floor?: import("../base/types.js").Floor | null}} Told */
 
 const REDRAW = 250; // milliseconds between two drawings, however fast steps come
 const REST = 10; // times as long as a drawing took: long trainings have many points
@@ -115,7 +116,7 @@ export function createRunLive(shell) {
   /** The run with what was told of it since it was read. @returns {Run | null} */
   function seen() {
     const known = run ?? shell.runs().find((each) => each.name === name) ?? null;
-    return known && told && told.state !== "deleted" ? { ...known, state: told.state } : known;
+    return known && told && told.state !== "deleted" ? { ...known, state: told.state, floor: told.floor ?? null } : known;
   }
 
   function lastStep() {
