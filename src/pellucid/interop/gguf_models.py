@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import InputError
+from pellucid.interop.assembling import plan_for
 from pellucid.interop.chat_templates import template_kind
 from pellucid.interop.gguf import Gguf, read_gguf, tidy
 from pellucid.interop.gguf_tokenizer import gguf_tokenizer
-from pellucid.interop.mapping import GGUF_NAMES, HalfSplit, Layout, as_it_is, plan_for
+from pellucid.interop.mapping import Layout
+from pellucid.interop.names import GGUF_NAMES
 from pellucid.interop.settings import Settings
 from pellucid.interop.source import Source
+from pellucid.interop.turns import HalfSplit, as_it_is
 from pellucid.model.config import ModelConfig
 
 # `rope.dimension_count` is checked to be the whole head, so that these add nothing.

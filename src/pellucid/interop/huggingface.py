@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import InputError
+from pellucid.interop.assembling import plan_for
 from pellucid.interop.chat_templates import CHATML_MARKS, template_kind
 from pellucid.interop.families import describe
-from pellucid.interop.mapping import GPT2_NAMES, LLAMA_NAMES, Layout, plan_for, transposed
+from pellucid.interop.mapping import Layout
+from pellucid.interop.names import GPT2_NAMES, LLAMA_NAMES
 from pellucid.interop.opening import read_whole
 from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.source import Source
 from pellucid.interop.tensors import Entry, TensorFiles, shown
+from pellucid.interop.turns import transposed
 from pellucid.text.tokenizers.imported import as_imported
 from pellucid.text.tokenizers.tokenizer import MOST_FILE_BYTES
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pellucid
 from pellucid.errors import InputError
+from pellucid.interop.assembling import n_bytes
 from pellucid.interop.gguf_models import read_gguf_model
 from pellucid.interop.huggingface import has_pickle_name, pickle_refused, read_folder
-from pellucid.interop.mapping import n_bytes
 from pellucid.interop.named import MODELS, list_of_models, named_file
 from pellucid.interop.source import Source
 from pellucid.interop.writing import write_model
@@ -87,7 +87,7 @@ def _read(path: Path) -> Source:
 
 def _check_room(run: RunFolder, model: Source) -> None:
     """Raises: InputError where the disk has no room for the weights."""
-    needed = sum(n_bytes(parts, model.files) for parts in model.plan.values())
+    needed = sum(n_bytes(place, model.files) for place in model.plan.values())
     free = shutil.disk_usage(run.path).free
     if needed > free:
         raise InputError(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from pellucid.interop.mapping import Plan, assemble, dtype_of, n_bytes, shape_of
+from pellucid.interop.assembling import assemble, dtype_of, n_bytes
+from pellucid.interop.mapping import Plan
 from pellucid.interop.tensors import TensorFiles
 
 NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
@@ -25,17 +26,17 @@ def write_model(path: Path, plan: Plan, files: TensorFiles, advanced: Callable[[
         InputError: a tensor holds numbers that are not finite.
     """
     header, end = dict[str, object](), 0
-    for name, parts in plan.items():
-        start, end = end, end + n_bytes(parts, files)
-        shape, dtype = list(shape_of(parts)), NAMES[dtype_of(parts, files)]
+    for name, place in plan.items():
+        start, end = end, end + n_bytes(place, files)
+        shape, dtype = list(place.shape), NAMES[dtype_of(place, files)]
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % ALIGNMENT)
     done = 0
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for parts in plan.values():
-            tensor = assemble(parts, files)
+        for place in plan.values():
+            tensor = assemble(place, files)
             tensor.flatten().view(torch.uint8).numpy().tofile(file)
             done += tensor.nbytes
             advanced(done, end)
