@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from browsing import Hosted, Watch, hash_of, table_of
 from patience import PATIENCE
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from serving import Client, until
 
 DATA = Path(os.environ.get("PELLUCID_CORPORA") or Path(__file__).parents[3] / "shared" / "data")
@@ -180,6 +181,29 @@ def test_a_short_training_ends_by_itself_and_can_be_deleted(own_site: Hosted, pa
     page.get_by_test_id("dialog-yes").click()
     expect(page.get_by_test_id("run-mine")).to_have_count(0)
     assert not own_site.run("mine").exists()
+
+
+def test_a_run_that_is_being_deleted_is_not_followed_on(own_site: Hosted, page: Page, finished_run: Path):
+    """Whatever redraws the page meanwhile: what it would ask for may be gone."""
+    shutil.copytree(finished_run, own_site.run("mine"))
+    own_site.open(page, place="train", run="mine")
+    state(page, "finished")
+    late = list[str]()
+
+    def slowly(route: Route) -> None:
+        if route.request.method != "DELETE":
+            return route.continue_()
+        answer = route.fetch()
+        page.on("request", lambda request: late.append(request.url))
+        page.evaluate("location.hash += '&step=16'")  # and the place is drawn anew
+        expect(page.get_by_test_id("step")).to_have_value("16")
+        return route.fulfill(response=answer)
+
+    page.route("**/api/runs/mine", slowly)
+    page.get_by_test_id("delete-mine").click()
+    page.get_by_test_id("dialog-yes").click()
+    expect(page.get_by_test_id("run-mine")).to_have_count(0)
+    assert not [url for url in late if "/runs/mine" in url]
 
 
 def test_dropped_files_are_read_one_by_one(

@@ -137,7 +137,7 @@ class Watch:
     def check(self) -> None:
         assert not self.requests, "the page asked for something that is not on loopback"
         unexpected = [text for text in self.errors if not any(part in text for part in self.expected)]
-        assert not unexpected, "the console has errors"
+        assert not unexpected, f"the console has errors: {unexpected}"
 
 
 def shown(page: Page, view: str) -> None:

@@ -23,7 +23,8 @@ function lossText(run) {
 
 /**
  * @param {import("../base/types.js").Shell} shell
- * @param {{failed: (error: Error) => void, deleting: (name: string) => void}} ears
+ * @param {{failed: (error: Error) => void, deleting: (name: string) => void}} ears  `deleting` hears the name, and ""
+ *   when that is over
  */
 export function createRunList(shell, { failed, deleting }) {
   const fresh = el("button", { type: "button", class: "primary", "data-testid": "new-training", onclick: () => shell.store.set({ job: "new" }) }, "New training");
@@ -62,6 +63,8 @@ export function createRunList(shell, { failed, deleting }) {
       fresh.focus();
     } catch (error) {
       failed(/** @type {Error} */ (error));
+    } finally {
+      deleting("");
     }
   }
 
