@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -78,14 +78,24 @@ def test_help_imports_nothing_heavy(arguments: list[str]):
     assert result.stderr.splitlines()[-1] == "HEAVY []"
 
 
+def processor_seconds() -> float:
+    """Of all children of this process that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell what children took")
 def test_help_answers_in_under_three_tenths_of_a_second():
-    """As a person meets it: the whole process, the best of five; where Python is slow, thrice what it takes."""
+    """The whole process, the best of five, in processor time: how busy the machine is with others does not count.
+
+    Where Python is slow, thrice what it takes to do nothing.
+    """
     laps: dict[tuple[str, ...], list[float]] = {("-m", "pellucid", "--help"): [], ("-c", "pass"): []}
     for _ in range(5):
         for arguments, times in laps.items():
-            started = time.perf_counter()
+            before = processor_seconds()
             subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
-            times.append(time.perf_counter() - started)
+            times.append(processor_seconds() - before)
     help, nothing = map(min, laps.values())
     assert help < max(0.3, 3 * nothing)
 
