@@ -104,7 +104,7 @@ def _verb(verb: str) -> Iterator[str]:
     )
     yield f"## pellucid {verb}"
     yield filled(plain(parser.description))
-    yield f"    {' '.join(['pellucid', verb, *([named] if named else []), '[FLAG…]'])}"
+    yield f"    usage: {' '.join(['pellucid', verb, *([named] if named else []), '[FLAG…]'])}"
     example = parser.epilog.split("Example: ")[1]
     yield f"For example `{example}`."
     for group, actions in groups:
@@ -116,8 +116,10 @@ def _verb(verb: str) -> Iterator[str]:
 
 def _given(action: argparse.Action) -> str:
     name = str(action.metavar or action.dest)
+    if name.startswith("["):  # it says so itself
+        return name
     several = "…" if action.nargs in ("*", "+") else ""
-    return f"[{name}]{several}" if action.nargs in ("?", "*") and not name.startswith("[") else name + several
+    return f"[{name}{several}]" if action.nargs in ("?", "*") else name + several
 
 
 def _flag(action: argparse.Action) -> tuple[str, str, str]:
