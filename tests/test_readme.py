@@ -160,6 +160,41 @@ def test_the_architecture_names_every_room(room: str):
     assert re.search(rf"^    {room} ", text, re.MULTILINE), f"docs/architecture.md does not list {room}"
 
 
+CHANGES = re.findall(
+    r"^\| (.+?) \| (.+?) \| (.+?) \|$",
+    (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("## To change X, edit Y")[1],
+    re.MULTILINE,
+)[1:]
+
+
+@pytest.mark.parametrize(("change", "where", "tests"), CHANGES, ids=[row[0] for row in CHANGES])
+def test_what_to_edit_is_there(change: str, where: str, tests: str):
+    """The files that a row names are there, each of its names stands in one of them, and so do its tests."""
+    source, paths = "", list[Path]()
+    for named in re.findall(r"(?<![\w`])((?:[\w-]+/)+(?:[\w.-]+\.\w+)?)", where):
+        path = ROOT / named if named.startswith("docs/") else ROOT / "src/pellucid" / named
+        assert path.exists(), f"{change}: {named}"
+        paths.append(path)
+        source += (
+            path.read_text(encoding="utf-8")
+            if path.is_file()
+            else "".join(
+                file.read_text(encoding="utf-8")
+                for file in path.iterdir()
+                if file.suffix in (".py", ".toml", ".js")
+            )
+        )
+    assert paths, change
+    for name in re.findall(r"`([^`]+)`", where):
+        assert all(re.search(rf"\b{part}\b", source) for part in name.split(".")), f"{change}: {name}"
+    for named in tests.split(", "):
+        assert (ROOT / "tests" / named).is_file(), f"{change}: {named}"
+
+
+def test_there_are_many_changes_to_make():
+    assert len(CHANGES) >= 30
+
+
 def test_there_is_a_changelog():
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
