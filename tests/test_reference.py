@@ -21,10 +21,13 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
+    """docs/reference.py, which imports its neighbours; not the module of that name that other tests share."""
+    spec = importlib.util.spec_from_file_location("docs_reference", DOCS / "reference.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)
+        spec.loader.exec_module(module)
     return module
 
 
