@@ -17,21 +17,39 @@ from pellucid.shell import install_extra
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = (".py", ".js")
-SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))]
+WITH_COMMANDS = [*PAGES, "CHANGELOG.md", "src/pellucid/cli/main.py", *(
+    path.relative_to(ROOT).as_posix() for path in (ROOT / "src/pellucid").rglob("*.md")
+)]  # fmt: skip
+MADE = "docs/reference/"  # from the code: its signatures are no snippets
+SNIPPETS = [
+    pytest.param(snippet, id=f"{page}-{number}")
+    for page in PAGES
+    if not page.startswith(MADE)
+    for number, snippet in enumerate(
+        re.findall(
+            r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        )
+    )
+]
 
 
 def commands(text: str) -> list[str]:
-    """Everything shown as `pellucid …`, in code blocks and in running text."""
-    blocks = re.findall(r"^(?: {4}|\t)(?:\S*[/\\])?(pellucid(?: .*)?)$", text, re.MULTILINE)
+    """Everything shown as `pellucid …`, in code blocks and in running text, also of several processes."""
+    text = re.sub(r"\\\n\s*", "", text)  # a line that goes on
+    fenced = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    lines = re.findall(r"^(?: {4}|\t).*", text, re.MULTILINE) + fenced.splitlines()
+    shown = re.compile(r"\s*(?:\S*[/\\]|torchrun .* -m )?(pellucid(?: .*)?)$")
+    blocks = [found[1] for line in lines if (found := shown.match(line))]
     return list(dict.fromkeys(blocks + re.findall(r"`(pellucid [^`]*)`", text)))
 
 
 def test_the_readme_shows_snippets_and_commands():
-    assert len(SNIPPETS) >= 2
+    assert sum("README" in snippet.id for snippet in SNIPPETS) >= 2
     assert {command.split()[1] for command in commands(README)} == set(VERBS)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
+@pytest.mark.parametrize("snippet", SNIPPETS)
 def test_a_snippet_runs(
     snippet: str,
     tmp_path: Path,
@@ -46,25 +64,66 @@ def test_a_snippet_runs(
     assert capsys.readouterr().out.strip()
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "docs/architecture.md", "CHANGELOG.md", "src/pellucid/cli/main.py"]
-)
+def test_commands_are_found_wherever_they_are_shown():
+    text = """
+    pellucid train a.txt --out \\
+        b
+
+```sh
+.venv/bin/pellucid runs
+```
+
+    torchrun --nproc-per-node=2 -m pellucid train c.txt
+
+and `pellucid chat`, not `make pellucid`.
+"""
+    assert commands(text) == [
+        "pellucid train a.txt --out b",
+        "pellucid train c.txt",
+        "pellucid runs",
+        "pellucid chat",
+    ]
+
+
+@pytest.mark.parametrize("document", WITH_COMMANDS)
 def test_a_command_that_is_shown_parses(document: str):
     for command in commands((ROOT / document).read_text(encoding="utf-8")):
         if "VERB" in command:
             continue
         _, verb, *arguments = shlex.split(re.sub(r"[][…]", "", command.split("#")[0]))
         assert verb in VERBS, command
-        if "--help" not in arguments:
+        if arguments and "--help" not in arguments:  # a verb alone is its name
             importlib.import_module(f"pellucid.cli.{verb}").parser().parse_args(arguments)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/LOG.md", "CHANGELOG.md"])
-def test_a_file_that_is_linked_is_there(document: str):
+def anchors(path: Path) -> set[str]:
+    """The names that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", [*PAGES, "CHANGELOG.md"])
+def test_what_is_linked_is_there(document: str):
     path = ROOT / document
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not re.match(r"\w+:", target):
-            assert (path.parent / target).exists(), target
+            file, _, heading = target.partition("#")
+            there = (path.parent / file).resolve() if file else path
+            assert there.exists(), target
+            assert there.is_relative_to(ROOT), target
+            assert not heading or heading in anchors(there), target
+
+
+def test_every_page_can_be_reached_from_the_index():
+    seen, ahead = set[Path](), [ROOT / "README.md"]
+    while ahead:
+        path = ahead.pop()
+        if path not in seen and path.suffix == ".md":
+            seen.add(path)
+            links = re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+            ahead += [(path.parent / link).resolve() for link in links if not re.match(r"\w+:", link)]
+    assert {ROOT / page for page in PAGES} <= seen
 
 
 def extras(text: str) -> set[str]:
@@ -99,6 +158,41 @@ def rooms() -> list[str]:
 def test_the_architecture_names_every_room(room: str):
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     assert re.search(rf"^    {room} ", text, re.MULTILINE), f"docs/architecture.md does not list {room}"
+
+
+CHANGES = re.findall(
+    r"^\| (.+?) \| (.+?) \| (.+?) \|$",
+    (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("## To change X, edit Y")[1],
+    re.MULTILINE,
+)[1:]
+
+
+@pytest.mark.parametrize(("change", "where", "tests"), CHANGES, ids=[row[0] for row in CHANGES])
+def test_what_to_edit_is_there(change: str, where: str, tests: str):
+    """The files that a row names are there, each of its names stands in one of them, and so do its tests."""
+    source, paths = "", list[Path]()
+    for named in re.findall(r"(?<![\w`])((?:[\w-]+/)+(?:[\w.-]+\.\w+)?)", where):
+        path = ROOT / named if named.startswith("docs/") else ROOT / "src/pellucid" / named
+        assert path.exists(), f"{change}: {named}"
+        paths.append(path)
+        source += (
+            path.read_text(encoding="utf-8")
+            if path.is_file()
+            else "".join(
+                file.read_text(encoding="utf-8")
+                for file in path.iterdir()
+                if file.suffix in (".py", ".toml", ".js")
+            )
+        )
+    assert paths, change
+    for name in re.findall(r"`([^`]+)`", where):
+        assert all(re.search(rf"\b{part}\b", source) for part in name.split(".")), f"{change}: {name}"
+    for named in tests.split(", "):
+        assert (ROOT / "tests" / named).is_file(), f"{change}: {named}"
+
+
+def test_there_are_many_changes_to_make():
+    assert len(CHANGES) >= 30
 
 
 def test_there_is_a_changelog():

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from pellucid.cli.main import VERBS
 from pellucid.cli.settings import GROUPS
+from pellucid.model.config import CHOICES
+from pellucid.training.config import OptimizerKind
+from pellucid.training.schedules import Schedule
 
 Cli = Callable[..., Any]
 COUNT_IMPORTS = """
@@ -57,6 +61,17 @@ def test_verbs_that_take_text_describe_it_and_its_tokens_alike(cli: Cli):
             assert said in words
         if verb != "preview":  # which says "as for `pellucid train`"
             assert list_of_corpora() in words
+
+
+@pytest.mark.parametrize("name", [*CHOICES, "optimizer", "schedule"])
+def test_a_flag_names_every_value_it_takes(name: str):
+    flags = {flag: about for settings in GROUPS.values() for flag, (_, about) in settings.items()}
+    about = flags.get(name.replace("_", "-"))
+    if about is None:
+        assert name == "architecture", "it can be chosen in recipe files alone"
+        return
+    for value in get_args({**CHOICES, "optimizer": OptimizerKind, "schedule": Schedule}[name]):
+        assert re.search(rf"\b{value}\b", about), value
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -13,10 +13,11 @@ from small_models import MODELS, OTHERS
 
 from pellucid import presets
 from pellucid.errors import InputError
-from pellucid.inspection import capture, shapes, trace, untrained
+from pellucid.inspection import capture, parts, shapes, trace, untrained
 from pellucid.inspection.subject import Subject
 from pellucid.model.accounting import flops_per_token, n_params
 from pellucid.model.attention import Attention
+from pellucid.model.config import ModelConfig, Norm
 
 MakeSubject = Callable[..., Subject]
 EVERY = MODELS | OTHERS
@@ -270,3 +271,10 @@ def test_presets_without_a_model_are_refused():
     for preset in ("auto", "chat", "nothing"):
         with pytest.raises(InputError, match="choose one of"):
             untrained.untrained(preset)
+
+
+def test_every_norm_has_its_formula():
+    for kind in get_args(Norm):
+        if kind != "none":  # there is nothing to show then
+            config = ModelConfig(vocab_size=9, d_model=8, n_heads=2, norm=kind)
+            assert "x" in parts.formula("attention_norm", config), kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pellucid.model.accounting import flops_per_token, kv_cache_bytes, n_params
 from pellucid.model.cache import KVCache
-from pellucid.model.config import ModelConfig
+from pellucid.model.config import CHOICES, ModelConfig
 from pellucid.model.transformer import build_model
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -114,3 +114,12 @@ def test_the_cache_takes_the_bytes_foretold(settings, batch, length, dtype):
     config = ModelConfig(vocab_size=97, **settings)
     cache = KVCache(config, batch, length, dtype=dtype)
     assert kv_cache_bytes(config, batch, length, dtype.itemsize) == cache.keys.nbytes + cache.values.nbytes
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_every_choice_of_a_part_is_counted(name: str):
+    """One that is added to the tables is not forgotten here."""
+    needed = {"feedforward": "experts"} if name in ("shared_expert", "balance") else {}
+    for value in get_args(CHOICES[name]):
+        config = ModelConfig(vocab_size=50, context_length=16, d_model=32, **{**needed, name: value})
+        assert n_params(config) == sum(p.numel() for p in build_model(config).parameters()), value

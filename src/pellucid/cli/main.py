@@ -32,6 +32,7 @@ VERBS = {
     "trace": "a walk through one forward pass: every tensor, its shape, its cost, its line of code",
     "runs": "list, size and delete runs",
     "bench": "this machine's training speed, and its share of the matrix-product peak",
+    "lesson": "a transformer to write yourself, piece by piece, with tests that say what is wrong",
     "doctor": "what this machine can do; with a model, the classic bugs looked for in it",
 }
 

@@ -17,7 +17,7 @@ LARGEST_SEED = (1 << 63) - 1  # what a torch.Generator takes
 class SamplingOptions:
     """What a person may ask of the words a model writes.
 
-    Args:
+    Attributes:
         temperature: divides the logits; 0 always takes the likeliest token (greedy).
         top_k: only the k likeliest tokens; 0 is all.
         top_p: only the smallest set of likeliest tokens whose probabilities sum to p; 1 is all.

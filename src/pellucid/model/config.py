@@ -63,6 +63,39 @@ class ModelConfig:
     feedforward may be "none", the norm may stand after its part ("post"). Mask "none" lets tokens see the very answer;
     and what a cache kept of earlier tokens had not seen the later ones, so that writing differs from reading there.
 
+    Attributes:
+        vocab_size: tokens that there are, reserved ones counted; of a run, those of its tokenizer.
+        context_length: tokens it sees at once.
+        n_layers: blocks.
+        n_heads: query heads a block.
+        n_kv_heads: key/value heads, which the query heads share evenly; 0 is as many as query heads.
+        head_dim: channels a head; 0 is d_model / n_heads.
+        d_model: channels a token.
+        d_ff: hidden channels of the feed-forward part, of each expert where there are experts; 0 follows from d_model.
+        positions: how a token knows where it stands.
+        rope_base: base of the rotary angles; above 1.
+        norm: what keeps the channels of a token at one scale; rmsnorm_fixed learns no scale.
+        norm_eps: what a norm adds under its root; above 0.
+        norm_position: before each part, or after its sum.
+        residual: whether each part adds to the stream, or replaces it.
+        mask: whether a token sees only itself and earlier ones.
+        scale: whether attention scores are divided by √head_dim.
+        feedforward: one layer for all tokens, a mixture of experts, or none.
+        activation: the function between its two layers; swiglu has three, and is what experts are.
+        n_experts: experts there are; 0 is 8 with feedforward "experts".
+        experts_per_token: experts that handle a token; 0 is 2 with feedforward "experts".
+        shared_expert: one expert more for every token; gated by a sigmoid of the token, or not.
+        balance: what keeps experts evenly used: a loss, a bias moved a step at a time, or nothing.
+        balance_rate: weight of that loss, or what the bias moves a step; None is 0.01 or 0.001.
+        qk_norm: normalise queries and keys of each head.
+        bias: linear layers have biases.
+        tie_embeddings: one table for tokens in and out.
+        value_residual: each block's values are mixed with the first's.
+        x0_residual: what enters a block is mixed with what entered the first.
+        logit_softcap: logits stay between this and its negative, by tanh; 0 is off.
+        dropout: share of activations dropped while training; from 0 to below 1.
+        architecture: the transformer, or a table of pairs: the baseline.
+
     Raises:
         InputError: a size is out of range, or two of them do not fit together.
     """

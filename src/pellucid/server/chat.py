@@ -127,16 +127,19 @@ def routes(house: House) -> APIRouter:
 
     @router.post("")
     async def chat(body: Chat, request: Request) -> Response:
+        """An answer to `message`: `{"reply", "finish_reason", "notes", "stamp"}`."""
         asked, stream = await begin(body)
         return await unless_gone(request, stream, _whole(asked, stream, body.tokens))
 
     @router.post("/stream")
     async def chat_stream(body: Chat) -> Response:
+        """The same in pieces, as server-sent events: `{"delta"}` each, then `{"done", "finish_reason", "stamp"}`."""
         asked, stream = await begin(body)
         return EventStream(stream, _events(asked, stream, body.tokens))
 
     @router.post("/alternatives")
     def alternatives(body: Alternatives) -> dict[str, Any]:
+        """What else might have stood at `reply_ids[index]`: the likeliest tokens, with the probability of each."""
         if body.index >= len(body.reply_ids):
             raise InputError(
                 f"index {body.index} is past the end of reply_ids, which has {len(body.reply_ids)}"

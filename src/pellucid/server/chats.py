@@ -61,18 +61,22 @@ def routes(house: House) -> APIRouter:
 
     @router.get("")
     def all_chats(run: str) -> dict[str, Any]:
+        """The conversations kept with a run, the newest first."""
         return {"chats": list_chats(house.runs.run(run))}
 
     @router.get("/{chat}")
     def one(run: str, chat: str) -> dict[str, Any]:
+        """One conversation."""
         return read_chat(house.runs.run(run), chat)
 
     @router.put("/{chat}")
     def keep(run: str, chat: str, body: Chat) -> dict[str, Any]:
+        """Keep a conversation in the folder of the run, under an id of letters, digits and hyphens."""
         return keep_chat(house.runs.run(run), chat, body)
 
     @router.delete("/{chat}")
     def delete(run: str, chat: str) -> dict[str, Any]:
+        """Delete a conversation."""
         path = _path(house.runs.run(run), chat)
         try:
             path.unlink()
@@ -82,6 +86,7 @@ def routes(house: House) -> APIRouter:
 
     @router.delete("")
     def delete_all(run: str) -> dict[str, Any]:
+        """Delete all conversations kept with a run."""
         folder = _folder(house.runs.run(run))
         n_chats = sum(1 for _ in folder.glob("*.json"))
         shutil.rmtree(folder, ignore_errors=True)

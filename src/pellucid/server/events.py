@@ -50,6 +50,10 @@ def routes(house: House) -> APIRouter:
         after: Annotated[str | None, Query(max_length=100)] = None,
         last_event_id: Annotated[str | None, Header(max_length=100)] = None,
     ) -> StreamingResponse:
+        """A training as it goes on, as server-sent events: its records, its samples, its state.
+
+        Who comes back with the last id it saw (`Last-Event-ID`, or `after`) gets what came since.
+        """
         folder = house.runs.run(run)
         if len(watching) >= MOST_WATCHERS:
             raise Busy(f"{MOST_WATCHERS} pages are watching already: close one")

@@ -79,14 +79,17 @@ def routes(house: House) -> APIRouter:
 
     @router.post("/tokens")
     def cut_into_tokens(asked: Look) -> Response:
+        """How a text is cut into tokens."""
         return look(asked, lambda subject: tokens.cut(subject, asked.text))
 
     @router.post("/bigram")
     def bigram_table(asked: Pairs) -> Response:
+        """How often which token followed which in the training text."""
         return look(asked, lambda subject: bigram.table(subject, asked.row, asked.size))
 
     @router.post("/attention", response_class=Response)
     def all_heads(asked: Attention) -> Response:
+        """The attention of every head, small: JSON and arrays in one run of bytes."""
         return look(
             asked,
             lambda subject: attention.overview(subject, asked.text, asked.scale, asked.mask, asked.tiles),
@@ -94,6 +97,7 @@ def routes(house: House) -> APIRouter:
 
     @router.post("/head", response_class=Response)
     def one_head(asked: Head) -> Response:
+        """One head's attention weights in full: JSON and arrays in one run of bytes."""
         return look(
             asked,
             lambda subject: attention.head(
@@ -103,6 +107,7 @@ def routes(house: House) -> APIRouter:
 
     @router.post("/next")
     def next_token(asked: NextToken) -> Response:
+        """The distribution of the next token, before and after temperature, top-k, top-p and min-p."""
         return look(
             asked,
             lambda subject: sampling.next_token(subject, asked.text, **asked.options(), shown=asked.shown),
@@ -110,6 +115,7 @@ def routes(house: House) -> APIRouter:
 
     @router.post("/draw")
     def draw(asked: Draw) -> Response:
+        """`n` draws of the next token."""
         return look(
             asked,
             lambda subject: sampling.draw(subject, asked.text, **asked.options(), n=asked.n, seed=asked.seed),
@@ -117,6 +123,7 @@ def routes(house: House) -> APIRouter:
 
     @router.post("/shapes")
     def every_shape(asked: Look) -> Response:
+        """Every tensor of the forward pass: shape, parameters, operations, line of code."""
         return look(asked, lambda subject: shapes.budget(subject, asked.text))
 
     return router

@@ -52,6 +52,7 @@ def routes(house: House) -> APIRouter:
 
     @router.post("")
     def start(asked: Start) -> dict[str, Any]:
+        """Start a preview, a training or a fine-tuning, in a process of its own."""
         source = Source(asked.source.corpus, asked.source.upload)
         if asked.kind == "preview":
             return jobs.preview(source, asked.settings, asked.chat).record()
@@ -61,14 +62,17 @@ def routes(house: House) -> APIRouter:
 
     @router.get("")
     def all_jobs() -> dict[str, Any]:
+        """The jobs started since the server began."""
         return {"jobs": [job.record() for job in jobs.all()]}
 
     @router.get("/{job}")
     def one(job: str) -> dict[str, Any]:
+        """One job: its state, the end of what it said, and its result."""
         return jobs.get(job).record()
 
     @router.delete("/{job}")
     def cancel(job: str) -> dict[str, Any]:
+        """Stop a job; a training saves first."""
         return jobs.cancel(job).record()
 
     return router

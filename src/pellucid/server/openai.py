@@ -105,11 +105,13 @@ def routes(house: House) -> APIRouter:
 
     @router.get("/models")
     def models() -> dict[str, Any]:
+        """The runs that can write, in OpenAI's form."""
         usable = (run for run in house.runs.all() if run.model_path.exists())
         return {"object": "list", "data": [_model(run) for run in usable]}
 
     @router.get("/models/{name}")
     def model(name: Name) -> dict[str, Any]:
+        """One run, in OpenAI's form."""
         return _model(house.runs.run(name))
 
     def ask(body: Completion) -> Asked:
@@ -118,6 +120,7 @@ def routes(house: House) -> APIRouter:
 
     @router.post("/chat/completions")
     async def complete(body: Completion, request: Request) -> Response:
+        """A chat completion in OpenAI's form; with `stream`, in pieces. `model` is the name of a run."""
         asked = await run_in_threadpool(ask, body)
         stream = house.scheduler.submit(asked.served.engine, asked.draft, asked.form.cutter())
         reply = Reply(body, asked)

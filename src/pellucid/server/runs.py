@@ -52,15 +52,18 @@ def routes(house: House) -> APIRouter:
 
     @router.get("")
     def list_runs() -> dict[str, Any]:
+        """All runs, the newest first."""
         records = [run_record(run, house.jobs) for run in house.runs.all()]
         return {"runs": sorted(records, key=lambda record: record["started"], reverse=True)}
 
     @router.get("/{run}")
     def one_run(run: str) -> dict[str, Any]:
+        """One run, with its recipe and its last sample."""
         return run_record(house.runs.run(run), house.jobs, whole=True)
 
     @router.delete("/{run}")
     def delete(run: str) -> dict[str, Any]:
+        """Delete the whole folder of a run."""
         folder = house.runs.run(run)
         delete_run(folder)
         house.models.forget(folder)
@@ -68,6 +71,7 @@ def routes(house: House) -> APIRouter:
 
     @router.post("/{run}/control")
     def control(run: str, asked: Action) -> dict[str, Any]:
+        """Pause, resume or stop a training; gives the run as it is then."""
         folder = house.runs.run(run)
         act(folder, asked, house.jobs)
         return run_record(folder, house.jobs)

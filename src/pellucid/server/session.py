@@ -21,10 +21,12 @@ def routes(house: House) -> APIRouter:
 
     @router.get("/health")
     def health() -> dict[str, str]:
+        """Whether the server is there."""
         return {"status": "ok", "version": pellucid.__version__}
 
     @router.get("/api/session")
     def session() -> dict[str, Any]:
+        """What the server offers: its default run, named texts, limits, machine, and the token that changes need."""
         try:
             default_run = house.runs.run().name
         except NotFound:

@@ -41,16 +41,19 @@ def routes(house: House) -> APIRouter:
 
     @router.post("")
     def begin() -> dict[str, Any]:
+        """Begin an upload; gives its id."""
         return {"upload": uploads.begin()}
 
     @router.put("/{upload}/{path:path}")
     async def put(upload: str, path: str, request: Request) -> dict[str, Any]:
+        """One file of an upload, its bytes as the body, under a path of its own."""
         length = request.headers.get("content-length", "")
         announced = int(length) if length.isdecimal() and len(length) < 16 else 0
         return {"bytes": await uploads.put(upload, path, request.stream(), announced)}
 
     @router.delete("/{upload}")
     def remove(upload: str) -> dict[str, Any]:
+        """Let an upload go."""
         uploads.remove(upload)
         return {"deleted": upload}
 

@@ -12,6 +12,29 @@ from pellucid.training.schedules import Schedule
 OptimizerKind = Literal["adamw", "muon"]
 BUDGETS = ("minutes", "steps", "epochs", "train_tokens")
 SWITCH = ("auto", "yes", "no")
+RANGES: dict[str, tuple[float, float | str]] = {  # the least and the most, which another field may be
+    **dict.fromkeys(BUDGETS, (0, 1e15)),
+    "window": (0, 1 << 24),
+    "batch_size": (1, 1 << 20),
+    "accumulate": (1, "batch_size"),
+    "lr": (1e-12, 100),
+    "min_lr": (0, "lr"),
+    "warmup_steps": (0, math.inf),
+    "warmup_start": (0, 1),
+    "weight_decay": (0, 10),
+    "beta1": (0, 0.9999999),
+    "beta2": (0, 0.9999999),
+    "clip": (0, math.inf),
+    "ema": (0, 0.9999999),
+    "eval_every": (0, math.inf),
+    "eval_tokens": (0, math.inf),
+    "checkpoint_every": (0, math.inf),
+    "patience": (0, math.inf),
+    "dev_fraction": (0, 0.5),
+    "seed": (0, 2**63 - 1),
+    "sample_tokens": (0, 1 << 20),
+    "sample_temperature": (0, 100),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,11 +42,22 @@ class TrainConfig:
     """A recipe. Exactly one of the four budgets is set.
 
     Attributes:
-        minutes, steps, epochs, train_tokens: what the run may use; minutes are those of the training loop.
+        minutes: of the training loop.
+        steps: of the optimizer.
+        epochs: times through the training text.
+        train_tokens: tokens to read.
         window: tokens of a window, or of a row of conversations; 0 is the model's whole context.
-        batch_size: windows a step reads, split into `accumulate` equal parts that are processed one by one.
-        lr, min_lr: the peak learning rate and where its fall ends.
-        warmup_steps: capped at a tenth of the plan; the rate rises from `warmup_start` times its peak.
+        batch_size: windows a step reads, of all processes together.
+        accumulate: equal parts of a batch that are computed one after the other, to save memory.
+        optimizer: AdamW, or Muon for the matrices of the blocks with AdamW for the rest.
+        lr: the peak learning rate.
+        min_lr: where its fall ends.
+        schedule: warm-up, stable, decay (wsd); a half cosine down to min_lr; or constant after the warm-up.
+        warmup_steps: steps of rising rate, at most a tenth of the plan.
+        warmup_start: the share of its peak at which the rate begins to rise.
+        weight_decay: the share of its weights that each matrix loses a step, times the rate.
+        beta1: how much of the gradients' mean AdamW keeps a step.
+        beta2: how much of the mean of their squares.
         clip: largest gradient norm; 0 leaves gradients alone.
         ema: decay a step of an average of the weights, which is what is scored and kept; 0 keeps the weights.
         eval_every: steps between evaluations; 0 makes ten, evenly spread.
@@ -31,10 +65,16 @@ class TrainConfig:
         checkpoint_every: steps between checkpoints besides those at evaluations; 0 leaves it to the clock.
         patience: evaluations without a better dev loss before stopping; 0 never stops.
         dev_fraction: share of the training text held out for choosing the best weights.
+        seed: of the split, the weights, the order of windows, dropout and the samples.
+        device: "auto" (a GPU if there is one), "cpu", "cuda" or "mps".
+        precision: "auto" (by a measurement of 0.2 s), "float32" or "bfloat16".
         plain: take the plain path, without speed-ups, for comparison.
         compile: whether the blocks run as torch.compile's code: "yes", "no", or "auto", where that is measured to pay.
         shard: of several processes, whether each keeps a part of the weights alone: "yes", "no", or "auto", where
             one device's memory is too small for all.
+        sample_prompt: how the samples written at evaluations begin.
+        sample_tokens: tokens of each; 0 writes none.
+        sample_temperature: at which they are drawn.
 
     Raises:
         InputError: a value is out of range, or not exactly one budget is given.
@@ -90,30 +130,8 @@ class TrainConfig:
                 raise InputError(f"--{name} takes {', '.join(SWITCH)}, not {getattr(self, name)!r}")
         if self.plain and self.compile == "yes":
             raise InputError("--plain means uncompiled: leave out --compile yes, or --plain")
-        ranges = {
-            **dict.fromkeys(BUDGETS, (0, 1e15)),
-            "window": (0, 1 << 24),
-            "batch_size": (1, 1 << 20),
-            "accumulate": (1, self.batch_size),
-            "lr": (1e-12, 100),
-            "min_lr": (0, self.lr),
-            "warmup_steps": (0, math.inf),
-            "warmup_start": (0, 1),
-            "weight_decay": (0, 10),
-            "beta1": (0, 0.9999999),
-            "beta2": (0, 0.9999999),
-            "clip": (0, math.inf),
-            "ema": (0, 0.9999999),
-            "eval_every": (0, math.inf),
-            "eval_tokens": (0, math.inf),
-            "checkpoint_every": (0, math.inf),
-            "patience": (0, math.inf),
-            "dev_fraction": (0, 0.5),
-            "seed": (0, 2**63 - 1),
-            "sample_tokens": (0, 1 << 20),
-            "sample_temperature": (0, 100),
-        }
-        for name, (low, high) in ranges.items():
+        for name, (low, most) in RANGES.items():
+            high = getattr(self, most) if isinstance(most, str) else most
             value, flag = getattr(self, name), "--" + name.replace("_", "-")
             if isinstance(TrainConfig.__dict__[name], int) and not isinstance(value, int):
                 raise InputError(f"{flag} must be a whole number, not {value!r}")

@@ -39,7 +39,17 @@ DEFAULT_MIX = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class ChatOptions:
-    """How chats are read and who in them the model becomes: the flags of the same names."""
+    """How chats are read and who in them the model becomes: the flags of the same names.
+
+    Attributes:
+        as_name: whom the model becomes, by the name in the chat (`--as`).
+        format: which format the export is in, where its content does not say; "text" is no chat.
+        date_order: "dmy", "mdy" or "ymd", where dates can be read in more ways than one.
+        gap: minutes without a message after which a new session begins.
+        keep: kinds of private things that are not redacted: url, email, iban, card, code, phone, number.
+        names: give people other names, the same ones everywhere.
+        anyway: learn although there are few replies to learn from.
+    """
 
     as_name: str | None = None
     format: str | None = None

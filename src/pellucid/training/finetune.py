@@ -57,7 +57,13 @@ FLOOR = 0.1  # of the rate, where its fall ends
 
 @dataclasses.dataclass(frozen=True)
 class LoRA:
-    """The adapters asked for; what is None is chosen."""
+    """The adapters asked for; what is None is chosen.
+
+    Attributes:
+        rank: columns of each adapter, from 1 to 1024; 8 unless given.
+        alpha: an adapter's output is multiplied by alpha / rank; twice the rank unless given.
+        targets: "attention", "feedforward", "all", or names such as q_proj with commas between; all unless given.
+    """
 
     rank: int | None = None
     alpha: float | None = None

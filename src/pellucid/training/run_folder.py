@@ -1,6 +1,6 @@
 """A run is a folder: everything about one training, to be copied anywhere.
 
-See docs/architecture.md, "A run folder", for what each file holds.
+`FILES` says what each file holds, and docs/reference/run-folder.md the same in a table.
 """
 
 from __future__ import annotations
@@ -24,6 +24,38 @@ FORMAT = 1  # of the run folder
 RUNS = Path("runs")
 LOCK_TRIES = 25  # half a second
 UPLOADED = "uploaded"  # the folder in a run for text that came through the page
+
+# What there may be in a run, what it holds, and what of the text: "" is nothing.
+FILES: dict[str, tuple[str, str]] = {
+    "config.json": ("model, training and data settings, versions, machine", "the paths of the text"),
+    "tokenizer.json": ("the tokenizer", "its symbols or frequent words"),
+    "model.safetensors": ("the best weights on the dev split", "what the model remembers"),
+    "adapter_model.safetensors": ("of `finetune --lora`: the adapters alone", "what they learned of it"),
+    "adapter_config.json": ("how they are put beside the base model, as PEFT reads it", ""),
+    "bigram.safetensors": (
+        "how often each token of the training split follows each other (its first 20 million)",
+        "which words follow which",
+    ),
+    "metrics.jsonl": ("a line a step, a line an evaluation", ""),
+    "journal.jsonl": ("decisions, and the final scores", ""),
+    "samples.txt": ("what it wrote while learning", "it may quote it"),
+    "loss.png": ("its loss curve", ""),
+    "README.md": ("its card: what it is, its scores, what is private in it", "its name"),
+    "audit.json": ("what an audit found of its memory", "it may quote it"),
+    "AUDIT.md": ("the same as a page", "it may quote it"),
+    "checkpoints/": (
+        "a folder a step: weights, optimizer, random states, counters, manifest",
+        "what the model remembers",
+    ),
+    "chats/": ("conversations held on the page, a file each", "they are private text"),
+    "uploaded/": ("the text, if it came through the page: there `--resume` finds it", "it is the text"),
+    "control/": ("only while it trains: what is asked of it (pause, stop, weights)", ""),
+    "live.safetensors": (
+        "only while it trains: a copy of its weights, where one was asked for",
+        "what the model remembers",
+    ),
+    ".lock": ("empty; keeps two trainings from writing here at once", ""),
+}
 
 
 class RunFolder:
