@@ -63,8 +63,11 @@ def test_a_solved_lesson_exits_with_0_and_names_the_doctor(cli: Cli, here: Path)
 def test_the_solved_file_trains_on_a_text_and_writes(here: Path, farm: Path):
     (here / "model.py").write_text(solved().replace("range(10)", "range(2)"), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "model.py", "farm.txt"], capture_output=True, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"},
-    )  # fmt: skip
+        [sys.executable, "model.py", "farm.txt"],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
     losses = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("loss ")]
     assert done.returncode == 0 and losses[1] < losses[0] < 3, done.stderr
     assert "The " in done.stdout
