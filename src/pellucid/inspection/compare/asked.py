@@ -11,7 +11,7 @@ from typing import Any
 from pellucid import presets
 from pellucid.errors import InputError
 from pellucid.inspection.compare.contender import BASE, Comparison, Contender
-from pellucid.inspection.compare.ladder import ladder
+from pellucid.inspection.compare.ladder import COMMON, ladder
 from pellucid.presets import Recipe
 from pellucid.training.config import BUDGETS
 from pellucid.training.settings import MODEL_SETTINGS, TEXT_SETTINGS, TRAIN_SETTINGS
@@ -107,13 +107,10 @@ def _with_flags(comparison: Comparison, flags: dict[str, Any]) -> Comparison:
 
 
 def _contender(name: str, flags: dict[str, Any]) -> Contender:
-    """`mini`, `rotary`, `small.toml`, `n_heads=8,d_model=128`, or one of the first three with settings after a comma."""
+    """`mini`, `rotary`, `small.toml`, `n_heads=8,d_model=128`; or one of the first three, a comma, and settings."""
     base, *rest = name.split(",")
     own = [each for each in (base, *rest) if "=" in each]
-    if "=" in base:
-        found = Contender(name, "", dict(BASE))
-    else:
-        found = _named(base)
+    found = Contender(name, "", dict(BASE)) if "=" in base else _named(base)
     if len(own) + ("=" not in base) != 1 + len(rest):
         raise InputError(f"{name} cannot be read: write settings as n_heads=8,d_model=128, without spaces")
     if found.counted and own:
@@ -126,7 +123,7 @@ def _named(name: str) -> Contender:
     rungs = {each.name: each for each in ladder().contenders}
     if name in rungs:
         rung = rungs[name]
-        return dataclasses.replace(rung, settings={**BASE, **rung.settings})
+        return dataclasses.replace(rung, settings={**COMMON, **rung.settings})
     if name == "auto":
         return Contender(name, "", preset="auto")
     if name in presets.names():

@@ -146,7 +146,8 @@ class _Work:
             self._train(missing, kept)
         except (Interrupted, KeyboardInterrupt):
             raise KeyboardInterrupt(
-                f"stopped; {plural(len(self.folder.trainings()), 'training')} are kept in {self.folder.path}. Go on with "
+                f"stopped; what is finished is kept in {self.folder.path} "
+                f"({plural(len(self.folder.trainings()), 'training')}). Go on with "
                 f"`pellucid compare --resume --out {quoted(self.folder.path)}`"
             ) from None
         return {

@@ -19,8 +19,7 @@ TEXT = "shakespeare"
 SEEDS = 3
 STEPS = 600
 
-# A small model of today, which learns in about ten seconds what the parts are compared by. The learning rate was
-# chosen for the plain transformer of the ladder, before any comparison was made (docs/LOG.md, "The ladder's rate").
+# A small model of today, which learns in about ten seconds what parts can be told apart by.
 BASE: dict[str, Any] = {
     "tokenizer": "char",
     "context_length": 64,

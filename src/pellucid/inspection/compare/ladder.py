@@ -7,14 +7,15 @@ from typing import Any
 
 from pellucid.inspection.compare.contender import BASE, Comparison, Contender, Counted
 
-STEPS = 800
+STEPS = 600
 
 
 @dataclasses.dataclass(frozen=True)
 class Rung:
-    """A contender by what it changes; `aside` is left again: the next one builds on, and is held against, the one before.
+    """A contender by what it changes.
 
-    A `fresh` one builds on nothing.
+    A `fresh` one builds on nothing. One that stands `aside` is left again: the next builds on, and is held against,
+    the one before it.
     """
 
     name: str
@@ -25,7 +26,11 @@ class Rung:
     fresh: bool = False
 
 
+# Rates were chosen by one training each, at a third and three times theirs (docs/LOG.md, "The ladder's rates"): without
+# residuals and norms, weights that begin small take and need more.
+COMMON = {**BASE, "batch_size": 32, "lr": 5e-3}
 BARE = {
+    "lr": 2e-2,
     "n_layers": 1,
     "n_heads": 1,
     "positions": "learned",
@@ -48,8 +53,8 @@ RUNGS = (
     Rung("several-heads", "Four heads of a quarter the size look at four things at once.", {"n_heads": 4}),
     Rung("feed-forward", "Each token thinks about what it was told.", {"feedforward": "dense"}),
     Rung("residual-norm", "Parts add to what is there instead of replacing it, and read it at one scale.",
-         {"residual": "add", "norm": "layernorm"}),
-    Rung("deeper", "Four such blocks instead of one.", {"n_layers": 4}),
+         {"residual": "add", "norm": "layernorm", "lr": COMMON["lr"]}),
+    Rung("deeper", "Three such blocks instead of one.", {"n_layers": 3}),
     Rung("dropout", "A tenth of the activations is dropped while training: against learning by heart a text that is "
          "read often. Here it is not read even once.", {"dropout": 0.1}, aside=True),
     Rung("rotary", "Queries and keys are turned by their places, instead of a learned vector for each place.",
@@ -76,4 +81,4 @@ def ladder() -> Comparison:
         if not rung.aside:
             settings, before = own, rung.name
     about = "From guessing to a transformer of today, a part a rung, all with one budget."
-    return Comparison("ladder", about, tuple(contenders), dict(BASE), steps=STEPS, ladder=True)
+    return Comparison("ladder", about, tuple(contenders), dict(COMMON), steps=STEPS, ladder=True)

@@ -1,4 +1,4 @@
-"""comparison.png: every contender's bits per byte with its standard error; the best ones enlarged; the set's own figures."""
+"""comparison.png: every contender's bits per byte and its standard error, the best enlarged, the set's own figures."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def write_report(folder: Folder, summary: Summary) -> None:
 def markdown(summary: Summary) -> str:
     """The whole of table.md."""
     lines = [f"# {summary.comparison.name}", "", summary.comparison.about, "", f"{heading(summary)}.", ""]
-    lines += _table(HEADER, cells(summary), ALIGNED) + [""]
+    lines += [*_table(HEADER, cells(summary), ALIGNED), ""]
     for note in notes(summary):
         lines += [note, ""]
     if summary.extra:
