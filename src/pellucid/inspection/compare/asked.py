@@ -1,4 +1,4 @@
-"""What a person typed becomes a comparison: a ready-made set, or any contenders of their own. Imports no torch."""
+"""What a person typed becomes a comparison: a ready-made set, or any contenders of their own."""
 
 from __future__ import annotations
 
@@ -100,7 +100,15 @@ def _with_flags(comparison: Comparison, flags: dict[str, Any]) -> Comparison:
             raise InputError(
                 f"the set {comparison.name} decides {name} itself: leave out --{name.replace('_', '-')}"
             )
-    return dataclasses.replace(comparison, common={**comparison.common, **flags})
+    return dataclasses.replace(comparison, common=_laid_over(comparison.common, flags))
+
+
+def _laid_over(settings: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Settings with others in their place; the size of a vocabulary goes with its tokenizer."""
+    kept = {
+        name: value for name, value in settings.items() if name != "vocab_size" or "tokenizer" not in more
+    }
+    return {**kept, **more}
 
 
 # ---------------------------------------------------------------------- contenders that are typed
@@ -115,7 +123,7 @@ def _contender(name: str, flags: dict[str, Any]) -> Contender:
         raise InputError(f"{name} cannot be read: write settings as n_heads=8,d_model=128, without spaces")
     if found.counted and own:
         raise InputError(f"{base} is counted, and has no settings: leave out {','.join(own)}")
-    settings = {**found.settings, **flags, **dict(map(_setting, own))}
+    settings = _laid_over(_laid_over(found.settings, flags), dict(map(_setting, own)))
     return dataclasses.replace(found, name=name, settings=settings, against="")
 
 

@@ -161,7 +161,7 @@ class _Work:
 
     def _train(self, missing: list[tuple[Trial, int]], kept: dict[str, dict[str, Any]]) -> None:
         expected = self._expected([trial for trial, _ in missing])
-        self._forecast(missing, expected, len(kept))
+        self._forecast([trial for trial, _ in missing], sum(expected.values()))
         clock = _Clock(sum(expected.values()))
         for trial, seed in missing:
             name, seconds = trial.contender.name, expected[id(trial), clock.number]
@@ -219,17 +219,16 @@ class _Work:
         per_token = step / (trial.training.batch_size * trial.window)
         return training + EVALUATION * per_token * len(trial.data.validation)
 
-    def _forecast(
-        self, missing: list[tuple[Trial, int]], expected: dict[tuple[int, int], float], n_kept: int
-    ) -> None:
+    def _forecast(self, missing: list[Trial], seconds: float) -> None:
+        trained = [trial for trial in self.trials if not trial.contender.counted]
+        n_missing = sum(not trial.contender.counted for trial in missing)
+        n_kept = len(trained) * self.seeds - n_missing
         kept = f" ({n_kept} are kept from before)" if n_kept else ""
-        contenders = plural(len(self.trials), "contender")
-        seeds = plural(self.seeds, "seed")
-        budget, size = missing[0][0].training.budget if missing else ("steps", 0)
-        each = f"{size:,} steps" if budget == "steps" else f"{size:g} minutes"
+        size = trained[0].training.budget if trained else ("steps", 0)
+        each = f"{size[1]:,} steps" if size[0] == "steps" else f"{size[1]:g} minutes"
         self.note(
-            f"Forecast: {contenders}, {seeds}; {plural(len(missing), 'training')} of {each}{kept}, "
-            f"about {duration(sum(expected.values()))} in all."
+            f"Forecast: {plural(len(self.trials), 'contender')}, {plural(self.seeds, 'seed')}; "
+            f"{plural(n_missing, 'training')} of {each}{kept}, about {duration(seconds)} in all."
         )
 
 

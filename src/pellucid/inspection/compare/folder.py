@@ -59,8 +59,11 @@ class Folder:
 
     def add(self, training: dict[str, Any]) -> None:
         """Keep one training's figures; on return they are written."""
-        with self.trainings_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(training, ensure_ascii=False) + "\n")
+        line = json.dumps(training, ensure_ascii=False).encode("utf-8") + b"\n"
+        with self.trainings_path.open("a+b") as file:
+            if file.tell() and not self.trainings_path.read_bytes().endswith(b"\n"):  # torn by a crash
+                file.write(b"\n")
+            file.write(line)
 
     def trainings(self) -> dict[str, dict[str, Any]]:
         """What has been trained, by key; a line torn by a crash is passed over."""

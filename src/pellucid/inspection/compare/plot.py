@@ -15,6 +15,7 @@ PLAIN, FIRST = "#4a5568", "#2b6cb0"
 NEAR = 1.2  # times the best score, who is enlarged
 WIDE = 2.0  # times, how much further all must reach for that
 ROW_INCHES = 0.33
+LONGEST_NAME = 30  # characters
 LINES = ("#2b6cb0", "#c05621", "#2f855a", "#805ad5", "#b7791f", "#285e61", "#97266d", "#4a5568")
 
 
@@ -38,6 +39,13 @@ def write_plot(path: Path, summary: Summary) -> None:
     if draws:
         draws(axes[-1], summary.figures)
     figure.suptitle(f"{summary.comparison.name}: {_how(summary)}", fontsize=11)
+    if len(rows) > 1:
+        rival = "the one before" if summary.comparison.ladder else f"the first, {_short(rows[0].name)}"
+        figure.supxlabel(
+            f"bars are standard errors; against {rival}: green better, orange worse, grey cannot be told apart",
+            fontsize=8.5,
+            color=PLAIN,
+        )
     figure.savefig(path, dpi=110)
 
 
@@ -69,17 +77,22 @@ def _scores(axes: Axes, rows: list[Row], title: str) -> None:
         )
         axes.annotate(
             f"{mean:.3f}",
-            (mean, place),
-            xytext=(9, 0),
+            (mean + (error or 0), place),
+            xytext=(7, 0),
             textcoords="offset points",
             va="center",
             fontsize=8,
             color=colour,
         )
-    axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=9)
+    axes.set_yticks(range(len(rows)), [_short(row.name) for row in rows], fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(min(scores) - 0.08 * room, max(scores) + 0.22 * room)
     plain(axes)
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the plot: settings that were typed differ at either end, most often."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 :]}"
 
 
 def plain(axes: Axes) -> None:

@@ -104,8 +104,8 @@ SETS = (
     _set("residuals", "Twelve thin layers that add to a stream, or replace it; and the gradient's size by layer.",
          _c("residuals", "Each part adds.", residual="add"), _c("no-residuals", "Each part replaces.", residual="none"),
          common=THIN, steps=400, extra=GRADIENTS),
-    _set("mask", "Training without the causal mask: the loss falls to almost nothing, and the model has learned to look "
-         "at the answer. Scores are left to right.",
+    _set("mask", "Training without the causal mask: the loss falls to almost nothing, and the model has learned to "
+         "look at the answer. Scores are left to right.",
          _c("causal", "A token sees those before it.", mask="causal"),
          _c("no-mask", "It sees the answer, too.", mask="none"), extra=MASK),
     _set("qkv", "One matrix for queries, keys and values, or three: equal values, and both timed.",

@@ -49,7 +49,8 @@ def _measure(trained: Trained) -> dict[str, Any]:
     config, attention = trained.trainer.config, _first_attention(trained)
     x = _inputs(trained, attention)
     ways = dict(zip(("fused", "separate"), fused_and_separate(attention), strict=True))
-    values = [way(x) for way in ways.values()]
+    with torch.no_grad():
+        values = [way(x) for way in ways.values()]
     apart = max(float((a - b).abs().max()) for a, b in zip(*values, strict=True))
     size = max(float(each.abs().max()) for each in values[0])
     times: dict[str, list[float]] = {f"{way}_{what}": [] for way in ways for what in ("forward", "both")}
