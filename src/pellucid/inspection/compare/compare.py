@@ -24,6 +24,7 @@ from pellucid.inspection.compare.summary import Summary, summarise
 from pellucid.inspection.compare.trial import Trial, make_trainer, prepare, refuse_at_once, run_trial
 from pellucid.shell import quoted
 from pellucid.text.wording import duration, plural
+from pellucid.training.data import absolute_sources
 from pellucid.training.failures import Interrupted
 from pellucid.training.forecast import seconds_per_step
 from pellucid.training.machine import Machine, check_names, for_training, probe
@@ -70,7 +71,7 @@ def compare(
     folder = find_folder(out, own_name(asked.names) if asked.names else None) if resume else None
     try:
         stored = folder.read() if folder else {}
-        asked = _taken_up(asked, stored)
+        asked = _taken_up(dataclasses.replace(asked, text=tuple(absolute_sources(asked.text))), stored)
         comparison = find(asked)
         budget = asked.budget(comparison)
         refuse_at_once(comparison, budget)

@@ -44,6 +44,7 @@ def _draw(axes: Axes, figures: Figures) -> None:
         axes.plot(times, mean_curve(own, "dev")[1:], marker="o", markersize=3, color=colour, label=name)
         axes.plot(times, mean_curve(own, "train")[1:], ":", color=colour)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("times the text was read", fontsize=9)
     axes.set_title("nats a token, held out (lines) and own text (dots)", fontsize=9.5, loc="left")
     axes.legend(frameon=False, fontsize=8)
