@@ -102,6 +102,8 @@ def test_a_stopped_comparison_goes_on_to_what_it_would_have_been(run_compare: Co
     with pytest.raises(KeyboardInterrupt, match="pellucid compare --resume --out cut"):
         run_compare("heads", seeds=2, out="cut", progress=stop)
     assert len(trainings(here / "cut")) == 3
+    page = (here / "cut" / "table.md").read_text(encoding="utf-8")
+    assert "| mha |" in page and "| gqa |" not in page, "what is finished is told"
     resumed = compare(Asked(), out="cut", resume=True, device="cpu")
     assert not [what for what in said if what.startswith("mqa")]
     losses = [[each["loss"] for each in trainings(done.folder)] for done in (whole, resumed)]

@@ -7,6 +7,7 @@ folder, known again by a key of everything that its figures hang on, and is not 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,7 +26,6 @@ from pellucid.inspection.compare.trial import Trial, make_trainer, prepare, refu
 from pellucid.shell import quoted
 from pellucid.text.wording import duration, plural
 from pellucid.training.data import absolute_sources
-from pellucid.training.failures import Interrupted
 from pellucid.training.forecast import seconds_per_step
 from pellucid.training.machine import Machine, check_names, for_training, probe
 from pellucid.training.observer import Observer
@@ -90,14 +90,24 @@ def compare(
         text = {"name": material.corpus.name, "fingerprint": material.corpus.fingerprint}
         record = {"pellucid": pellucid.__version__, "asked": dataclasses.asdict(asked), "text": text}
         folder.write({**record, "machine": dataclasses.asdict(machine)})
-        trainings = work.carry_out()
-        summary = summarise(comparison, trials, trainings, budget, material.corpus.name)
-        write_report(folder, summary)
+        try:
+            summary = work.carry_out(budget)
+        except KeyboardInterrupt as interruption:  # training's own kind speaks of a run
+            work.report(budget)
+            raise KeyboardInterrupt(_how_to_go_on(folder)) from interruption
         folder.write({**record, "machine": dataclasses.asdict(machine), "summary": summary.record()})
         return Done(folder.path, summary)
     finally:
         if folder:
             folder.unlock()
+
+
+def _how_to_go_on(folder: Folder) -> str:
+    kept = plural(len(folder.trainings()), "training")
+    return (
+        f"stopped; what is finished is kept in {folder.path} ({kept}). Go on with "
+        f"`pellucid compare --resume --out {quoted(folder.path)}`"
+    )
 
 
 def _taken_up(asked: Asked, stored: dict[str, Any]) -> Asked:
@@ -130,11 +140,11 @@ class _Work:
     note: Note
     progress: Progress
 
-    def carry_out(self) -> dict[str, list[dict[str, Any]]]:
-        """Every contender's trainings, in the order of seeds.
+    def carry_out(self, budget: dict[str, Any]) -> Summary:
+        """Train what has not been trained, and report on all.
 
         Raises:
-            KeyboardInterrupt: says how to go on.
+            KeyboardInterrupt: by Ctrl-C; what is finished is in the folder.
         """
         kept = self.folder.trainings()
         missing = [
@@ -143,18 +153,31 @@ class _Work:
             for seed in self.seeds_of(trial.contender)
             if trial.key(seed) not in kept
         ]
-        try:
-            self._train(missing, kept)
-        except (Interrupted, KeyboardInterrupt):
-            raise KeyboardInterrupt(
-                f"stopped; what is finished is kept in {self.folder.path} "
-                f"({plural(len(self.folder.trainings()), 'training')}). Go on with "
-                f"`pellucid compare --resume --out {quoted(self.folder.path)}`"
-            ) from None
-        return {
+        self._train(missing, kept)
+        summary = self.report(budget)
+        assert summary is not None, "all are finished"
+        return summary
+
+    def report(self, budget: dict[str, Any]) -> Summary | None:
+        """Write the report of the contenders that are finished, up to the first that is not; of none, nothing."""
+        kept = self.folder.trainings()
+        finished = list(
+            itertools.takewhile(
+                lambda trial: all(trial.key(seed) in kept for seed in self.seeds_of(trial.contender)),
+                self.trials,
+            )
+        )
+        if not finished:
+            return None
+        contenders = tuple(trial.contender for trial in finished)
+        trainings = {
             trial.contender.name: [kept[trial.key(seed)] for seed in self.seeds_of(trial.contender)]
-            for trial in self.trials
+            for trial in finished
         }
+        comparison = dataclasses.replace(self.comparison, contenders=contenders)
+        summary = summarise(comparison, finished, trainings, budget, self.material.corpus.name)
+        write_report(self.folder, summary)
+        return summary
 
     def seeds_of(self, contender: Contender) -> range:
         """What is counted comes out the same every time."""
