@@ -84,22 +84,31 @@ def compare(
         note(f"Machine: {machine.describe()}.")
         trials = [prepare(comparison, each, material, machine, budget) for each in comparison.contenders]
         folder = folder or new_folder(out, own_name(asked.names))
-        work = _Work(
-            comparison, trials, asked.seeds or comparison.seeds, material, machine, folder, note, progress
-        )
-        text = {"name": material.corpus.name, "fingerprint": material.corpus.fingerprint}
-        record = {"pellucid": pellucid.__version__, "asked": dataclasses.asdict(asked), "text": text}
-        folder.write({**record, "machine": dataclasses.asdict(machine)})
-        try:
-            summary = work.carry_out(budget)
-        except KeyboardInterrupt as interruption:  # training's own kind speaks of a run
-            work.report(budget)
-            raise KeyboardInterrupt(_how_to_go_on(folder)) from interruption
-        folder.write({**record, "machine": dataclasses.asdict(machine), "summary": summary.record()})
-        return Done(folder.path, summary)
+        seeds = asked.seeds or comparison.seeds
+        work = _Work(comparison, trials, seeds, budget, material, machine, folder, note, progress)
+        return _carried_out(work, asked)
     finally:
         if folder:
             folder.unlock()
+
+
+def _carried_out(work: _Work, asked: Asked) -> Done:
+    """Keep what was asked for, do it, and keep what it shows."""
+    folder, corpus = work.folder, work.material.corpus
+    record = {
+        "pellucid": pellucid.__version__,
+        "asked": dataclasses.asdict(asked),
+        "text": {"name": corpus.name, "fingerprint": corpus.fingerprint},
+        "machine": dataclasses.asdict(work.machine),
+    }
+    folder.write(record)
+    try:
+        summary = work.carry_out()
+    except KeyboardInterrupt as interruption:  # training's own kind speaks of a run
+        work.report()
+        raise KeyboardInterrupt(_how_to_go_on(folder)) from interruption
+    folder.write({**record, "summary": summary.record()})
+    return Done(folder.path, summary)
 
 
 def _how_to_go_on(folder: Folder) -> str:
@@ -134,13 +143,14 @@ class _Work:
     comparison: Comparison
     trials: list[Trial]
     seeds: int
+    budget: dict[str, Any]
     material: Material
     machine: Machine
     folder: Folder
     note: Note
     progress: Progress
 
-    def carry_out(self, budget: dict[str, Any]) -> Summary:
+    def carry_out(self) -> Summary:
         """Train what has not been trained, and report on all.
 
         Raises:
@@ -154,11 +164,11 @@ class _Work:
             if trial.key(seed) not in kept
         ]
         self._train(missing, kept)
-        summary = self.report(budget)
+        summary = self.report()
         assert summary is not None, "all are finished"
         return summary
 
-    def report(self, budget: dict[str, Any]) -> Summary | None:
+    def report(self) -> Summary | None:
         """Write the report of the contenders that are finished, up to the first that is not; of none, nothing."""
         kept = self.folder.trainings()
         finished = list(
@@ -175,7 +185,7 @@ class _Work:
             for trial in finished
         }
         comparison = dataclasses.replace(self.comparison, contenders=contenders)
-        summary = summarise(comparison, finished, trainings, budget, self.material.corpus.name)
+        summary = summarise(comparison, finished, trainings, self.budget, self.material.corpus.name)
         write_report(self.folder, summary)
         return summary
 
