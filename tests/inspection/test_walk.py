@@ -165,8 +165,8 @@ def test_every_part_has_a_sentence_of_its_own(make_subject: MakeSubject):
         for row in rows_of(make_subject(**settings)).values():
             assert row["says"][0].isupper() and row["says"].endswith(".")
     assert "counted there" in rows_of(make_subject(tie_embeddings=True))["head"]["says"]
-    left_out = rows_of(make_subject(feedforward="none"))["blocks.0.feedforward"]
-    assert "nothing is added" in left_out["says"] and left_out["formula"] == "0" and left_out["norm"] == 0.0
+    left_out = rows_of(make_subject(feedforward="none"))
+    assert "blocks.0.attention.join" in left_out and not [name for name in left_out if "feedforward" in name]
     assert "shared" not in rows_of(make_subject())["blocks.0.attention.k"]["says"]
     assert "share them" in rows_of(make_subject(n_kv_heads=2))["blocks.0.attention.k"]["says"]
     assert "no mask" in rows_of(make_subject(mask="none"))["blocks.0.attention.mask"]["says"]

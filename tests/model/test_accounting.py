@@ -44,6 +44,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "no norm": {"norm": "none"},
     "no feed-forward": {"feedforward": "none"},
     "no feed-forward, post-norm": {"feedforward": "none", "norm_position": "post", "norm": "layernorm"},
+    "attention alone": {"feedforward": "none", "residual": "none", "norm": "none"},
+    "no final norm": {"final_norm": False, "norm": "layernorm"},
     "residual scalars": {"value_residual": True, "x0_residual": True},
     "experts": {"feedforward": "experts", "n_experts": 5, "experts_per_token": 2},
     "experts, biases and one for all": {"feedforward": "experts", "shared_expert": "plain", "bias": True},

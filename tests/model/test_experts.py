@@ -239,7 +239,6 @@ def test_what_is_left_out_of_a_mixture_is_filled_in():
         ({"feedforward": "experts", "activation": "gelu"}, "leave out the activation gelu"),
         ({"feedforward": "experts", "n_experts": "8"}, "n_experts must be a whole number"),
         ({"feedforward": "experts", "experts_per_token": ""}, "experts_per_token must be a whole number"),
-        ({"feedforward": "none", "residual": "none"}, "keep one of the two"),
     ],
 )
 def test_a_mixture_that_cannot_be_is_refused(settings, words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -27,6 +28,9 @@ PARTS: dict[str, dict[str, Any]] = {
     "no feed-forward": {"feedforward": "none"},
     "post-norm, no feed-forward": {"feedforward": "none", "norm_position": "post"},
     "no residual": {"residual": "none"},
+    "attention alone": {"residual": "none", "feedforward": "none", "norm": "none"},
+    "post-norm, attention alone": {"residual": "none", "feedforward": "none", "norm_position": "post"},
+    "no final norm": {"final_norm": False},
     "unscaled": {"scale": "none"},
     "soft-capped": {"logit_softcap": 5.0},
     "value residual": {"value_residual": True, "n_kv_heads": 2},
@@ -161,6 +165,46 @@ def test_without_residuals_a_block_forgets_what_entered(build):
 
 
 @torch.no_grad()
+def test_without_a_feed_forward_part_a_block_is_its_attention(build):
+    ids = torch.randint(19, (1, 5))
+    for residual, norm in itertools.product(("add", "none"), ("rmsnorm", "none")):
+        model = build(residual=residual, feedforward="none", norm=norm, n_layers=1)
+        block, seen = model.blocks[0], []
+        block.attention.register_forward_hook(lambda module, args, out, seen=seen: seen.append(out))
+        block.register_forward_hook(lambda module, args, out, seen=seen: seen.extend((args[0], out)))
+        model(ids)
+        attended, entered, left = seen
+        torch.testing.assert_close(left, entered + attended if residual == "add" else attended)
+        assert not hasattr(block, "feedforward") and attended.abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_one_head_alone_is_the_formula(build):
+    """What a model without residual, norm and feed-forward part gives: W_out · softmax(QKᵀ/√D) V, and the head."""
+    model = build(residual="none", feedforward="none", norm="none", positions="none", n_layers=1, n_heads=1)
+    ids, attention = torch.randint(19, (7,)), model.blocks[0].attention
+    x = model.embedding.weight[ids]
+    q, k, v = (x @ weight.T for weight in attention.qkv.weight.chunk(3))
+    scores = (q @ k.T / math.sqrt(32)).masked_fill(torch.ones(7, 7).triu(1).bool(), -math.inf)
+    expected = scores.softmax(-1) @ v @ attention.out.weight.T @ model.head.weight.T
+    torch.testing.assert_close(model(ids[None])[0], expected, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_without_the_final_norm_the_head_reads_the_last_block(build):
+    model, seen = build(final_norm=False), []
+    model.blocks[-1].register_forward_hook(lambda module, args, out: seen.append(out))
+    logits = model(torch.randint(19, (1, 5)))
+    torch.testing.assert_close(logits, seen[0] @ model.head.weight.T)
+    assert not [name for name, _ in model.named_parameters() if name.startswith("norm")]
+
+
+def test_post_norm_has_no_final_norm_to_leave_out():
+    with pytest.raises(InputError, match="end with a norm of their own"):
+        ModelConfig(vocab_size=9, norm_position="post", final_norm=False)
+
+
+@torch.no_grad()
 def test_without_the_mask_earlier_logits_see_later_tokens(build):
     model = build(mask="none")
     ids = torch.randint(19, (1, 8))
@@ -222,4 +266,8 @@ def test_auto_never_chooses_what_is_kept_for_teaching():
         config = ModelConfig(vocab_size=2048, **model)
         taught = (config.positions, config.norm, config.norm_position, config.residual)
         assert taught == ("rotary", "rmsnorm", "pre", "add")
-        assert (config.mask, config.scale, config.feedforward) == ("causal", "sqrt", "dense")
+        assert (config.mask, config.scale, config.feedforward) == (
+            "causal",
+            "sqrt",
+            "dense",
+        ) and config.final_norm

@@ -65,7 +65,7 @@ def reference(config: dict[str, Any], state: dict[str, Tensor], ids: list[int]) 
         if config["x0_residual"]:
             mix = w[block + "enter.mix"]
             x = mix[0] * x + mix[1] * start
-        for part in ("attention", "feedforward"):
+        for part in ("attention", "feedforward") if config["feedforward"] != "none" else ("attention",):
             y = norm(config, w, f"{block}{part}_norm", x) if config["norm_position"] == "pre" else x
             if part == "attention":
                 y, values = attention(config, w, block + "attention.", y, first_values, out)
@@ -73,9 +73,9 @@ def reference(config: dict[str, Any], state: dict[str, Tensor], ids: list[int]) 
             else:
                 y = feedforward(config, w, block + "feedforward.", y)
             x = x + y if config["residual"] == "add" else y
-            if config["norm_position"] == "post" and (part == "attention" or config["feedforward"] != "none"):
+            if config["norm_position"] == "post":
                 x = norm(config, w, f"{block}{part}_norm", x)
-    if config["norm_position"] == "pre":
+    if config["norm_position"] == "pre" and config["final_norm"]:
         x = norm(config, w, "norm", x)
     out.logits = torch.einsum(
         "tc,vc->tv", x, w["embedding.weight" if config["tie_embeddings"] else "head.weight"]
@@ -193,8 +193,6 @@ def gated(both: Tensor) -> Tensor:
 
 def feedforward(config: dict[str, Any], w: dict[str, Tensor], at: str, x: Tensor) -> Tensor:
     """What the feed-forward part adds (T, C)."""
-    if config["feedforward"] == "none":
-        return torch.zeros_like(x)
     if config["feedforward"] == "experts":
         return experts(config, w, at, x)
     if config["activation"] == "swiglu":

@@ -34,6 +34,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "much left out": {"positions": "none", "norm": "none", "feedforward": "none", "scale": "none"},
     "no mask, fixed norms": {"mask": "none", "norm": "rmsnorm_fixed", "activation": "gelu_tanh"},
     "no residual": {"residual": "none"},
+    "attention alone, no final norm": {"residual": "none", "feedforward": "none", "final_norm": False},
     "experts by bias": {"feedforward": "experts", "balance": "bias", "shared_expert": "plain", "bias": True},
     "bigram": {"architecture": "bigram"},
 }

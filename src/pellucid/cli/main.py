@@ -28,6 +28,7 @@ VERBS = {
     "serve": "the page and the APIs: train, chat and look inside, in a browser",
     "eval": "score a model on a text: loss, perplexity, bits per byte",
     "audit": "what a model has memorised of its training text",
+    "compare": "contenders trained alike, from the ladder of parts to any two configurations, noise told apart",
     "inspect": "the page's views as text or JSON",
     "trace": "a walk through one forward pass: every tensor, its shape, its cost, its line of code",
     "runs": "list, size and delete runs",

@@ -73,6 +73,7 @@ GROUPS: dict[str, dict[str, tuple[Any, str]]] = {
     },
 }
 SWITCHES = {
+    "final-norm": "a norm between the last block and the output; --no-final-norm: to see what it is for",
     "qk-norm": "normalise queries and keys",
     "bias": "linear layers have biases",
     "tie-embeddings": "one table for tokens in and out",

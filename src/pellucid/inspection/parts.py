@@ -302,8 +302,6 @@ def formula(kind: str, config: ModelConfig) -> str:
         return "1 everywhere"
     if kind == "positions.embed" and config.positions == "sinusoidal":
         return "√C · token vector + waves"
-    if kind == "feedforward" and config.feedforward == "none":
-        return "0"
     return part.formula
 
 
@@ -313,8 +311,6 @@ def sentence(kind: str, config: ModelConfig) -> str:
         return NO_MASK
     if kind == "attention.k" and config.n_kv_heads == config.n_heads:
         return "Each head's own keys, which its queries are compared with."
-    if kind == "feedforward" and config.feedforward == "none":
-        return "This model has no feed-forward part: nothing is added."
     if kind == "head" and config.tie_embeddings:
         return f"{PARTS[kind].says} Its weights are the embedding's, and counted there."
     return PARTS[kind].says

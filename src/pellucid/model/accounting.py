@@ -20,7 +20,9 @@ def parameter_counts(config: ModelConfig) -> dict[str, int]:
     extras = (
         (2 * config.head_dim if config.qk_norm else 0) + 2 * config.value_residual + 2 * config.x0_residual
     )
-    norms = layers * (1 if config.feedforward == "none" else 2) + (config.norm_position == "pre")
+    norms = layers * (1 if config.feedforward == "none" else 2) + (
+        config.norm_position == "pre" and config.final_norm
+    )
     return {
         "token embedding": config.vocab_size * d,
         "position embedding": config.context_length * d if config.positions == "learned" else 0,

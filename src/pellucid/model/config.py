@@ -42,7 +42,7 @@ CHOICES: dict[str, Any] = {
     "shared_expert": SharedExpert,
     "balance": Balance,
 }
-SWITCHES = ("qk_norm", "bias", "tie_embeddings", "value_residual", "x0_residual")
+SWITCHES = ("final_norm", "qk_norm", "bias", "tie_embeddings", "value_residual", "x0_residual")
 EXPERT_SETTINGS = ("n_experts", "experts_per_token", "shared_expert", "balance", "balance_rate")
 N_EXPERTS, EXPERTS_PER_TOKEN = 8, 2
 BALANCE_RATES = {"loss": 0.01, "bias": 0.001, "none": 0.0}  # as in Switch and DeepSeek-V3
@@ -60,8 +60,9 @@ class ModelConfig:
     balancing bias moves a step.
 
     A few values show what a part is good for, and are no advice: positions, norm, residual, mask, scale and
-    feedforward may be "none", the norm may stand after its part ("post"). Mask "none" lets tokens see the very answer;
-    and what a cache kept of earlier tokens had not seen the later ones, so that writing differs from reading there.
+    feedforward may be "none" (a block is then its attention part alone), the norm may stand after its part ("post"),
+    and `final_norm` may be off. Mask "none" lets tokens see the very answer; and what a cache kept of earlier tokens
+    had not seen the later ones, so that writing differs from reading there.
 
     Attributes:
         vocab_size: tokens that there are, reserved ones counted; of a run, those of its tokenizer.
@@ -77,6 +78,7 @@ class ModelConfig:
         norm: what keeps the channels of a token at one scale; rmsnorm_fixed learns no scale.
         norm_eps: what a norm adds under its root; above 0.
         norm_position: before each part, or after its sum.
+        final_norm: a norm between the last block and the output; post-norm blocks end with one of their own.
         residual: whether each part adds to the stream, or replaces it.
         mask: whether a token sees only itself and earlier ones.
         scale: whether attention scores are divided by √head_dim.
@@ -113,6 +115,7 @@ class ModelConfig:
     norm: Norm = "rmsnorm"
     norm_eps: float = 1e-5
     norm_position: NormPosition = "pre"
+    final_norm: bool = True
     residual: Residual = "add"
     mask: Mask = "causal"
     scale: Scale = "sqrt"
@@ -212,10 +215,9 @@ class ModelConfig:
             )
         if self.positions == "sinusoidal" and self.d_model % 2:
             raise InputError(f"sines and cosines come in pairs: d_model {self.d_model} must be even")
-        if self.residual == self.feedforward == "none":
+        if not self.final_norm and self.norm_position == "post":
             raise InputError(
-                "without residual sums a block gives what its feed-forward part gives, and with feedforward none "
-                "that is nothing: keep one of the two"
+                "post-norm blocks end with a norm of their own: leave out final_norm, or choose pre"
             )
         if self.experts_per_token > self.n_experts:
             raise InputError(

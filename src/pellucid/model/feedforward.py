@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -57,10 +56,3 @@ class SwiGLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up(x).chunk(2, dim=-1)  # (B, T, F) each
         return self.down(F.silu(gate) * up)
-
-
-class NoFeedForward(nn.Module):
-    """Adds nothing: a block of attention alone."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x)

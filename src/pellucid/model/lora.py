@@ -100,7 +100,7 @@ def linear_slices(model: nn.Module) -> Iterator[tuple[nn.Module, str, dict[str, 
     In a mixture of experts these are the attention's alone.
     """
     for index, block in enumerate(getattr(model, "blocks", ())):
-        attention, feedforward = block.attention, block.feedforward
+        attention, feedforward = block.attention, getattr(block, "feedforward", None)
         assert isinstance(attention, Attention)
         keys = attention.n_kv_heads * attention.head_dim
         qkv: dict[str, int] = {

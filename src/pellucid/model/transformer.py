@@ -5,7 +5,6 @@ Shapes: B batch, T time, S keys, C d_model, V vocabulary.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 
@@ -19,7 +18,7 @@ from pellucid.model.cache import KVCache
 from pellucid.model.config import IGNORE, ModelConfig
 from pellucid.model.dropout import Dropout
 from pellucid.model.experts import Experts, GroupedLinear
-from pellucid.model.feedforward import FeedForward, NoFeedForward, SwiGLU
+from pellucid.model.feedforward import FeedForward, SwiGLU
 from pellucid.model.linear import Linear
 from pellucid.model.norms import NORMS, RMSNorm
 from pellucid.model.positions import POSITIONS
@@ -29,7 +28,6 @@ INIT_STD = 0.02
 FEEDFORWARDS: dict[str, Callable[[ModelConfig], nn.Module]] = {
     "dense": lambda config: SwiGLU(config) if config.activation == "swiglu" else FeedForward(config),
     "experts": Experts,
-    "none": lambda config: NoFeedForward(),
 }
 RESIDUALS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"add": torch.add, "none": lambda x, part: part}
 
@@ -52,22 +50,32 @@ class EnterWithStart(Enter):
         return self.mix[0] * x + self.mix[1] * shared.x0
 
 
-class Block(nn.Module):
-    """Tokens look at one another, then each thinks by itself; both add to the residual stream.
+class AttentionBlock(nn.Module):
+    """Tokens look at one another: a block that has no feed-forward part.
 
-    The norm comes before each part (Radford et al. 2019, section 2.3).
+    The norm comes before the part (Radford et al. 2019, section 2.3).
     """
 
     def __init__(self, config: ModelConfig, layer: int, attend: Attend) -> None:
         super().__init__()
-        norm = functools.partial(NORMS[config.norm], config.d_model, eps=config.norm_eps)
         self.enter = EnterWithStart() if config.x0_residual else Enter()
-        self.attention_norm = norm()
+        self.attention_norm = NORMS[config.norm](config.d_model, eps=config.norm_eps)
         self.attention = Attention(config, layer, attend)
-        self.feedforward_norm = norm() if config.feedforward != "none" else nn.Identity()
-        self.feedforward = FEEDFORWARDS[config.feedforward](config)
         self.dropout = Dropout(config.dropout)
         self.join = RESIDUALS[config.residual]
+
+    def forward(self, x: Tensor, shared: Shared) -> Tensor:
+        x = self.enter(x, shared)
+        return self.join(x, self.dropout(self.attention(self.attention_norm(x), shared)))
+
+
+class Block(AttentionBlock):
+    """Tokens look at one another, then each thinks by itself; both add to the residual stream."""
+
+    def __init__(self, config: ModelConfig, layer: int, attend: Attend) -> None:
+        super().__init__(config, layer, attend)
+        self.feedforward_norm = NORMS[config.norm](config.d_model, eps=config.norm_eps)
+        self.feedforward = FEEDFORWARDS[config.feedforward](config)
 
     def forward(self, x: Tensor, shared: Shared) -> Tensor:
         x = self.enter(x, shared)
@@ -75,8 +83,16 @@ class Block(nn.Module):
         return self.join(x, self.dropout(self.feedforward(self.feedforward_norm(x))))
 
 
+class PostNormAttentionBlock(AttentionBlock):
+    """The first with its norm after the sum (Vaswani et al. 2017, section 3.1)."""
+
+    def forward(self, x: Tensor, shared: Shared) -> Tensor:
+        x = self.enter(x, shared)
+        return self.attention_norm(self.join(x, self.dropout(self.attention(x, shared))))
+
+
 class PostNormBlock(Block):
-    """The same with each norm after its sum (Vaswani et al. 2017, section 3.1)."""
+    """The second with each norm after its sum."""
 
     def forward(self, x: Tensor, shared: Shared) -> Tensor:
         x = self.enter(x, shared)
@@ -84,6 +100,7 @@ class PostNormBlock(Block):
         return self.feedforward_norm(self.join(x, self.dropout(self.feedforward(x))))
 
 
+ATTENTION_BLOCKS = {"pre": AttentionBlock, "post": PostNormAttentionBlock}  # with feedforward "none"
 BLOCKS = {"pre": Block, "post": PostNormBlock}
 
 
@@ -112,11 +129,10 @@ class Transformer(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.positions = POSITIONS[config.positions](config)
         self.dropout = Dropout(config.dropout)
-        block = BLOCKS[config.norm_position]
+        block = (ATTENTION_BLOCKS if config.feedforward == "none" else BLOCKS)[config.norm_position]
         self.blocks = nn.ModuleList(block(config, layer, ATTEND[attend]) for layer in range(config.n_layers))
-        last_norm = (
-            "none" if config.norm_position == "post" else config.norm
-        )  # there the last block ends with one
+        # post-norm's last block ends with a norm
+        last_norm = config.norm if config.final_norm and config.norm_position == "pre" else "none"
         self.norm = NORMS[last_norm](config.d_model, eps=config.norm_eps)
         self.head = Linear(config.d_model, config.vocab_size, bias=False)
         self.cap = SoftCap(config.logit_softcap) if config.logit_softcap else nn.Identity()

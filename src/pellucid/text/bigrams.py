@@ -67,6 +67,24 @@ class PairCounts:
         place = np.minimum(np.searchsorted(self._pairs, wanted), len(self.counts) - 1)
         return np.where(self._pairs[place] == wanted, self.counts[place], 0)
 
+    def probabilities(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """How probable each `second[i]` is after `first[i]`, both (M,): (M,) float64.
+
+        Rows are smoothed towards the unigram (Witten & Bell 1991, method C: a row's weight on what it saw is
+        its count over count plus number of different followers), and the unigram towards the uniform.
+        """
+        kinds = self.kinds[first]
+        denominator = self.row_totals[first] + kinds
+        unigram = self._unigram[second]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            smoothed = (self.of_pairs(first, second) + kinds * unigram) / denominator
+        return np.where(denominator > 0, smoothed, unigram)
+
+    @cached_property
+    def _unigram(self) -> np.ndarray:
+        """(V,) float64: how probable each token is, one added to its count."""
+        return (self.tokens + 1.0) / (self.tokens + 1.0).sum()
+
     @cached_property
     def _pairs(self) -> np.ndarray:
         """(N,) int64: each pair as first · V + second, ascending."""

@@ -41,7 +41,7 @@ FAMILIES: dict[str, dict[str, str]] = {
 
 def family(config: ModelConfig) -> str | None:
     """The key of FAMILIES whose layers a model's are; None where no published architecture is its twin."""
-    unheard = config.value_residual or config.x0_residual or config.logit_softcap
+    unheard = config.value_residual or config.x0_residual or config.logit_softcap or not config.final_norm
     if unheard or "none" in (config.residual, config.mask, config.scale, config.feedforward, config.norm):
         return None
     gated = config.activation == "swiglu"

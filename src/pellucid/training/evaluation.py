@@ -118,22 +118,11 @@ class Evaluator:
         return len(scored), int(self.bytes_of[scored].sum()), n_unknown
 
     def bigram_score(self, counts: PairCounts, tokens: np.ndarray) -> Score:
-        """What the pairs counted in a training text give: the least a model has to beat.
-
-        Rows are smoothed towards the unigram (Witten & Bell 1991, method C: a row's weight on what it saw is
-        its count over count plus number of different followers), and the unigram towards the uniform.
-        """
-        unigram = counts.tokens + 1.0
-        unigram /= unigram.sum()
+        """What the pairs counted in a training text give: the least a model has to beat."""
         total, tallies = 0.0, []
         for inputs, targets in self._blocks(tokens):
             scored = targets != IGNORE
-            before, after = inputs[scored], targets[scored]
-            kinds = counts.kinds[before]
-            denominator = counts.row_totals[before] + kinds
-            with np.errstate(invalid="ignore", divide="ignore"):
-                smoothed = (counts.of_pairs(before, after) + kinds * unigram[after]) / denominator
-            probability = np.where(denominator > 0, smoothed, unigram[after])
+            probability = counts.probabilities(inputs[scored], targets[scored])
             total -= float(np.log(probability).sum())
             tallies.append(self._tally(targets))
         return _score(total, tallies)

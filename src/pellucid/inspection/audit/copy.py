@@ -29,6 +29,7 @@ from pellucid.training.observer import Observer, StepReport
 from pellucid.training.plan import build
 from pellucid.training.replies import ReplyData
 from pellucid.training.run_folder import RunFolder
+from pellucid.training.unsaved import Unsaved
 from pellucid.training.weights import load_weights, published_step
 
 EVAL_TOKENS = 2048
@@ -90,10 +91,10 @@ def trained_copy(
         run = RunFolder(Path(folder))
         observer = _Steps(progress)
 
-        def trainer(text: TrainingData | ReplyData, steps: int) -> _Copy:
+        def trainer(text: TrainingData | ReplyData, steps: int) -> Unsaved:
             model = _start(material, config, machine)
             changed = _with_steps(config, steps)
-            return _Copy(run, model, text, changed, machine, steps, observer)
+            return Unsaved(run, model, text, changed, machine, steps, observer)
 
         whole = trainer(plant(data, wording, canaries, 1.0, draw), 1)
         budget = _budget(material, data, whole, minutes)
@@ -108,16 +109,6 @@ def trained_copy(
             raise KeyboardInterrupt("stopped: the copy is gone, and the run is as it was") from None
         with copy.average.applied():
             yield copy.model.eval(), budget, machine.device
-
-
-class _Copy(Trainer):
-    """Keeps its weights in memory: what is private, and large, is not written twice."""
-
-    def save(self) -> None:
-        pass
-
-    def _publish_as(self, step: int) -> None:
-        pass
 
 
 class _Steps(Observer):

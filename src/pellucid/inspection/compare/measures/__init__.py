@@ -1,0 +1,1 @@
+"""What ready-made sets measure besides the loss: a module each, with its `Extra`."""
