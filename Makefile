@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Checks the types in the page's comments; the page itself needs neither npm nor a build.
 TYPESCRIPT := typescript@5.9.3
 
-.PHONY: demo install test test-all check check-page format parity screenshots clean
+.PHONY: demo install test test-all check check-page format parity lessons screenshots clean
 
 demo: install
 	$(BIN)/pellucid demo
@@ -54,6 +54,10 @@ check-page: .tsc/node_modules
 # Of a model trained here for three minutes, or of one of your own: make screenshots RUN=runs/shakespeare-1
 screenshots: $(VENV)/installed-dev
 	$(BIN)/python docs/screenshots.py $(RUN)
+
+# All of docs/lessons in full, or some: make lessons LESSONS="03-positions 05-masks"
+lessons: $(VENV)/installed-dev
+	$(BIN)/python docs/lessons/execute.py $(LESSONS)
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
