@@ -32,7 +32,7 @@ SMALL = {
     "context_length": 64,
     "batch_size": 16,
     "eval_every": 1_000_000,
-    "eval_tokens": 4_000,
+    "eval_tokens": 500 if QUICK else 4_000,
     "sample_tokens": 1,
     "compile": "no",
     "overwrite": True,
@@ -107,7 +107,7 @@ def recipe() -> dict[str, object]:
         "batch_size": 16,
         "lr": 3e-3,
         "steps": steps(500),
-        "eval_every": max(1, steps(500) // 10),
+        "eval_every": max(3, steps(500) // 10),
     }
 
 
