@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Checks the types in the page's comments; the page itself needs neither npm nor a build.
 TYPESCRIPT := typescript@5.9.3
 
-.PHONY: demo install test test-all check check-page format parity screenshots reference clean
+.PHONY: demo install test test-all check check-page format parity lessons screenshots reference clean
 
 demo: install
 	$(BIN)/pellucid demo
@@ -58,6 +58,10 @@ screenshots: $(VENV)/installed-dev
 # The pages under docs/reference, from the code.
 reference: $(VENV)/installed-dev
 	$(BIN)/python docs/reference.py
+
+# All of docs/lessons in full, or some: make lessons LESSONS="03-positions 05-masks"
+lessons: $(VENV)/installed-dev
+	$(BIN)/python docs/lessons/execute.py $(LESSONS)
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
