@@ -189,6 +189,7 @@ class TextAnswer(Answer):
             tokenizer, start = self.served.engine.tokenizer, 0
             if self.body.reads:  # a tokenizer may put a blank before a text
                 prompt = self._prompt(index)
-                start = len(prompt.text) - len(tokenizer.decode(prompt.ids))
+                spelt = b"".join(map(tokenizer.token_bytes, prompt.ids)).decode("utf-8", "replace")
+                start = len(prompt.text) - len(spelt)
             self._logprobs[index] = TextLogprobs(tokenizer, start)
         return self._logprobs[index]
