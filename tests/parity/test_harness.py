@@ -41,6 +41,8 @@ QUESTIONS = [
     ("Qm ", ["nop", "nzq"], 0, True, True),  # the blank counts as the choice's
     ("Q" + ALPHABET * 4 + "a", ["b", "z"], 0, True, True),  # longer than the context
 ]
+RIGHT, RIGHT_BY_LENGTH = (sum(taken) / len(QUESTIONS) for taken in list(zip(*QUESTIONS, strict=True))[3:])
+EXPECTED = (RIGHT, RIGHT_BY_LENGTH, RIGHT_BY_LENGTH)  # ASCII: characters are bytes
 TEXTS = ["abc xyz! ", "It was a bright cold day in April. " * 12, "naïve 漢字 🙂"]
 MULTIPLE = """
 task: known
@@ -179,12 +181,25 @@ def test_three_ways_agree(folder, runs, tasks, url, capsys):
         batch_size=4,
     )
     own = ours(runs, tasks, capsys)
-    right = [taken for *_, taken, _ in QUESTIONS]
-    by_length = [taken for *_, taken in QUESTIONS]
-    expected = (sum(right) / len(right), sum(by_length) / len(right), sum(by_length) / len(right))
-    assert direct["accuracy"] == served["accuracy"] == own["accuracy"] == expected
-    for told in (served, own):
-        assert told["bits_per_byte"] == pytest.approx(direct["bits_per_byte"], abs=1e-4)
-        assert told["texts"] == pytest.approx(direct["texts"], abs=1e-3)
-        for one, other in zip(told["questions"], direct["questions"], strict=True):
-            assert one == pytest.approx(other, abs=1e-3)
+    assert direct["accuracy"] == served["accuracy"] == own["accuracy"] == EXPECTED
+    assert_same(served, direct)
+    assert_same(own, direct)
+
+
+def test_an_export_answers_as_its_run(runs, tasks, tmp_path, capsys):
+    exporting = pytest.importorskip(
+        "pellucid.interop.exporting", reason="there is no `pellucid export` here yet"
+    )
+    made = exporting.export(runs / "alphabet", "hf", tmp_path / "exported", check=False)
+    direct = harness(tasks, "hf", pretrained=str(made.path), dtype="float32", device="cpu")
+    own = ours(runs, tasks, capsys)
+    assert direct["accuracy"] == own["accuracy"] == EXPECTED
+    assert_same(own, direct)
+
+
+def assert_same(told: dict[str, Any], direct: dict[str, Any]) -> None:
+    """The same log-probabilities of every choice and of every text."""
+    assert told["bits_per_byte"] == pytest.approx(direct["bits_per_byte"], abs=1e-4)
+    assert told["texts"] == pytest.approx(direct["texts"], abs=1e-3)
+    for one, other in zip(told["questions"], direct["questions"], strict=True):
+        assert one == pytest.approx(other, abs=1e-3)
