@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Checks the types in the page's comments; the page itself needs neither npm nor a build.
 TYPESCRIPT := typescript@5.9.3
 
-.PHONY: demo install test test-all check check-page format parity lessons screenshots reference clean
+.PHONY: demo install test test-all check check-page format parity harness lessons screenshots reference clean
 
 demo: install
 	$(BIN)/pellucid demo
@@ -35,8 +35,12 @@ test: $(VENV)/installed-dev
 test-all: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
+# Without lm-eval its test is skipped, and says so; `make harness parity` installs it first (several hundred MB).
 parity: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests/parity -m "slow or not slow"
+	$(BIN)/python -m pytest tests/parity -m "slow or not slow" -rs
+
+harness: $(VENV)/installed-dev
+	$(PIP) --editable ".[harness]"
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

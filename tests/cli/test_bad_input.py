@@ -158,6 +158,8 @@ WITH_A_RUN = {
     "temperature in words": (("sample", "--temperature", "hot"), ["--temperature"]),
     "same names": (("chat", "--name", "YOU"), ["both speakers are called 'YOU'"]),
     "eval without a text": (("eval", "farm-1"), ["no text to score"]),
+    "a task and a text": (("eval", "farm.txt", "--task", "t.jsonl"), ["takes a run and no text"]),
+    "a task that is not there": (("eval", "farm-1", "--task", "t.jsonl"), ["t.jsonl cannot be read"]),
     "eval of a missing text": (("eval", "farm-1", "no.txt"), ["no.txt does not exist"]),
     "eval of an empty text": (("eval", "empty.txt"), ["empty.txt is empty"]),
     "eval on an unknown device": (("eval", "farm.txt", "--device", "tpu"), ["choose auto, cpu"]),

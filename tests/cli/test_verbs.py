@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import math
 import re
 import subprocess
 import sys
@@ -147,6 +148,19 @@ def test_eval(cli: Cli, finished_run: Path, farm: Path, here: Path, grammar: Cal
     assert told["unknown"] == 59  # L and the comma, thirty times, but for the first token, which is only read
     assert "are unknown characters ('L', ','): bits per byte is not comparable" in result.err
     parse_next(result)
+
+
+def test_eval_answers_a_task(cli: Cli, finished_run: Path, here: Path):
+    lines = [{"prompt": "The cat", "choices": [" sees", "qqqq"], "answer": 0}, {"text": "The bee hums.\n"}]
+    (here / "task.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    result = cli("eval", finished_run, "--task", "task.jsonl", "--json")
+    told = parse_json(result)
+    assert told["questions"]["accuracy"] == 1.0 and told["questions"]["chance"] == 0.5
+    assert "accuracy       1.0000" in result.out and "bits per byte" in result.out
+    assert told["texts"]["bits_per_byte"] == pytest.approx(
+        -told["texts"]["logprobs"][0] / math.log(2) / len("The bee hums.\n")
+    )
+    assert parse_json(cli("eval", "--task", "task.jsonl", "--json"))["questions"] == told["questions"]
 
 
 def test_eval_warns_of_overlap_with_the_training_text(

@@ -102,8 +102,8 @@ def endless(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Runs whose replies go on to max_tokens: no end of a speech is looked for, nor the end of the text."""
     draft = Engine.draft
 
-    def endless_draft(self: Engine, prompt: str, options: SamplingOptions, *rest: Any) -> Draft:
-        return draft(self, prompt, dataclasses.replace(options, ignore_eos=True), *rest)
+    def endless_draft(self: Engine, prompt: str, options: SamplingOptions, *rest: Any, **more: Any) -> Draft:
+        return draft(self, prompt, dataclasses.replace(options, ignore_eos=True), *rest, **more)
 
     monkeypatch.setattr(Engine, "draft", endless_draft)
     monkeypatch.setattr(SpeechCutter, "ended", property(lambda self: False))

@@ -60,7 +60,7 @@ WRONG: list[tuple[str, Any, str]] = [
     (OURS, {"reply_ids": [1, "x"]}, "reply_ids.1 must be a whole number, not 'x'"),
     (OURS, {"reply_ids": [-1]}, "reply_ids.0 must be 0 or more, not -1"),
     (THEIRS, b"{}", "model is missing: it must be given"),
-    (THEIRS, {"n": 2}, "n must be 1 or less, not 2"),
+    (THEIRS, {"n": 33}, "n must be 32 or less, not 33"),
     (THEIRS, {"n": 0}, "n must be 1 or more, not 0"),
     (THEIRS, {"n": "two"}, "n must be a whole number, not 'two'"),
     (THEIRS, {"n": 1.5}, "n must be a whole number, not 1.5"),

@@ -71,7 +71,7 @@ def test_history_system_parts_and_stops(client):
     assert reply(system) == reply(developer)
     longer = [*ASKED, {"role": "assistant", "content": "purrs."}, {"role": "user", "content": "And?"}]
     assert reply(longer, max_tokens=None, max_completion_tokens=5) == reply(longer)[:5]
-    assert reply(ASKED, user="x", presence_penalty=0.5, logit_bias={"1": 2}) == plain  # passed over
+    assert reply(ASKED, user="x", store=True, parallel_tool_calls=False) == plain  # passed over
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,16 @@ def test_history_system_parts_and_stops(client):
         ({"messages": [{"role": "robot", "content": "x"}]}, 400, "messages.0.role"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "image_url"),
         ({"temperature": 3}, 400, "temperature"),
-        ({"n": 2}, 400, "n must be 1 or less, not 2"),
+        ({"n": 33}, 400, "n must be 32 or less, not 33"),
         ({"max_tokens": 0}, 400, "max_tokens"),
         ({"seed": 10**30}, 400, "seed"),
         ({"stop": [""]}, 400, "stop"),
         ({"stream_options": 3}, 400, "stream_options"),
+        ({"top_logprobs": 3}, 400, "set logprobs to true"),
+        ({"logprobs": True, "top_logprobs": 21}, 400, "top_logprobs must be 20 or less"),
+        ({"logit_bias": {"99999": 1}}, 400, "logit_bias names the token 99999"),
+        ({"logit_bias": {"cat": 1}}, 400, "logit_bias"),
+        ({"presence_penalty": 3}, 400, "presence_penalty must be 2 or less"),
     ],
     ids=str,
 )
@@ -98,6 +103,87 @@ def test_errors_have_openais_shape(client, change, status, says, stream):
     assert caught.value.status_code == status
     assert set(caught.value.body) == {"message", "type", "param", "code"}
     assert says in caught.value.body["message"]
+
+
+def test_an_error_names_its_field_and_its_kind(client):
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="farm-1", messages=ASKED, temperature=3)
+    assert (caught.value.param, caught.value.code) == ("temperature", None)
+    with pytest.raises(openai.NotFoundError) as missing:
+        client.chat.completions.create(model="gpt-x", messages=ASKED)
+    assert missing.value.code == "model_not_found"
+    with pytest.raises(openai.NotFoundError) as elsewhere:  # no model would help there
+        client.embeddings.create(model="farm-1", input="The cat")
+    assert elsewhere.value.code is None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_several_replies_are_those_of_the_seeds_that_follow(client, stream):
+    asked = {"model": "farm-1", "messages": ASKED, "max_tokens": 25, "temperature": 1}
+    alone = [client.chat.completions.create(**asked, seed=5 + i).choices[0] for i in range(3)]
+    made = client.chat.completions.create(**asked, seed=5, n=3, stream=stream)
+    if not stream:
+        assert [choice.index for choice in made.choices] == [0, 1, 2]
+        assert [choice.message.content for choice in made.choices] == [
+            choice.message.content for choice in alone
+        ]
+        assert made.usage.prompt_tokens == len("YOU:\nThe cat\n\nPELLUCID:\n")  # read once
+        return
+    said, ends = ["", "", ""], [None, None, None]
+    for chunk in made:
+        (choice,) = chunk.choices
+        said[choice.index] += choice.delta.content or ""
+        ends[choice.index] = choice.finish_reason or ends[choice.index]
+    assert said == [choice.message.content for choice in alone]
+    assert ends == [choice.finish_reason for choice in alone]
+
+
+def test_log_probabilities_are_the_models_own(client, server):
+    asked = {"model": "farm-1", "messages": ASKED, "seed": 2, "max_tokens": 20}
+    made = client.chat.completions.create(**asked, logprobs=True, top_logprobs=3)
+    content = made.choices[0].logprobs.content
+    assert len(content) == made.usage.completion_tokens
+    pages = server.chat("The cat", seed=2, max_tokens=20, tokens=True).json()["tokens"]
+    assert [each.token for each in content] == [each["text"] for each in pages]
+    assert [each.logprob for each in content] == pytest.approx(
+        [-each["bits"] * 0.6931472 for each in pages], abs=1e-4
+    )
+    for each, told in zip(content, pages, strict=True):
+        assert len(each.top_logprobs) == 3
+        assert each.bytes == list(each.token.encode()) or each.bytes == []
+        ranked = [other.logprob for other in each.top_logprobs]
+        assert ranked == sorted(ranked, reverse=True)
+        if told["rank"] <= 3:
+            assert each.top_logprobs[told["rank"] - 1].logprob == each.logprob
+    streamed = client.chat.completions.create(**asked, logprobs=True, top_logprobs=3, stream=True)
+    heard = [
+        each for chunk in streamed if chunk.choices[0].logprobs for each in chunk.choices[0].logprobs.content
+    ]
+    assert heard == content
+    assert client.chat.completions.create(**asked).choices[0].logprobs is None
+
+
+def test_biases_and_penalties_change_what_is_written(client, server):
+    tokenizer = server.house.models.get("farm-1").engine.tokenizer
+    banned = tokenizer.encode("e").tolist()[0]
+
+    def reply(**fields: object) -> str:
+        asked = {"model": "farm-1", "messages": ASKED, "temperature": 0, "max_tokens": 40, **fields}
+        return client.chat.completions.create(**asked).choices[0].message.content
+
+    assert "e" in reply() and "e" not in reply(logit_bias={str(banned): -100})
+    most = max(reply().count(letter) for letter in set(reply()))
+    penalised = reply(frequency_penalty=2, presence_penalty=2)
+    assert max(penalised.count(letter) for letter in set(penalised)) < most
+
+
+def test_what_is_left_out_of_a_long_conversation_is_told(client):
+    long = [{"role": "user", "content": "The cat sees the moon. " * 20}]
+    asked = {"model": "farm-1", "messages": long, "max_tokens": 5}
+    assert "are read" in client.chat.completions.create(**asked).notes[0]
+    first, *others = client.chat.completions.create(**asked, stream=True)
+    assert "are read" in first.notes[0]
+    assert not any(hasattr(chunk, "notes") for chunk in others)
 
 
 def test_an_error_in_the_middle_reaches_the_client(start, runs):

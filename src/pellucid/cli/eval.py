@@ -12,6 +12,7 @@ from pellucid.shell import quoted
 
 if TYPE_CHECKING:
     from pellucid.api import LoadedRun
+    from pellucid.inspection.tasks import TaskResult
     from pellucid.text.documents import Corpus
 
 
@@ -20,20 +21,28 @@ def parser() -> argparse.ArgumentParser:
         "eval",
         "Score a model on a text: loss in nats a token, perplexity, bits per byte. Reserved tokens are not counted; "
         "windows of the model's context do not overlap. A run trained on the corpus `tales` is also held against the "
-        "best there can be, and needs no text for that.",
+        "best there can be, and needs no text for that. With --task: which of several choices the model "
+        "finds likeliest, as evaluation harnesses ask.",
         "pellucid eval runs/book-1 other-book.txt",
     )
     made.add_argument(
         "arguments",
-        nargs="+",
+        nargs="*",
         metavar="[RUN] [TEXT…]",
         help="a run (left out: the latest), then files, folders or addresses",
+    )
+    made.add_argument(
+        "--task",
+        metavar="FILE.jsonl",
+        help='questions, a line {"prompt": …, "choices": […], "answer": …} each, or texts, {"text": …}',
     )
     add_device(made)
     return made
 
 
 def main(args: argparse.Namespace) -> None:
+    if not args.arguments and not args.task:
+        raise InputError("nothing to score: name a text, or a task with --task; see `pellucid eval --help`")
     run_name, texts = _sort_out(args.arguments)
     console.say("Loading…")
     from pellucid.api import load
@@ -41,6 +50,9 @@ def main(args: argparse.Namespace) -> None:
     from pellucid.inspection.floor import is_trained_on_tales
     from pellucid.training.run_folder import find_run
 
+    if args.task:
+        _answer(run_name, texts, args)
+        return
     if not texts and not is_trained_on_tales(find_run(run_name)):
         raise InputError("no text to score: name one after the run")
     run = load(run_name, args.device or "auto")
@@ -51,6 +63,51 @@ def main(args: argparse.Namespace) -> None:
         told["floor"] = floor
     console.result(told, args.json)
     console.next_step(f"pellucid sample {quoted(run.folder.path)}")
+
+
+def _answer(run_name: str | None, texts: list[str], args: argparse.Namespace) -> None:
+    """Ask the questions of a task, and say how many are answered right."""
+    from pathlib import Path
+
+    from pellucid.api import load
+    from pellucid.cli.bar import TimedBar
+    from pellucid.inspection.tasks import answer_task, read_task
+    from pellucid.text.files import expand_home
+
+    if texts:
+        raise InputError(
+            f"--task takes a run and no text, and {texts[0]} is no run here: see `pellucid runs`"
+        )
+    lines = read_task(expand_home(Path(args.task)))
+    run = load(run_name, args.device or "auto")
+    with TimedBar() as bar:
+        found = answer_task(run, lines, lambda done, total: bar.advanced("reading", done, total))
+    console.say(f"{run.folder.path} on {args.task}:")
+    for line in _task_lines(found):
+        print(line)
+    if found.n_unknown:
+        console.say(
+            f"{found.n_unknown:,} tokens of the texts are unknown characters: bits per byte is not comparable."
+        )
+    console.result({"run": str(run.folder.path), "task": args.task, **found.to_dict()}, args.json)
+    console.next_step(f"pellucid sample {quoted(run.folder.path)}")
+
+
+def _task_lines(found: TaskResult) -> list[str]:
+    lines = list[str]()
+    if found.answered:
+        lines += [
+            f"questions      {len(found.answered):,}, of which guessing answers {found.chance:.4f}",
+            f"accuracy       {found.accuracy:.4f} ± {found.error:.4f}",
+            f"  a character  {found.accuracy_by_characters:.4f}, by log-probability a character",
+            f"  a byte       {found.accuracy_by_bytes:.4f}, by log-probability a byte",
+        ]
+    if found.read:
+        lines += [
+            f"texts          {len(found.read):,}, log-probability {sum(each.logprob for each in found.read):.2f} nats",
+            f"bits per byte  {found.bits_per_byte:.4f}",
+        ]
+    return lines
 
 
 def _score(run: LoadedRun, texts: list[str]) -> dict[str, Any]:
@@ -99,6 +156,8 @@ def _sort_out(arguments: list[str]) -> tuple[str | None, list[str]]:
 
     from pellucid.text.files import expand_home
 
+    if not arguments:
+        return None, []
     first = expand_home(Path(arguments[0]))
     is_run = any((folder / "config.json").is_file() for folder in (first, Path("runs") / arguments[0]))
     return (arguments[0], arguments[1:]) if is_run else (None, arguments)

@@ -22,6 +22,10 @@ from pellucid.model.transformer import LanguageModel
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 
 FinishReason = Literal["stop", "length"]
+NOT_FINITE = (
+    "the model's outputs are not finite numbers, so no word can be chosen: its weights are damaged or its training "
+    "diverged; use an earlier checkpoint or train again with a lower --lr"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +37,14 @@ class Token:
         logprob: its natural log-probability under the model itself, before temperature and the rest.
         text: the text that can be shown since the token before, often more or less than this token's own.
         rank: 1 for the token that the model itself finds likeliest.
+        top: the tokens that it finds likeliest and their natural log-probabilities, where they were asked for.
     """
 
     id: int
     logprob: float
     text: str
     rank: int
+    top: tuple[tuple[int, float], ...] = ()
 
     @property
     def bits(self) -> float:
@@ -55,7 +61,12 @@ class Draft:
         ends: tokens that end the text.
         beginning: tokens that it is to begin with. They are drawn like all others, and these taken instead: a
             text that begins with tokens of its own seed goes on as it did.
+
+    Attributes:
+        n_top: how many of the likeliest tokens are told with each that is written.
     """
+
+    n_top = 0
 
     def __init__(
         self,
@@ -85,8 +96,15 @@ class Draft:
         if options.repetition_penalty != 1:
             self.seen = torch.zeros(vocab_size, dtype=torch.bool)
             self.seen[self.ids] = True
+        self.lean = None  # (V,), added to the logits that the next token is drawn from
+        if options.logit_bias or options.presence_penalty or options.frequency_penalty:
+            self.lean = torch.zeros(vocab_size)
+            for token, bias in options.logit_bias:
+                self.lean[token] = bias
         # drafts that differ only in what comes after the draw share one pass over the logits
-        self.drawing = dataclasses.replace(options, seed=None, stop=(), max_tokens=1, ignore_eos=False)
+        self.drawing = dataclasses.replace(
+            options, seed=None, stop=(), max_tokens=1, ignore_eos=False, logit_bias=()
+        )
 
     @property
     def ended(self) -> bool:
@@ -107,6 +125,10 @@ class Draft:
             piece = self.text.push(token)
             if self.seen is not None:
                 self.seen[token] = True
+            if self.lean is not None:
+                written_before = token in self.ids[self.n_prompt : -1]
+                self.lean[token] -= self.options.frequency_penalty
+                self.lean[token] -= 0 if written_before else self.options.presence_penalty
         if ended or self.text.stopped:
             self.finish_reason = "stop"
         elif self.n_tokens == self.options.max_tokens:
@@ -168,11 +190,7 @@ class Decoding:
         sound = totals.isfinite()
         for draft, good in zip(self.drafts, sound.tolist(), strict=True):
             if not good:
-                draft.problem = InputError(
-                    "the model's outputs are not finite numbers, so no word can be chosen: its weights are "
-                    "damaged or its training diverged; use an earlier checkpoint or train again with a lower "
-                    "--lr"
-                )
+                draft.problem = InputError(NOT_FINITE)
         drafts = [draft for draft in self.drafts if draft.problem is None]
         return self._take(drafts, logits[sound], totals[sound])
 
@@ -184,10 +202,13 @@ class Decoding:
             scores = logits.gather(-1, chosen)  # (B, 1)
             ranks = (logits > scores).sum(dim=-1) + 1  # (B,)
             logprobs = scores.squeeze(-1) - totals
-            rows = zip(drafts, chosen.squeeze(-1).tolist(), logprobs.tolist(), ranks.tolist(), strict=True)
-            for draft, token, logprob, rank in rows:
+            tops = likeliest(logits, totals, max(draft.n_top for draft in drafts), self.tokenizer.vocab_size)
+            rows = zip(
+                drafts, chosen.squeeze(-1).tolist(), logprobs.tolist(), ranks.tolist(), tops, strict=True
+            )
+            for draft, token, logprob, rank, top in rows:
                 piece = draft.take(token)
-                taken.append((draft, Token(token, logprob, piece, rank)))
+                taken.append((draft, Token(token, logprob, piece, rank, top[: draft.n_top])))
         self.drop({draft for draft in self.drafts if draft.ended})
         return taken
 
@@ -201,6 +222,9 @@ class Decoding:
 
     def _choose(self, drafts: Sequence[Draft], logits: Tensor) -> Tensor:
         """The next token of every draft, (B,) int64."""
+        if leaning := [row for row, draft in enumerate(drafts) if draft.lean is not None]:
+            logits = logits.clone()  # what is told of a token is what the model itself thinks
+            logits[leaning] += torch.stack([lean for draft in drafts if (lean := draft.lean) is not None])
         groups: dict[tuple[SamplingOptions, frozenset[int]], list[int]] = {}
         for row, draft in enumerate(drafts):
             groups.setdefault((draft.drawing, draft.ends), []).append(row)
@@ -214,3 +238,15 @@ class Decoding:
             if draft.n_tokens < len(draft.beginning):
                 chosen[row] = draft.beginning[draft.n_tokens]
         return chosen
+
+
+def likeliest(logits: Tensor, totals: Tensor, n: int, n_known: int) -> list[tuple[tuple[int, float], ...]]:
+    """The `n` likeliest tokens of each row of logits (B, V), likeliest first, with their natural log-probabilities.
+
+    Args:
+        totals: (B,), the rows' logsumexp.
+        n_known: tokens that there are; a model may have more outputs.
+    """
+    values, ids = logits[:, :n_known].topk(min(n, n_known), dim=-1)  # (B, n)
+    logprobs = (values - totals[:, None]).tolist()
+    return [tuple(zip(*row, strict=True)) for row in zip(ids.tolist(), logprobs, strict=True)]

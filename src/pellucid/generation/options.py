@@ -23,6 +23,9 @@ class SamplingOptions:
         top_p: only the smallest set of likeliest tokens whose probabilities sum to p; 1 is all.
         min_p: only tokens at least this fraction as likely as the likeliest; 0 is all.
         repetition_penalty: above 1, tokens already in the text become less likely; 1 is off.
+        presence_penalty, frequency_penalty: what a token's logit loses once it was written, and with each time that it
+            was; the prompt does not count.
+        logit_bias: pairs of a token and what is added to its logit.
         max_tokens: tokens written at most.
         seed: the same seed gives the same text; None a new one every time.
         stop: the text ends before the first of these to appear.
@@ -37,13 +40,24 @@ class SamplingOptions:
     top_p: float = 1.0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
     max_tokens: int = 100
     seed: int | None = None
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
+        numbers = (
+            "temperature",
+            "top_p",
+            "min_p",
+            "repetition_penalty",
+            "presence_penalty",
+            "frequency_penalty",
+        )
+        for name in numbers:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise InputError(f"{name} must be a number, not {value!r}")

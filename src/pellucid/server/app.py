@@ -12,6 +12,7 @@ import pellucid
 from pellucid.server import (
     chat,
     chats,
+    completions,
     errors,
     events,
     inspect,
@@ -24,7 +25,7 @@ from pellucid.server import (
 )
 from pellucid.server.house import House
 
-ROUTERS = (session, chat, openai, inspect, runs, events, uploads, job_routes, chats, page)
+ROUTERS = (session, chat, openai, completions, inspect, runs, events, uploads, job_routes, chats, page)
 
 
 def build_app(house: House) -> FastAPI:

@@ -65,6 +65,12 @@ def complaint(errors: Sequence[Mapping[str, Any]], body: Any = None) -> str:
     return f"{_name(place)} must be {_either(wanted)}, not {given(error.get('input'))}{_remedy(place, error)}"
 
 
+def field(errors: Sequence[Mapping[str, Any]], body: Any = None) -> str | None:
+    """The name of the field that `complaint` speaks of; None where it is the body as a whole."""
+    place = _place(errors[0], body) if errors else ()
+    return _short(str(place[0])) if place else None
+
+
 def _sentence(place: Place, error: Mapping[str, Any]) -> str:
     kind, context, name = str(error["type"]), error.get("ctx") or {}, _name(place)
     if kind == "json_invalid":

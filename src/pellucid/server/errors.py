@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from pellucid.errors import InputError
-from pellucid.server.complaints import complaint
+from pellucid.server.complaints import complaint, field
 
 log = logging.getLogger("pellucid.server")
 
@@ -36,10 +36,18 @@ class Refusal(InputError):
     """A request that is refused; subclasses say with which status."""
 
     status = 400
+    code: str | None = None  # OpenAI's word for it, where clients know one
 
 
 class NotFound(Refusal):
     status = 404
+    code = "model_not_found"  # where OpenAI's clients ask, what is not found is a run
+
+
+class TooLong(Refusal):
+    """A text that the model cannot see as a whole."""
+
+    code = "context_length_exceeded"
 
 
 class Conflict(Refusal):
@@ -56,6 +64,7 @@ class Busy(Refusal):
     """As many wait as may wait: the client may try again in `Retry-After` seconds."""
 
     status = 429
+    code = "rate_limit_exceeded"
 
 
 def status_of(error: Exception) -> int:
@@ -73,23 +82,40 @@ def told(error: Exception) -> str:
     return "something went wrong in the server: its window says what"
 
 
-def error_body(status: int, message: str, openai: bool = False, param: str | None = None) -> dict[str, Any]:
-    """The JSON of an error, in the shape of /api or of OpenAI's API."""
+def error_body(
+    status: int, message: str, openai: bool = False, param: str | None = None, code: str | None = None
+) -> dict[str, Any]:
+    """The JSON of an error, in the shape of /api or of OpenAI's API.
+
+    Args:
+        param, code: of OpenAI's shape: the field that is wrong, and a word for what is wrong.
+    """
     ours, theirs = TYPES.get(status, TYPES[400])
     if not openai:
         return {"error": {"message": message, "type": ours}}
-    codes = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
-    return {"error": {"message": message, "type": theirs, "param": param, "code": codes.get(status)}}
+    code = "invalid_api_key" if status == 401 else code
+    return {"error": {"message": message, "type": theirs, "param": param, "code": code}}
+
+
+def openai_error(error: Exception) -> dict[str, Any]:
+    """The JSON of an exception in the shape of OpenAI's API."""
+    code = error.code if isinstance(error, Refusal) else None
+    return error_body(status_of(error), told(error), True, code=code)
 
 
 def error_response(
-    path: str, status: int, message: str, headers: Mapping[str, str] | None = None
+    path: str,
+    status: int,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+    param: str | None = None,
+    code: str | None = None,
 ) -> JSONResponse:
-    """An error's answer to a request of `path`."""
+    """An error's answer to a request of `path`; `param` and `code` as of `error_body`."""
     given = dict(headers or {})
     if status == 429:
         given["Retry-After"] = RETRY_AFTER
-    return JSONResponse(error_body(status, message, is_openai(path)), status, given)
+    return JSONResponse(error_body(status, message, is_openai(path), param, code), status, given)
 
 
 def is_openai(path: str) -> bool:
@@ -106,11 +132,13 @@ def install(app: FastAPI) -> None:
     """Let `app` answer every exception in this module's shapes."""
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
-        return error_response(request.url.path, status_of(error), told(error))
+        code = error.code if isinstance(error, Refusal) else None
+        return error_response(request.url.path, status_of(error), told(error), code=code)
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return error_response(request.url.path, 400, shown(complaint(error.errors(), error.body)))
+        message = shown(complaint(error.errors(), error.body))
+        return error_response(request.url.path, 400, message, param=field(error.errors(), error.body))
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -7,6 +7,7 @@ PORT = 7860
 PROMPT_CHARACTERS = 100_000  # of one message or prompt
 TURNS = 1_000  # of a history
 MAX_TOKENS = 4_096  # of one reply
+REPLIES = 32  # of one request: its prompts, times the replies to each
 NAME = 200  # characters of a run's, a speaker's or a file's name
 
 BODY_BYTES = 4 << 20  # of a request

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from pellucid.errors import InputError
@@ -83,6 +83,47 @@ class Stream:
         return Piece(text, token, finish)
 
 
+class Streams:
+    """The replies of one request, heard together."""
+
+    def __init__(self, streams: Sequence[Stream]) -> None:
+        self.streams = list(streams)
+
+    def cancel(self) -> None:
+        for stream in self.streams:
+            stream.cancel()
+
+    async def pieces(self) -> AsyncGenerator[tuple[int, Piece]]:
+        """Every piece as it comes, with the number of its reply.
+
+        Raises:
+            InputError: the model cannot go on with one of them.
+        """
+        heard: asyncio.Queue[tuple[int, Piece | Exception]] = asyncio.Queue()
+        hearers = [asyncio.ensure_future(_hear(i, each, heard)) for i, each in enumerate(self.streams)]
+        n_ended = 0
+        try:
+            while n_ended < len(self.streams):
+                index, item = await heard.get()
+                if isinstance(item, Exception):
+                    raise item
+                n_ended += item.finish_reason is not None
+                yield index, item
+        finally:
+            self.cancel()
+            for hearer in hearers:
+                hearer.cancel()
+            await asyncio.gather(*hearers, return_exceptions=True)
+
+
+async def _hear(index: int, stream: Stream, heard: asyncio.Queue[tuple[int, Piece | Exception]]) -> None:
+    try:
+        async for piece in stream.pieces():
+            heard.put_nowait((index, piece))
+    except Exception as error:
+        heard.put_nowait((index, error))
+
+
 class Scheduler:
     """Continuous batching: one decoding a model, a step of each in turn, while there is anything to write.
 
@@ -111,18 +152,31 @@ class Scheduler:
         Raises:
             Busy: as many wait as may wait.
         """
-        stream = Stream(engine, draft, cutter)
+        return self.submit_all(engine, [draft], [cutter]).streams[0]
+
+    def submit_all(
+        self, engine: Engine, drafts: Sequence[Draft], cutters: Sequence[SpeechCutter | None] | None = None
+    ) -> Streams:
+        """The same for the drafts of one request: all of them, or none.
+
+        Raises:
+            Busy: there are not so many places.
+        """
+        streams = [
+            Stream(engine, *pair) for pair in zip(drafts, cutters or [None] * len(drafts), strict=True)
+        ]
         with self._changed:
             if self._closed:
                 raise Busy("the server is stopping")
             self._waiting = deque(other for other in self._waiting if not other.cancelled)
-            if len(self._waiting) + len(self._running) >= self.most_running + self.most_waiting:
+            n_places = self.most_running + self.most_waiting - len(self._waiting) - len(self._running)
+            if len(streams) > n_places:
                 raise Busy(
                     f"{self.most_running} replies are being written and {self.most_waiting} wait: try again soon"
                 )
-            self._waiting.append(stream)
+            self._waiting += streams
             self._changed.notify()
-        return stream
+        return Streams(streams)
 
     @property
     def n_running(self) -> int:
