@@ -37,7 +37,8 @@ test-all: $(VENV)/installed-dev
 
 # Without lm-eval its test is skipped, and says so; `make harness parity` installs it first (several hundred MB).
 parity: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests/parity -m "slow or not slow" -rs
+	$(BIN)/python -m pytest tests/parity tests/interop -m "slow or not slow" -rs
+	$(BIN)/python benchmarks/parity.py
 
 harness: $(VENV)/installed-dev
 	$(PIP) --editable ".[harness]"

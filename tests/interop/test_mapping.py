@@ -7,7 +7,16 @@ import torch
 
 from pellucid.interop.assembling import assemble, taken_apart
 from pellucid.interop.mapping import Layout, Part, Place, plan
-from pellucid.interop.names import GGUF_NAMES, GPT2_NAMES, LLAMA_NAMES
+from pellucid.interop.names import (
+    GGUF_NAMES,
+    GPT2_NAMES,
+    GRANITE_NAMES,
+    LLAMA_NAMES,
+    MIXTRAL_NAMES,
+    OPT_NAMES,
+    QWEN_MOE_NAMES,
+    STARCODER_NAMES,
+)
 from pellucid.interop.turns import HalfSplit, Turn, Without, as_it_is, transposed
 from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import build_model
@@ -35,6 +44,7 @@ def test_a_turn_has_a_way_back(turn: Turn):
         theirs[: turn.n_rows] = 0
     ours = turn(theirs)
     assert ours.shape == turn.shape(tuple(theirs.shape))
+    assert turn.theirs(tuple(ours.shape)) == theirs.shape
     assert turn.back(ours).equal(theirs)
 
 
@@ -49,6 +59,24 @@ LAYOUTS = {
     "gpt2": (
         Layout(GPT2_NAMES, EVERY, matrix=transposed, fused=True),
         {"positions": "learned", "norm": "layernorm", "bias": True, "tie_embeddings": True},
+    ),
+    "opt": (
+        Layout(OPT_NAMES, EVERY, positions=Without(2)),
+        {"positions": "learned", "norm": "layernorm", "norm_position": "post", "bias": True},
+    ),
+    "starcoder2": (Layout(STARCODER_NAMES), {"norm": "layernorm"}),
+    "mixtral": (Layout(MIXTRAL_NAMES), {"feedforward": "experts", "n_experts": 3}),
+    "granite": (
+        Layout(GRANITE_NAMES),
+        {"feedforward": "experts", "n_experts": 3, "shared_expert": "plain"},
+    ),
+    "qwen with experts": (
+        Layout(QWEN_MOE_NAMES),
+        {"feedforward": "experts", "n_experts": 3, "shared_expert": "gated"},
+    ),
+    "experts side by side": (
+        Layout(GGUF_NAMES, heads=HalfSplit(6)),
+        {"feedforward": "experts", "n_experts": 3, "shared_expert": "plain"},
     ),
 }
 

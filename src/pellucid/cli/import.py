@@ -15,8 +15,9 @@ def parser() -> argparse.ArgumentParser:
     made = make_parser(
         "import",
         "Take over a published model as a run, exactly: its float32 logits and its tokens are the original's. "
-        "Read are a folder as Hugging Face's save_pretrained writes it (llama, qwen2, qwen3, mistral, gpt2; "
-        "safetensors, whole or in shards, with tokenizer.json), a GGUF file (llama, qwen2, qwen3, gpt2; F32, F16, "
+        "Read are a folder as Hugging Face's save_pretrained writes it (llama, qwen2, qwen3, mistral, arcee, "
+        "starcoder2, stablelm, gpt2, gpt_bigcode, opt, mixtral, granitemoeshared, qwen2_moe; safetensors, whole or in "
+        "shards, with tokenizer.json), a GGUF file (llama, qwen2, qwen3, gpt2; F32, F16, "
         "BF16, Q8_0, Q4_0, Q4_1), and a model by its name. What Pellucid's model cannot express, as scaled "
         "rotary positions or a sliding window, is refused by name; pickles are never read.",
         "pellucid import smollm2-135m-instruct",
@@ -25,6 +26,11 @@ def parser() -> argparse.ArgumentParser:
         "source", metavar="SOURCE", help=f"a folder, a .gguf file, or a name: {list_of_models()}"
     )
     made.add_argument("--out", metavar="RUN", help="the run folder; left out: the next free runs/NAME-1")
+    made.add_argument(
+        "--base",
+        metavar="RUN",
+        help="of a folder of PEFT adapters: the run whose export they were trained beside",
+    )
     return made
 
 
@@ -36,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
     from pellucid.model.config import ModelConfig
 
     with TimedBar() as bar:
-        run = import_model(args.source, args.out, progress=bar.note, advanced=bar.advanced)
+        run = import_model(args.source, args.out, base=args.base, progress=bar.note, advanced=bar.advanced)
     config = run.config()
     model, imported = ModelConfig.from_dict(config["model"]), config["imported"]
     console.say(

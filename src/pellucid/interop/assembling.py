@@ -25,11 +25,16 @@ def plan_for(
     Raises:
         InputError: one is missing, of another shape or type, or not known.
     """
-    if config.n_layers > len(files.entries):  # else a number in a small file would ask for endless plans
-        raise InputError(
-            f"{where} has {len(files.entries):,} tensors, and its configuration asks for {config.n_layers:,} layers: "
-            "they are not of one model"
-        )
+    # else a number in a small file would ask for endless plans
+    many = {"layers": config.n_layers}
+    if "{e}" in layout.names.experts_down:
+        many["experts"] = config.n_layers * config.n_experts
+    for what, count in many.items():
+        if count > len(files.entries):
+            raise InputError(
+                f"{where} has {len(files.entries):,} tensors, and its configuration asks for {count:,} {what}: "
+                "they are not of one model"
+            )
     made = plan(config, layout)
     _check(made, files, where, unused)
     return made

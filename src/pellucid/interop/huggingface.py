@@ -9,17 +9,17 @@ from typing import Any
 
 from pellucid.errors import InputError
 from pellucid.interop.assembling import plan_for
-from pellucid.interop.chat_templates import CHATML_MARKS, template_kind
+from pellucid.interop.chat_templates import template_kind
 from pellucid.interop.families import describe
-from pellucid.interop.mapping import Layout
-from pellucid.interop.names import GPT2_NAMES, LLAMA_NAMES
+from pellucid.interop.names import GPT2_NAMES
 from pellucid.interop.opening import read_whole
 from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.source import Source
 from pellucid.interop.tensors import Entry, TensorFiles, shown
-from pellucid.interop.turns import transposed
-from pellucid.text.tokenizers.imported import as_imported
-from pellucid.text.tokenizers.tokenizer import MOST_FILE_BYTES
+from pellucid.text.template import NEEDED
+from pellucid.text.tokenizers.byte_level import SPECIAL
+from pellucid.text.tokenizers.imported import as_imported, frame
+from pellucid.text.tokenizers.tokenizer import MOST_FILE_BYTES, parse_tokenizer
 
 MOST_CONFIG = 1 << 24  # bytes
 MOST_SHARDS = 1024
@@ -41,15 +41,9 @@ def read_folder(folder: Path) -> Source:
         raise InputError(f"{folder} is a run already: use it as it is, as in `pellucid sample {folder}`")
     files = _tensors(folder)
     family, described = describe(values, str(folder / "config.json"))
-    config, is_gpt2 = described.config, family == "gpt2"
-    if is_gpt2:
+    config, layout = described.config, described.layout
+    if layout.names is GPT2_NAMES:
         files = _with_prefix(files)
-    layout = Layout(
-        names=GPT2_NAMES if is_gpt2 else LLAMA_NAMES,
-        biased=described.biased,
-        matrix=transposed if is_gpt2 else Layout.matrix,
-        fused=is_gpt2,
-    )
     tied_head = f"{layout.names.head}.weight" if config.tie_embeddings else None
     made = plan_for(
         config, layout, files, folder, lambda name: name == tied_head or UNUSED.fullmatch(name) is not None
@@ -148,6 +142,8 @@ def _tokenizer(folder: Path, config: dict[str, Any], n_rows: int) -> tuple[str, 
         )
     content = read_json(path, MOST_FILE_BYTES)
     said = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    if is_own(content):
+        return _own_tokenizer(folder, content, said, n_rows)
     tokens = _names(content, path)
     ends = _end_ids(folder, config)
     by_id = {id: name for name, id in tokens.items()}
@@ -160,9 +156,37 @@ def _tokenizer(folder: Path, config: dict[str, Any], n_rows: int) -> tuple[str, 
         raise InputError(
             f"{folder} does not say which token ends a text (eos_token_id): it cannot be used without"
         )
-    marks = CHATML_MARKS if template else ()
+    marks = NEEDED[template] if template else ()
     made = as_imported(content, n_rows, end, _begin(content, said), [*special, *marks], str(path))
     return json.dumps(made, ensure_ascii=False), template
+
+
+def _own_tokenizer(
+    folder: Path, content: dict[str, Any], said: dict[str, Any], n_rows: int
+) -> tuple[str, str | None]:
+    """One that was learned here and exported: as it is."""
+    path = folder / "tokenizer.json"
+    text = read_whole(path, MOST_FILE_BYTES)
+    tokenizer = parse_tokenizer(text, str(path))
+    if tokenizer.vocab_size > n_rows:
+        raise InputError(
+            f"{path} has {tokenizer.vocab_size:,} tokens and the model {n_rows:,} rows for them: "
+            "they are not of one model"
+        )
+    names = {token["content"] for token in content["added_tokens"]}
+    return text.decode("utf-8"), template_kind(_chat_template(folder, said), names)
+
+
+def is_own(content: dict[str, Any]) -> bool:
+    """Whether a tokenizer.json is of a kind that is learned here, with its reserved tokens."""
+    try:
+        kind, names = (
+            content["model"].get("type", "BPE"),
+            {token["content"] for token in content["added_tokens"]},
+        )
+    except (KeyError, TypeError, AttributeError):
+        return False
+    return kind in ("WordLevel", "WordPiece", "BPE") and names >= set(SPECIAL) and frame(content) is None
 
 
 def _names(content: dict[str, Any], path: Path) -> dict[str, int]:

@@ -23,6 +23,10 @@ class Turn(Protocol):
         """Of ours."""
         ...
 
+    def theirs(self, ours: Shape) -> Shape:
+        """The reverse of `shape`."""
+        ...
+
 
 class AsItIs:
     """The same in both."""
@@ -35,6 +39,9 @@ class AsItIs:
     def shape(self, theirs: Shape) -> Shape:
         return theirs
 
+    def theirs(self, ours: Shape) -> Shape:
+        return ours
+
 
 class Transposed:
     """GPT-2 keeps its matrices as (in, out)."""
@@ -46,6 +53,9 @@ class Transposed:
 
     def shape(self, theirs: Shape) -> Shape:
         return theirs[::-1]
+
+    def theirs(self, ours: Shape) -> Shape:
+        return ours[::-1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +87,9 @@ class Without:
 
     def shape(self, theirs: Shape) -> Shape:
         return (theirs[0] - self.n_rows, *theirs[1:])
+
+    def theirs(self, ours: Shape) -> Shape:
+        return (ours[0] + self.n_rows, *ours[1:])
 
 
 as_it_is, transposed = AsItIs(), Transposed()

@@ -99,8 +99,10 @@ def routes(house: House) -> APIRouter:
 
     @router.post("/completions")
     async def complete(body: TextBody, request: Request) -> Response:
-        """What the model writes after a prompt, a text or token ids, or after each of several; with `echo` and `logprobs`,
-        how likely the prompt was, token by token."""
+        """What the model writes after a prompt, a text or token ids, or after each of several.
+
+        With `echo` and `logprobs` it tells how likely the prompt was, token by token.
+        """
         answer = await run_in_threadpool(ask, body)
         if body.reads:
             reading = Reading()
