@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from pellucid.training.base import merged_checkpoint
 from pellucid.training.checkpoints import problem
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.machine import attention_core, choose_device
+from pellucid.training.own_code import take_up
 from pellucid.training.run_folder import RunFolder, find_run
 from pellucid.training.weights import load_stored_weights, load_weights
 
@@ -72,21 +74,29 @@ class LoadedRun:
         return self.score(text).loss
 
 
-def load(run: str | Path | None = None, device: str = "auto", step: int | str = "best") -> LoadedRun:
+def load(
+    run: str | Path | None = None,
+    device: str = "auto",
+    step: int | str = "best",
+    trust_code: bool = False,
+) -> LoadedRun:
     """The run at a path or of a name under `runs/`; with no name, the latest.
 
     Args:
         step: which of its weights: "best" on the dev split, "live" (copied from a training that goes on, see
             training/control.py), or the step of a checkpoint.
+        trust_code: whether a model of its own code is executed, although it was not trained here nor allowed.
 
     Raises:
-        InputError: there is no such run or step, it is damaged, or it has no weights yet.
+        InputError: there is no such run or step, it is damaged, it has no weights yet, or it brings code of its own
+            that nobody here has allowed.
     """
     folder = find_run(run)
     stored = folder.config()
     config = ModelConfig.from_dict(stored["model"])
+    take_up(folder, config, trust_code)
     device = choose_device(device)
-    with Uninitialised():
+    with contextlib.nullcontext() if config.own else Uninitialised():  # its code may need what it draws
         model = build_model(config, attention_core(device, config.context_length))
     of_step = _load_step(folder, model, step)
     kind = step if isinstance(step, str) else "checkpoint"

@@ -33,7 +33,7 @@ class Outcome:
 
 def parameters_text(model: ModelConfig, reserved: int) -> str:
     """The number of parameters, the reserved tokens' share told apart."""
-    if model.architecture == "bigram":
+    if model.architecture != "transformer":
         return f"{n_params(model):,} parameters"
     own = reserved * model.d_model * (1 if model.tie_embeddings else 2)
     active = f", {n_active_params(model) - own:,} of them active" if model.feedforward == "experts" else ""
@@ -124,7 +124,7 @@ def write_card(outcome: Outcome) -> None:
     lines = [
         f"# {run.name}",
         "",
-        f"A {model.architecture} language model grown with Pellucid {config['pellucid']} from *{data['name']}*.",
+        f"{_kind(model)} language model grown with Pellucid {config['pellucid']} from *{data['name']}*.",
         *_origin(config),
         "",
         "| | |",
@@ -163,6 +163,10 @@ def write_card(outcome: Outcome) -> None:
     run.card_path.write_text("\n".join(lines), encoding="utf-8")
 
 
+def _kind(model: ModelConfig) -> str:
+    return f"{model.own.name}, a" if model.own else f"A {model.architecture}"
+
+
 def _origin(config: dict[str, Any]) -> list[str]:
     """What a fine-tuned run was before."""
     if "base" not in config:
@@ -195,6 +199,12 @@ def _private(config: dict[str, Any]) -> list[str]:
 
 
 def _shape_row(model: ModelConfig) -> list[str]:
+    if model.own:
+        settings = "".join(f", {name} {value}" for name, value in model.own.settings.items())
+        return [
+            f"| code | {model.own.name} of {model.own.file}, kept as `model.py`{settings}; context "
+            f"{model.context_length} |"
+        ]
     if model.architecture == "bigram":
         return []
     return [

@@ -48,6 +48,7 @@ class RunFolder:
     samples_path = property(lambda self: self.path / "samples.txt")
     plot_path = property(lambda self: self.path / "loss.png")
     card_path = property(lambda self: self.path / "README.md")
+    own_code_path = property(lambda self: self.path / "model.py")
     floor_path = property(lambda self: self.path / "floor.json")
     audit_path = property(lambda self: self.path / "audit.json")
     audit_page_path = property(lambda self: self.path / "AUDIT.md")

@@ -15,7 +15,7 @@ from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig
 from pellucid.model.lora import adapted_layers
 from pellucid.text.bigrams import PairCounts, count_pairs
-from pellucid.training import report
+from pellucid.training import own_code, report
 from pellucid.training.config import TrainConfig
 from pellucid.training.control import Control
 from pellucid.training.data import TrainingData, absolute_sources
@@ -135,6 +135,7 @@ def write_config(
 ) -> None:
     """Write tokenizer and configuration: with them the folder is a run. `more` are further parts of it."""
     data.tokenizer.save(run.tokenizer_path)
+    own_code.keep(run, model)
     run.write_config(
         {
             "pellucid": pellucid.__version__,

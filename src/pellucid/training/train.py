@@ -11,7 +11,7 @@ from pellucid.model.config import ModelConfig
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
-from pellucid.training import compiling, report
+from pellucid.training import compiling, own_code, report
 from pellucid.training.base import find_base, start_from_base
 from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.data import TrainingData, own_sources, split_corpus, tokenise
@@ -130,6 +130,7 @@ def _resume(
         ModelConfig.from_dict(stored["model"]),
         TrainConfig.from_dict(stored["training"]),
     )
+    own_code.take_up(run, model_config, ranks=ranks)
     train_config = _with_changes(before, settings)
     _refuse_changes(settings, stored)
     with going_on(run, ranks):

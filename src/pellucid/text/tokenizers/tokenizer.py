@@ -21,7 +21,12 @@ CHAT_MARKERS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 RESERVED = (END_OF_TEXT, PAD, UNKNOWN, *CHAT_MARKERS)
 
 KINDS = {"char": "characters", "bpe": "byte-level BPE", "wordpiece": "byte-level WordPiece"}
-ABOUT = {**KINDS, "imported": "byte-pair encoding of an imported model"}  # not made here, only taken over
+ABOUT = {**KINDS, "imported": "byte-pair encoding made elsewhere"}  # not made here, only taken over
+OTHERS = {  # kinds that are read only as they are made here, and what those of others do
+    "WordPiece": "such tokenizers do not keep white space, so that texts would not come back",
+    "WordLevel": "it knows whole words alone, so that most texts would be unknown to it",
+    "Unigram": "its pieces have scores of their own, which is not known here",
+}
 FILE_NAME = "tokenizer.json"
 MOST_FILE_BYTES = 64 << 20  # the largest published tokenizer.json, with 262,000 entries, has 33 MB
 
@@ -204,6 +209,10 @@ def check_tokenizer(spec: str | Path, vocab_size: int | None = None) -> Tokenize
     spec = str(spec)
     if spec not in ("auto", *KINDS):
         tokenizer = load_tokenizer(spec)
+        if tokenizer.kind == "imported":
+            from pellucid.text.tokenizers.foreign import refuse_changes
+
+            refuse_changes(tokenizer, spec)
         if vocab_size not in (None, tokenizer.vocab_size):
             raise InputError(
                 f"{spec} has {tokenizer.vocab_size:,} tokens, not {vocab_size}: leave out --vocab-size"
@@ -313,7 +322,7 @@ def _describe(tokenizer: Tokenizer) -> str:
 def load_tokenizer(path: str | Path) -> Tokenizer:
     """The tokenizer in a tokenizer.json, or in a folder that holds one, such as a run.
 
-    Read are those saved here, and byte-level ones of others that have all reserved tokens but unknown.
+    Read are those saved here, and byte-pair encodings of others, over bytes or with byte fallback.
 
     Raises:
         InputError: no such file, too large, damaged, or of a kind that is not read.
@@ -346,6 +355,14 @@ def parse_tokenizer(data: bytes, name: str) -> Tokenizer:
         raise InputError(
             f"{name} is no tokenizer.json, or is damaged ({type(error).__name__}): take one from another run"
         ) from error
+    from pellucid.text.tokenizers.foreign import is_foreign, take_over
+
+    foreign = is_foreign(content)
+    if foreign and kind in OTHERS:
+        raise InputError(
+            f"{name} is a {kind} tokenizer of another make, and {OTHERS[kind]}: of others byte-pair encodings "
+            f"(BPE) are read; take --tokenizer {'wordpiece' if kind == 'WordPiece' else 'bpe'}"
+        )
     if kind == "WordLevel":
         from pellucid.text.tokenizers.char import CharTokenizer
 
@@ -354,6 +371,8 @@ def parse_tokenizer(data: bytes, name: str) -> Tokenizer:
 
     if kind == "BPE" and frame(content):  # ours end documents themselves, and have no such post-processor
         return ImportedTokenizer.from_json(content, text, name)
+    if kind == "BPE" and foreign:
+        return take_over(content, name)
     if kind == "BPE":
         from pellucid.text.tokenizers.bpe import BPETokenizer
 
