@@ -12,6 +12,11 @@ from pellucid.text.tokenizers.tokenizer import CHAT_MARKERS, END_OF_TEXT, Tokeni
 
 # What ends a document, by the names that vocabularies give it; where there is none, one is added.
 ENDS = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<eos>", "<|eos|>", "[EOS]", "<|end|>", "[SEP]")
+OTHERS = {  # kinds that are read only as they are made here, and what those of others do
+    "WordPiece": "such tokenizers do not keep white space, so that texts would not come back",
+    "WordLevel": "it knows whole words alone, so that most texts would be unknown to it",
+    "Unigram": "its pieces have scores of their own, which is not known here",
+}
 PROBE = 'The quick brown fox, of 10 years, jumps over\n\nTWO lazy dogs.\n  - "That\'s it!" (said I)\n'
 
 
@@ -24,12 +29,17 @@ def is_foreign(content: dict[str, Any]) -> bool:
     return not any(mark in listed for mark in CHAT_MARKERS if isinstance(mark, str))
 
 
-def take_over(content: dict[str, Any], name: str) -> ImportedTokenizer:
-    """The tokenizer of a byte-pair encoding that does not say how documents end.
+def take_over(content: dict[str, Any], kind: str, name: str) -> ImportedTokenizer:
+    """The tokenizer of a byte-pair encoding that does not say how documents end; other kinds are refused.
 
     Raises:
         InputError: it is damaged, or not of a kind that is taken over.
     """
+    if kind in OTHERS:
+        raise InputError(
+            f"{name} is a {kind} tokenizer of another make, and {OTHERS[kind]}: of others byte-pair encodings "
+            f"(BPE) are read; take --tokenizer {'wordpiece' if kind == 'WordPiece' else 'bpe'}"
+        )
     damaged = InputError(f"{name} is damaged: its vocabulary or its parts are not what they should be")
     try:
         vocabulary = content["model"]["vocab"]

@@ -22,11 +22,6 @@ RESERVED = (END_OF_TEXT, PAD, UNKNOWN, *CHAT_MARKERS)
 
 KINDS = {"char": "characters", "bpe": "byte-level BPE", "wordpiece": "byte-level WordPiece"}
 ABOUT = {**KINDS, "imported": "byte-pair encoding made elsewhere"}  # not made here, only taken over
-OTHERS = {  # kinds that are read only as they are made here, and what those of others do
-    "WordPiece": "such tokenizers do not keep white space, so that texts would not come back",
-    "WordLevel": "it knows whole words alone, so that most texts would be unknown to it",
-    "Unigram": "its pieces have scores of their own, which is not known here",
-}
 FILE_NAME = "tokenizer.json"
 MOST_FILE_BYTES = 64 << 20  # the largest published tokenizer.json, with 262,000 entries, has 33 MB
 
@@ -159,12 +154,6 @@ class Tokenizer(ABC):
         for id in ids:
             if not 0 <= id < self.vocab_size:
                 raise InputError(f"There is no token {id}: this vocabulary has 0 to {self.vocab_size - 1}")
-
-
-def added_tokens(special: dict[str, int]) -> list[dict[str, Any]]:
-    """Reserved tokens the way `tokenizer.json` lists them."""
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    return [{"id": id, "content": name, **flags} for name, id in special.items()]
 
 
 # ---------------------------------------------------------------------- choosing and building
@@ -356,23 +345,16 @@ def parse_tokenizer(data: bytes, name: str) -> Tokenizer:
             f"{name} is no tokenizer.json, or is damaged ({type(error).__name__}): take one from another run"
         ) from error
     from pellucid.text.tokenizers.foreign import is_foreign, take_over
-
-    foreign = is_foreign(content)
-    if foreign and kind in OTHERS:
-        raise InputError(
-            f"{name} is a {kind} tokenizer of another make, and {OTHERS[kind]}: of others byte-pair encodings "
-            f"(BPE) are read; take --tokenizer {'wordpiece' if kind == 'WordPiece' else 'bpe'}"
-        )
-    if kind == "WordLevel":
-        from pellucid.text.tokenizers.char import CharTokenizer
-
-        return CharTokenizer.from_json(content, text, name)
     from pellucid.text.tokenizers.imported import ImportedTokenizer, frame
 
     if kind == "BPE" and frame(content):  # ours end documents themselves, and have no such post-processor
         return ImportedTokenizer.from_json(content, text, name)
-    if kind == "BPE" and foreign:
-        return take_over(content, name)
+    if is_foreign(content):
+        return take_over(content, kind, name)
+    if kind == "WordLevel":
+        from pellucid.text.tokenizers.char import CharTokenizer
+
+        return CharTokenizer.from_json(content, text, name)
     if kind == "BPE":
         from pellucid.text.tokenizers.bpe import BPETokenizer
 
