@@ -107,6 +107,7 @@ def carry_out(trainer: Trainer, sources: Sources, more: dict[str, Any] | None = 
         write_config(run, sources, data, trainer.model.config, trainer.config, trainer.machine, more)
         if isinstance(data, TrainingData):
             pair_counts(run, data)
+        trainer.observer.began(run.path, 0)
     trainer.start()
     trainer.train()
     return finish(trainer)
@@ -166,6 +167,7 @@ def restore(trainer: Trainer, observer: Observer) -> None:
     if not trainer.run.checkpoints.steps():
         observer.note("The run stopped before its first checkpoint: starting it again.")
         trainer.pace = Pace(forecast(trainer, 0).steps)
+        observer.began(trainer.run.path, 0)
         trainer.start()
         return
     checkpoint, problems = newest_shared(ranks, trainer.run)
@@ -174,6 +176,8 @@ def restore(trainer: Trainer, observer: Observer) -> None:
     trainer.restore(checkpoint)
     if ranks.world > 1:  # they order what they send by the first step, and sums of floats hang on the order
         seconds_per_step(trainer)
+    if ranks.is_first:
+        observer.began(trainer.run.path, checkpoint.step)
     observer.note(f"Resuming at step {checkpoint.step:,} of {trainer.pace.total_steps(checkpoint.step):,}.")
 
 
@@ -221,4 +225,5 @@ def finish(trainer: Trainer) -> Outcome:
     )
     report.write_plot(run, validation, bigram)
     report.write_card(outcome)
+    trainer.observer.finished(outcome)
     return outcome
