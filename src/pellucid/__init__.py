@@ -15,11 +15,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid.api import LoadedRun, load
+    from pellucid.api import LoadedRun
     from pellucid.errors import InputError
     from pellucid.inspection.audit.audit import audit
     from pellucid.interop.importing import import_model
     from pellucid.model.config import ModelConfig
+    from pellucid.notebook import load
     from pellucid.text.sources import read
     from pellucid.training.finetune import finetune
     from pellucid.training.train import resume, train
@@ -33,7 +34,7 @@ _HOMES = {
     "audit": "pellucid.inspection.audit.audit",
     "finetune": "pellucid.training.finetune",
     "import_model": "pellucid.interop.importing",
-    "load": "pellucid.api",
+    "load": "pellucid.notebook",
     "read": "pellucid.text.sources",
     "resume": "pellucid.training.train",
     "train": "pellucid.training.train",
