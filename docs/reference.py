@@ -168,6 +168,8 @@ def _values(hint: Any, bounds: tuple[float, float | str] | None) -> str:
         )
     if get_origin(hint) is tuple:
         return "texts"
+    if dataclasses.is_dataclass(hint):
+        return code(hint.__name__)
     kind = {int: "whole number", float: "number", bool: "true or false", str: "text"}[hint]
     return kind if bounds is None else _within(kind, *bounds)
 

@@ -15,12 +15,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid.api import LoadedRun, load
+    from pellucid.api import LoadedRun
     from pellucid.errors import InputError
     from pellucid.inspection.audit.audit import audit
     from pellucid.interop.exporting import export
     from pellucid.interop.importing import import_model
     from pellucid.model.config import ModelConfig
+    from pellucid.notebook import load
     from pellucid.text.sources import read
     from pellucid.training.finetune import finetune
     from pellucid.training.train import resume, train
@@ -35,7 +36,7 @@ _HOMES = {
     "export": "pellucid.interop.exporting",
     "finetune": "pellucid.training.finetune",
     "import_model": "pellucid.interop.importing",
-    "load": "pellucid.api",
+    "load": "pellucid.notebook",
     "read": "pellucid.text.sources",
     "resume": "pellucid.training.train",
     "train": "pellucid.training.train",

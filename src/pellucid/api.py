@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
 from pellucid.training.base import weights_at
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.machine import attention_core, choose_device
+from pellucid.training.own_code import take_up
 from pellucid.training.run_folder import RunFolder, find_run
 from pellucid.training.weights import load_stored_weights, load_weights
 
@@ -70,7 +72,12 @@ class LoadedRun:
         return self.score(text).loss
 
 
-def load(run: str | Path | None = None, device: str = "auto", step: int | str = "best") -> LoadedRun:
+def load(
+    run: str | Path | None = None,
+    device: str = "auto",
+    step: int | str = "best",
+    trust_code: bool = False,
+) -> LoadedRun:
     """The run at a path or of a name under `runs/`; with no name, the latest.
 
     Args:
@@ -78,15 +85,18 @@ def load(run: str | Path | None = None, device: str = "auto", step: int | str = 
         device: "auto", "cpu", "cuda" or "mps".
         step: which of its weights: "best" on the dev split, "live" (copied from a training that goes on, see
             training/control.py), or the step of a checkpoint.
+        trust_code: whether a model of its own code is executed, although it was not trained here nor allowed.
 
     Raises:
-        InputError: there is no such run or step, it is damaged, or it has no weights yet.
+        InputError: there is no such run or step, it is damaged, it has no weights yet, or it brings code of its own
+            that nobody here has allowed.
     """
     folder = find_run(run)
     stored = folder.config()
     config = ModelConfig.from_dict(stored["model"])
+    take_up(folder, config, trust_code)
     device = choose_device(device)
-    with Uninitialised():
+    with contextlib.nullcontext() if config.own else Uninitialised():  # its code may need what it draws
         model = build_model(config, attention_core(device, config.context_length))
     of_step = _load_step(folder, model, step)
     kind = step if isinstance(step, str) else "checkpoint"

@@ -54,17 +54,17 @@ def _diagnose(args: argparse.Namespace) -> int:
     from pellucid.cli.diagnosis import table
     from pellucid.inspection.doctor import diagnose, load_stranger
     from pellucid.inspection.doctor.runs import diagnose_preset, diagnose_run
-    from pellucid.inspection.doctor.stranger import check_stranger, is_stranger
+    from pellucid.training.class_file import find_class, names_a_class
     from pellucid.training.run_folder import find_run
 
-    if args.preset is None and is_stranger(args.model):
-        check_stranger(args.model)
+    if args.preset is None and names_a_class(args.model):
+        find_class(args.model)
     elif args.preset is None:
         find_run(args.model)
     torch.set_num_threads(min(2, torch.get_num_threads()))  # small models gain nothing from more
     if args.preset is not None:
         diagnosis = diagnose_preset(args.preset)
-    elif is_stranger(args.model):
+    elif names_a_class(args.model):
         console.say(f"Executing {args.model.rpartition(':')[0]}, and examining the model…")
         diagnosis = diagnose(load_stranger(args.model))
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import consent, console
 from pellucid.cli.chat_flags import add_chat, chat_as_flags, kinds_to_keep
-from pellucid.cli.flags import add_device, make_parser, whole
+from pellucid.cli.flags import add_device, add_tracking, make_parser, tracking, whole
 from pellucid.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         "--resume", action="store_true", help="go on with the run at --out (default: the latest)"
     )
     made.add_argument("--overwrite", action="store_true", help="replace the run at --out")
+    add_tracking(made)
     chat = add_chat(made)
     chat.add_argument("--anyway", action="store_true", help="learn from fewer than 200 replies, too")
     group = made.add_argument_group("what is trained")
@@ -103,6 +104,7 @@ def main(args: argparse.Namespace) -> None:
 
     names = [name.replace("-", "_") for name in RECIPE] + ["device"]
     settings = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    settings |= tracking(args)
     if args.resume:
         _refuse_with_resume(args)
         console.say("Loading…")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pellucid.errors import InputError
 
@@ -55,6 +55,31 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", nargs="?", metavar="RUN", help="a run folder or its name; left out: the latest run"
     )
+
+
+def add_tracking(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--track",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="pass losses and speed on to tensorboard, wandb (offline unless WANDB_MODE=online) or trackio; may be "
+        "given several times",
+    )
+    parser.add_argument(
+        "--track-dir", metavar="FOLDER", help="where that is written; default in the run's folder"
+    )
+
+
+def tracking(args: argparse.Namespace) -> dict[str, Any]:
+    """What --track and --track-dir ask of a training. Raises: InputError where there is no such tracker."""
+    if args.track_dir and not args.track:
+        raise InputError("--track-dir is where a tracker writes: add --track tensorboard, wandb or trackio")
+    if args.track:
+        from pellucid.training.tracking import refuse_trackers
+
+        refuse_trackers(args.track)
+    return {"sinks": tuple(dict.fromkeys(args.track)), "track_dir": args.track_dir}
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:

@@ -95,7 +95,7 @@ def main(args: argparse.Namespace) -> None:
         console.result(answer, True)
     else:
         console.write(text + "\n")
-    console.next_step(_next(args, quoted(subject.loaded.folder.path)))
+    console.next_step(_next(args, quoted(subject.loaded.folder.path), bool(subject.config.own)))
 
 
 def load_subject(args: argparse.Namespace) -> Subject:
@@ -129,9 +129,11 @@ def can_be_typed(text: str) -> bool:
     return text.isprintable() and len(text) <= LONGEST_REPEATED
 
 
-def _next(args: argparse.Namespace, run: str) -> str:
+def _next(args: argparse.Namespace, run: str, own_code: bool) -> str:
     text = f"--text {quoted(args.text)} " if args.text and can_be_typed(args.text) else ""
-    views = list(VIEWS)
+    views = [view for view in VIEWS if not (own_code and view in INSIDE)]
+    if args.view not in views:
+        return f"pellucid inspect {run} {text}--view {views[0]}"
     if args.view == "attention" and args.head is None:
         return f"pellucid inspect {run} {text}--view attention --layer 0 --head 0"
     return f"pellucid inspect {run} {text}--view {views[(views.index(args.view) + 1) % len(views)]}"
@@ -207,3 +209,4 @@ VIEWS: dict[str, View] = {
     "next": _next_token,
     "shapes": _shapes,
 }
+INSIDE = ("attention", "shapes")  # of these, the ones that must know what a model is made of

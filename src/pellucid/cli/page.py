@@ -77,6 +77,8 @@ def _arguments(args: argparse.Namespace, run: Path) -> list[str]:
     """The command that trains, as it was typed but for the page."""
     switches = {"--resume": args.resume, "--overwrite": args.overwrite, "--debug": args.debug}
     given = [name for name, value in switches.items() if value]
+    given += [f"--track={name}" for name in args.track]
+    given += [f"--track-dir={args.track_dir}"] if args.track_dir else []
     return ["train", "--json", f"--out={run}", *given, *as_arguments(args), "--", *args.text]
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     made = make_parser(
-        "runs", "List the runs under runs/, with their size; delete some.", "pellucid runs --delete book-1"
+        "runs",
+        "List the runs under runs/, with their size; delete some; allow the code that one brings with it.",
+        "pellucid runs --delete book-1",
     )
     made.add_argument("--delete", nargs="+", metavar="RUN", help="remove whole run folders")
     made.add_argument(
@@ -26,14 +28,21 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="remove the tokenizers kept for texts learned from before (they hold frequent words)",
     )
+    made.add_argument(
+        "--trust-code",
+        metavar="RUN",
+        help="let the model of its own code that a run brings with it (its model.py) be executed here from now on",
+    )
     made.add_argument("--yes", action="store_true", help="do not ask before deleting")
     return made
 
 
 def main(args: argparse.Namespace) -> None:
-    if args.delete and args.clear_cache:
-        raise InputError("--delete removes runs and --clear-cache tokenizers: give one of them")
-    if args.clear_cache:
+    if sum(map(bool, (args.delete, args.clear_cache, args.trust_code))) > 1:
+        raise InputError("--delete, --clear-cache and --trust-code are three things: give one of them")
+    if args.trust_code:
+        _trust(args.trust_code, args.json)
+    elif args.clear_cache:
         _clear_cache(args.json)
     elif args.delete:
         _delete(args.delete, args.yes, args.json)
@@ -108,6 +117,24 @@ def _delete(names: list[str], sure: bool, as_json: bool) -> None:
         console.say(f"Deleted {run.path}.")
     console.result({"deleted": [str(run.path) for run in runs]}, as_json)
     console.next_step("pellucid runs")
+
+
+def _trust(name: str, as_json: bool) -> None:
+    from pellucid.model.config import ModelConfig
+    from pellucid.shell import quoted
+    from pellucid.training.own_code import allow, is_allowed
+    from pellucid.training.run_folder import find_run
+
+    run = find_run(name)
+    own = ModelConfig.from_dict(run.config()["model"]).own
+    if own is None:
+        raise InputError(f"{run.path} brings no code with it: there is nothing to allow")
+    allow(own)
+    if not is_allowed(own):
+        raise InputError("that cannot be remembered: set PELLUCID_CACHE to a folder that can be written")
+    console.say(f"{own.name} of {run.own_code_path} may be executed from now on; changed, it may not.")
+    console.result({"run": str(run.path), "code": str(run.own_code_path), "sha256": own.sha256}, as_json)
+    console.next_step(f"pellucid sample {quoted(run.path)}")
 
 
 def _clear_cache(as_json: bool) -> None:

@@ -23,6 +23,7 @@ GROUPS: dict[str, dict[str, tuple[Any, str]]] = {
         "vocab-size": (whole, "tokens of a BPE or WordPiece vocabulary"),
     },
     "the model": {
+        "model": (str, "a class of your own, FILE.py:Class or FILE.py:Class,hidden=256; FILE.py is executed"),
         "context-length": (whole, "tokens it sees at once"),
         "n-layers": (whole, "blocks"),
         "n-heads": (whole, "query heads a block"),

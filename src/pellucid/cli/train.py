@@ -7,7 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import console
-from pellucid.cli.flags import make_parser
+from pellucid.cli.flags import add_tracking, make_parser, tracking
 from pellucid.cli.settings import add_settings, given_settings
 from pellucid.errors import InputError
 from pellucid.shell import quoted
@@ -41,12 +41,13 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--overwrite", action="store_true", help="replace the run at --out")
     made.add_argument("--page", action="store_true", help="watch it on the page, which opens in a browser")
+    add_tracking(made)
     add_settings(made)
     return made
 
 
 def main(args: argparse.Namespace) -> int | None:
-    settings = given_settings(args)
+    settings = {**given_settings(args), **tracking(args)}
     if not args.text and not args.resume:
         from pellucid.text.corpora.registry import names_of_corpora
 

@@ -15,9 +15,11 @@ from torch import Tensor
 
 from pellucid.errors import InputError
 from pellucid.generation.options import SamplingOptions
+from pellucid.generation.rereading import RereadWindows
 from pellucid.generation.rolling import RollingWindows
 from pellucid.generation.sampling import draw, next_token_distribution
 from pellucid.generation.text_stream import TextStream
+from pellucid.model.own import OwnModel
 from pellucid.model.transformer import LanguageModel
 from pellucid.text.tokenizers.tokenizer import Tokenizer
 
@@ -158,7 +160,11 @@ class Decoding:
         # inside a trainer's autocast the keys and values come in its type, not in the weights'
         autocast = torch.is_autocast_enabled(kind)
         dtype = torch.get_autocast_dtype(kind) if autocast else weights.dtype
-        self.windows = RollingWindows(model, [], 1, weights.device, dtype)
+        self.windows = (
+            RereadWindows(model, weights.device)
+            if isinstance(model, OwnModel)
+            else RollingWindows(model, [], 1, weights.device, dtype)
+        )
 
     @torch.inference_mode()
     def join(self, drafts: Iterable[Draft]) -> None:

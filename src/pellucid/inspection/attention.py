@@ -16,6 +16,7 @@ from pellucid.inspection.capture import Captured, Way, capture
 from pellucid.inspection.checks import checked_number
 from pellucid.inspection.frame import Frame
 from pellucid.inspection.subject import Prompt, Subject
+from pellucid.model.config import ModelConfig
 
 MOST_TILES = 512
 LONGEST_IN_FULL = 4096  # tokens: a head's scores and weights then take 134 MB
@@ -27,7 +28,7 @@ def overview(
     """The weights of all heads, "weights" (L, H, R, R), with R at most `tiles`.
 
     Where the prompt has more tokens, each cell is the greatest of p × p weights; the header's "pooled" is p. A bigram
-    model has no attention: no layers, and a note.
+    model has no attention, and that of a person's own code is not known: no layers, and a note.
 
     Args:
         scale: "sqrt" or "none", or "trained" for how the model was trained.
@@ -49,6 +50,15 @@ def overview(
     return Frame({**header, "pooled": pooled}, {"weights": array})
 
 
+def without_attention(config: ModelConfig) -> str:
+    """Why there is nothing to see of a model that is no transformer, as a sentence without its end."""
+    return (
+        f"{config.own.name} is a model of its own code, whose attention is not known here"
+        if config.own
+        else "A bigram model has no attention"
+    )
+
+
 def head(
     subject: Subject, text: str, layer: int, head: int, scale: str = "trained", mask: str = "trained"
 ) -> Frame:
@@ -60,8 +70,8 @@ def head(
         InputError: there is no such layer or head, or the prompt has more than 4,096 tokens; as in `overview`.
     """
     config = subject.config
-    if config.architecture == "bigram":
-        raise InputError("a bigram model has no attention: choose a transformer")
+    if config.architecture != "transformer":
+        raise InputError(f"{without_attention(config)}: choose a transformer")
     checked_number("layer", layer, 0, config.n_layers - 1, " for this model")
     checked_number("head", head, 0, config.n_heads - 1, " for this model")
     prompt = subject.read(text)
@@ -87,15 +97,15 @@ def _look(subject: Subject, prompt: Prompt, scale: str, mask: str) -> tuple[Capt
     config = subject.config
     captured, way = capture(subject, prompt.ids, scale, mask), Way.of(config, scale, mask)
     trained = Way.of(config)
-    is_bigram = config.architecture == "bigram"
-    notes = [*prompt.notes, *(["A bigram model has no attention."] if is_bigram else [])]
+    has_none = config.architecture != "transformer"
+    notes = [*prompt.notes, *([f"{without_attention(config)}."] if has_none else [])]
     header = {
         "stamp": subject.stamp,
         "notes": notes,
         "tokens": prompt.tokens,
-        "layers": 0 if is_bigram else config.n_layers,
-        "heads": 0 if is_bigram else config.n_heads,
-        "kv_heads": 0 if is_bigram else config.n_kv_heads,
+        "layers": 0 if has_none else config.n_layers,
+        "heads": 0 if has_none else config.n_heads,
+        "kv_heads": 0 if has_none else config.n_kv_heads,
         "head_dim": config.head_dim,
         "scale": {"kind": way.scale, "value": way.factor(config.head_dim), "trained": trained.scale},
         "mask": {"kind": way.mask, "trained": trained.mask},

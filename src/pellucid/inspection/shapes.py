@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pellucid.errors import InputError
 from pellucid.inspection.parts import PARTS, formula, sentence
 from pellucid.inspection.trace import Seen, trace
 from pellucid.model.accounting import flops_per_token, kv_cache_bytes, n_active_params, n_params
@@ -44,6 +45,10 @@ def walk(subject: Subject, text: str) -> dict[str, Any]:
 
 def _walk(subject: Subject, prompt: Prompt) -> dict[str, Any]:
     config, length = subject.config, len(prompt.ids)
+    if config.own:
+        raise InputError(
+            f"{config.own.name} is a model of its own code, whose tensors are not known here: choose a transformer"
+        )
     per_token = flops_per_token(config, length)
     rows = [row(seen, config, length) for seen in trace(subject, prompt.ids)]
     return {

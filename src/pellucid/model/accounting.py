@@ -14,6 +14,8 @@ def parameter_counts(config: ModelConfig) -> dict[str, int]:
     """Trainable parameters by part; tied embeddings are counted once."""
     if config.architecture == "bigram":
         return {"table": config.vocab_size**2}
+    if config.own:
+        return {"own code": config.own.n_params}
     d, bias, layers = config.d_model, int(config.bias), config.n_layers
     queries, key_values = config.n_heads * config.head_dim, 2 * config.n_kv_heads * config.head_dim
     attention = (d + bias) * (queries + key_values) + (queries + bias) * d
@@ -49,10 +51,13 @@ def flops_per_token(config: ModelConfig, length: int | None = None) -> int:
 
     Two per weight of every matrix product it meets, plus 4·T·H·D a layer for scores and weighted values, halved
     where the mask is causal. A training step costs three times as much
-    (Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1).
+    (Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1). Of a person's own code it is taken
+    that each parameter is met once, which is right but for tables and for attention.
     """
     if config.architecture == "bigram":
         return 0
+    if config.own:
+        return 2 * config.own.n_params
     length = length or config.context_length
     feedforward = config.n_layers * (_feedforward(config, config.experts_per_token) + _router(config))
     matrices = parameter_counts(config)["attention"] + feedforward + config.vocab_size * config.d_model
@@ -64,7 +69,7 @@ def kv_cache_bytes(
     config: ModelConfig, batch: int = 1, length: int | None = None, bytes_per_value: int = 4
 ) -> int:
     """Bytes that the keys and values of `length` tokens (default: a full context) take."""
-    if config.architecture == "bigram":
+    if config.architecture != "transformer":
         return 0
     values = 2 * config.n_layers * config.n_kv_heads * config.head_dim
     return batch * (length or config.context_length) * values * bytes_per_value

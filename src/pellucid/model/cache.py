@@ -34,7 +34,7 @@ class KVCache:
     ) -> None:
         self.capacity = capacity or config.context_length
         self.rows, self.start, self.end = batch, 0, 0
-        n_layers = 0 if config.architecture == "bigram" else config.n_layers
+        n_layers = config.n_layers if config.architecture == "transformer" else 0
         shape = (n_layers, batch, config.n_kv_heads, self.capacity, config.head_dim)
         self.keys = torch.empty(shape, device=device, dtype=dtype)
         self.values = torch.empty(shape, device=device, dtype=dtype)

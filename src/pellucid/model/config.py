@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from pellucid.errors import InputError
 
-Architecture = Literal["transformer", "bigram"]
+Architecture = Literal["transformer", "bigram", "own"]
 Positions = Literal["learned", "sinusoidal", "rotary", "none"]
 Norm = Literal["layernorm", "rmsnorm", "rmsnorm_fixed", "none"]
 NormPosition = Literal["pre", "post"]
@@ -46,6 +46,39 @@ SWITCHES = ("final_norm", "qk_norm", "bias", "tie_embeddings", "value_residual",
 EXPERT_SETTINGS = ("n_experts", "experts_per_token", "shared_expert", "balance", "balance_rate")
 N_EXPERTS, EXPERTS_PER_TOKEN = 8, 2
 BALANCE_RATES = {"loss": 0.01, "bias": 0.001, "none": 0.0}  # as in Switch and DeepSeek-V3
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnCode:
+    """A model class of a person's own: what a run says of it. The code itself is in the run's model.py.
+
+    Attributes:
+        file, name: where it was taken from, and the class.
+        sha256: of the file's bytes.
+        settings: what the class is given besides the vocabulary and the context; JSON.
+        n_params: trainable parameters.
+        kept_per_token: values that its forward pass keeps for the backward pass, for each token.
+    """
+
+    file: str
+    name: str
+    sha256: str
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    n_params: int = 0
+    kept_per_token: int = 0
+
+    @classmethod
+    def from_dict(cls, values: Any) -> OwnCode:
+        """Raises: InputError when something is missing or not of its kind."""
+        kinds = {"file": str, "name": str, "sha256": str, "settings": dict}
+        kinds |= {"n_params": int, "kept_per_token": int}
+        if not isinstance(values, dict) or any(
+            type(values.get(name)) is not kind for name, kind in kinds.items()
+        ):
+            raise InputError(
+                f"the model configuration does not say whose code it is (own needs {', '.join(kinds)}): restore it"
+            )
+        return cls(**{name: values[name] for name in kinds})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +129,10 @@ class ModelConfig:
         x0_residual: what enters a block is mixed with what entered the first.
         logit_softcap: logits stay between this and its negative, by tanh; 0 is off.
         dropout: share of activations dropped while training; from 0 to below 1.
-        architecture: the transformer, or a table of pairs: the baseline.
+        architecture: the transformer, a table of pairs (the baseline), or code of one's own.
+        own: whose code that is, its settings and its cost, written down by `--model FILE.py:Class`.
+
+    A model of a person's own code (architecture "own") has a vocabulary, a context, and what `own` says.
 
     Raises:
         InputError: a size is out of range, or two of them do not fit together.
@@ -134,6 +170,7 @@ class ModelConfig:
     logit_softcap: float = 0.0
     dropout: float = 0.0
     architecture: Architecture = "transformer"
+    own: OwnCode | None = None
 
     def __post_init__(self) -> None:
         for name, kind in CHOICES.items():
@@ -198,6 +235,8 @@ class ModelConfig:
 
     def _check_fit(self) -> None:
         """Raises InputError where two settings do not go together."""
+        if (self.architecture == "own") != (self.own is not None):
+            raise InputError("a model of your own is named by its file: give --model FILE.py:Class")
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         given = [name for name in EXPERT_SETTINGS if getattr(self, name) != defaults[name]]
         if given and self.feedforward != "experts":
@@ -232,7 +271,11 @@ class ModelConfig:
     # ------------------------------------------------------------------ reading and writing
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        if self.own:
+            return {name: values[name] for name in ("architecture", "vocab_size", "context_length", "own")}
+        del values["own"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
@@ -249,7 +292,8 @@ class ModelConfig:
             raise InputError(
                 "the model configuration lacks vocab_size: add it, the number of tokens of the tokenizer"
             )
-        return cls(**values)
+        own = values.get("own")
+        return cls(**{**values, "own": OwnCode.from_dict(own) if own is not None else None})
 
 
 def _is_number(value: object) -> bool:

@@ -21,6 +21,7 @@ from pellucid.model.experts import Experts, GroupedLinear
 from pellucid.model.feedforward import FeedForward, SwiGLU
 from pellucid.model.linear import Linear
 from pellucid.model.norms import NORMS, RMSNorm
+from pellucid.model.own import OwnModel
 from pellucid.model.positions import POSITIONS
 
 INIT_STD = 0.02
@@ -211,11 +212,17 @@ def _positions(past: int, n_tokens: int, real: Tensor | None, device: torch.devi
     return (real.long().cumsum(dim=1) - 1).clamp_(min=0)[:, -n_tokens:]
 
 
-LanguageModel = Transformer | Bigram
+LanguageModel = Transformer | Bigram | OwnModel
 
 
 def build_model(config: ModelConfig, attend: str = "fused", plain: bool = False) -> LanguageModel:
-    """A freshly initialised model of any architecture; a `plain` one has its layers computed as torch does."""
+    """A freshly initialised model of any architecture; a `plain` one has its layers computed as torch does.
+
+    Raises:
+        InputError: it is of a person's own code, which has not been loaded, or cannot be built.
+    """
+    if config.architecture == "own":
+        return OwnModel(config)
     model = Bigram(config) if config.architecture == "bigram" else Transformer(config, attend)
     for module in model.modules():
         if isinstance(module, Linear | RMSNorm):

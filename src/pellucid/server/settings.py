@@ -15,6 +15,7 @@ WITHOUT_FLAG = {  # settings for recipe files alone
     *(
         "norm_eps",
         "architecture",
+        "model",  # would be executed
         "beta1",
         "beta2",
         "eval_tokens",

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from pellucid.text.html import table
+
 Progress = Callable[[str], None]
 """Takes one short line a person may want to see while waiting."""
 
@@ -42,6 +44,15 @@ class Corpus:
     def n_bytes(self) -> int:
         """Bytes of the documents in UTF-8; what bits per byte divides by."""
         return sum(count_bytes(document.text) for document in self.documents)
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "documents": f"{len(self.documents):,}",
+            "characters": f"{self.n_characters:,}",
+            "bytes": f"{self.n_bytes:,}",
+        }
+        rows |= {f"note {number}": note for number, note in enumerate(self.notes, 1)}
+        return table(self.name, rows | {f"not read: {name}": why for name, why in self.unreadable})
 
     @cached_property
     def fingerprint(self) -> str:

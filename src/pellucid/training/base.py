@@ -57,8 +57,8 @@ def open_base(name: str | Path | None) -> Base:
     model = ModelConfig.from_dict(stored["model"])
     if model.architecture != "transformer":
         raise InputError(
-            f"{run.name} is a {model.architecture} model, a table of pairs that cannot be fine-tuned: "
-            "choose a transformer"
+            f"{run.name} is {'a model of its own code' if model.own else 'a table of pairs'}, which cannot be "
+            "fine-tuned: choose a transformer"
         )
     if not run.model_path.exists():
         raise InputError(f"{run.name} has no weights yet: let it train first, or choose another run")

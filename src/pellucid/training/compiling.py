@@ -68,7 +68,7 @@ def code_dir() -> Path:
 def why_not(model: LanguageModel, device: str) -> str | None:
     """Why the blocks of a model cannot be compiled here, as the end of a sentence; None if they can."""
     if not isinstance(model, Transformer):
-        return "a bigram model has no blocks"
+        return "only the blocks of a transformer are compiled"
     if model.config.feedforward == "experts":
         return "how many tokens each expert gets changes with every step"
     if device == "mps":

@@ -45,6 +45,7 @@ from pellucid.training.report import Outcome, step_text, token_counts
 from pellucid.training.run_folder import RunFolder, check_out
 from pellucid.training.settings import Request, request
 from pellucid.training.stages import carry_out, check_same, heard_by, new_run, with_evaluations
+from pellucid.training.tracking import Sinks, tracked
 from pellucid.training.weights import load_weights
 
 KEPT = ("dropout",)  # settings of a model that a fine-tuning may change
@@ -82,6 +83,8 @@ def finetune(
     config: str | None = None,
     overwrite: bool = False,
     observer: Observer | None = None,
+    sinks: Sinks = (),
+    track_dir: str | Path | None = None,
     **settings: Any,
 ) -> Outcome:
     """Let a model learn how someone answers in chats, or go on with plain text; leaves a run folder of its own.
@@ -93,6 +96,7 @@ def finetune(
         lora: train adapters beside the frozen weights; None trains all weights.
         mix: share of the learned tokens that are text of the base's own training; None is a tenth where that is
             still there.
+        sinks, track_dir: as of `train`.
         settings: fields of TrainConfig, and dropout.
 
     Raises:
@@ -100,8 +104,7 @@ def finetune(
         Interrupted, Diverged, OutOfMemory, OSError: see `Trainer.train`; the run can be resumed.
         PeerLost: of several processes (see docs/scaling.md) another one failed.
     """
-    with processes() as ranks:
-        observer = heard_by(observer, ranks)
+    with processes() as ranks, tracked(heard_by(observer, ranks), sinks, ranks, track_dir) as observer:
         asked = request(preset, config, **settings)
         refuse_at_once(asked, None)
         if out is not None and ranks.is_first:

@@ -75,8 +75,8 @@ def training_memory(
             weights // processes + 8 * n_params(model) // max(1, model.n_layers), 4 * n_params(model)
         )
     length = config.window_of(model.context_length)
-    if model.architecture == "bigram":
-        per_token = 3 * model.vocab_size
+    if model.architecture != "transformer":
+        per_token = 3 * model.vocab_size + (model.own.kept_per_token if model.own else 0)
     else:
         rows = model.n_heads * length  # scores a token has in a layer
         widths = (

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pellucid.training.evaluation import Score
 from pellucid.training.gradients import BatchLoss
+
+if TYPE_CHECKING:
+    from pellucid.training.report import Outcome
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +81,9 @@ class EvalReport:
 class Observer:
     """Hears of everything and does nothing; subclasses override what they care for."""
 
+    def began(self, run: Path, step: int) -> None:
+        """There is a run folder, and the step from which it is trained: 0, or that of what is resumed."""
+
     def planned(self, step: int, total_steps: int) -> None: ...
 
     def stepped(self, report: StepReport) -> None: ...
@@ -89,3 +95,5 @@ class Observer:
     def saved(self, path: Path) -> None: ...
 
     def note(self, message: str) -> None: ...
+
+    def finished(self, outcome: Outcome) -> None: ...

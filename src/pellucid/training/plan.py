@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from pellucid.errors import InputError
@@ -29,6 +30,7 @@ from pellucid.training.gradients import Batches
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, attention_core, check_names, for_training, probe
 from pellucid.training.observer import Observer
+from pellucid.training.own_code import sees_the_future
 from pellucid.training.ranks import ALONE, Ranks
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import parameters_text, token_counts, unknown_text
@@ -75,7 +77,10 @@ def choose_machine(asked: Request, ranks: Ranks = ALONE) -> Machine:
     machine = shared_probe(
         ranks, asked.training.get("device", "auto"), asked.training.get("precision", "auto")
     )
-    if asked.training.get("plain") and "precision" not in asked.training:
+    plain = (
+        asked.training.get("plain") or "model" in asked.model
+    )  # code that is not known here may need float32
+    if plain and "precision" not in asked.training:
         machine = dataclasses.replace(machine, precision="float32")
     return machine
 
@@ -118,7 +123,22 @@ def prepare_data(
     note(f"Tokens: {reason}; {token_counts(data)}.")
     if unknown := unknown_text(count_unknown(data), unknown_characters(data, corpus)):
         note(f"{unknown}.")
+    if (lost := lost_bytes(data, corpus)) > len(corpus.documents):
+        note(
+            f"The tokens spell {lost:,} bytes less than the text has: what the vocabulary lacks is left out, and is in "
+            "no score."
+        )
     return data, reason
+
+
+def lost_bytes(data: TrainingData, corpus: Corpus) -> int:
+    """Bytes of the text that its tokens do not spell: those that a vocabulary from elsewhere lacks and leaves out."""
+    tokenizer = data.tokenizer
+    if tokenizer.kind != "imported" or tokenizer.unknown is not None:
+        return 0
+    bytes_of = np.array([len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size)])
+    spelled = sum(int(bytes_of[part].sum()) for part in (data.train, data.dev, data.validation))
+    return sum(len(document.text.encode("utf-8", "replace")) for document in corpus.documents) - spelled
 
 
 def count_unknown(data: TrainingData) -> int:
@@ -147,6 +167,11 @@ def make_plan(data: TrainingData, asked: Request, machine: Machine, note: Tell) 
     model, training, reasons = resolve(asked, size, kind, len(data.train), machine)
     for reason in reasons:
         note(f"Auto chose {reason}.")
+    if model.own and sees_the_future(model):
+        note(
+            f"{model.own.name} sees later tokens, and so the answers it is asked for: its loss will be low and mean "
+            "little; `pellucid doctor` of its file looks closer."
+        )
     training.share_of(machine.processes)
     windows = data.batches(
         training.window_of(model.context_length), training.seed

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.model.accounting import n_active_params, n_params
 from pellucid.model.config import ModelConfig
+from pellucid.text.html import table
 from pellucid.text.wording import duration, named_characters, plural, size
 from pellucid.training.config import TrainConfig
 
 if TYPE_CHECKING:  # `duration` and `size` are for commands too that need no torch
+    from pellucid.figures import ShownFigure
     from pellucid.training.data import TrainingData
     from pellucid.training.evaluation import Score
     from pellucid.training.forecast import Forecast
@@ -30,10 +32,16 @@ class Outcome:
     validation: Score | None
     bigram: Score | None
 
+    def _repr_html_(self) -> str:
+        rows = {"trained": f"{self.steps:,} steps, {self.tokens:,} tokens, {duration(self.seconds)}"}
+        for name, score in (("validation", self.validation), ("counted bigram", self.bigram)):
+            rows |= {name: score_text(score)} if score else {}
+        return table(self.run.name, {**rows, "folder": str(self.run.path)})
+
 
 def parameters_text(model: ModelConfig, reserved: int) -> str:
     """The number of parameters, the reserved tokens' share told apart."""
-    if model.architecture == "bigram":
+    if model.architecture != "transformer":
         return f"{n_params(model):,} parameters"
     own = reserved * model.d_model * (1 if model.tie_embeddings else 2)
     active = f", {n_active_params(model) - own:,} of them active" if model.feedforward == "experts" else ""
@@ -83,11 +91,16 @@ def score_text(score: Score) -> str:
 
 
 def write_plot(run: RunFolder, validation: Score | None, bigram: Score | None) -> None:
-    """loss.png: every recorded loss against the tokens read."""
-    from matplotlib.figure import Figure  # without pyplot, which takes as long again to load
+    """loss.png of the run."""
+    loss_figure(run, validation and validation.loss, bigram and bigram.loss).savefig(run.plot_path, dpi=130)
+
+
+def loss_figure(run: RunFolder, validation: float | None, bigram: float | None) -> ShownFigure:
+    """Every recorded loss against the tokens read, with the final one and the counted bigram's, in nats a token."""
+    from pellucid.figures import ShownFigure  # without pyplot, which takes as long again to load
 
     records = run.metrics()
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = ShownFigure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     steps = [record for record in records if "loss" in record]
     axes.plot(*_series(steps, "loss"), color="#b7c4d6", linewidth=0.8, label="training batch, dropout on")
@@ -99,17 +112,15 @@ def write_plot(run: RunFolder, validation: Score | None, bigram: Score | None) -
         if points:
             axes.plot(*_series(points, key), marker="o", markersize=3.5, color=colour, label=label)
     if bigram is not None:
-        axes.axhline(bigram.loss, color="#718096", linestyle=":", label=f"counted bigram {bigram.loss:.3f}")
+        axes.axhline(bigram, color="#718096", linestyle=":", label=f"counted bigram {bigram:.3f}")
     if validation is not None:
-        axes.axhline(
-            validation.loss, color="#2f855a", linestyle="--", label=f"validation {validation.loss:.3f}"
-        )
+        axes.axhline(validation, color="#2f855a", linestyle="--", label=f"validation {validation:.3f}")
     axes.set(xlabel="tokens read", ylabel="loss (nats a token)", title=run.name)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g} M" if value >= 1e5 else f"{value:g}")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    figure.savefig(run.plot_path, dpi=130)
+    return figure
 
 
 def _series(records: list[dict[str, Any]], key: str) -> tuple[list[float], list[float]]:
@@ -124,7 +135,7 @@ def write_card(outcome: Outcome) -> None:
     lines = [
         f"# {run.name}",
         "",
-        f"A {model.architecture} language model grown with Pellucid {config['pellucid']} from *{data['name']}*.",
+        f"{_kind(model)} language model grown with Pellucid {config['pellucid']} from *{data['name']}*.",
         *origin_lines(config),
         "",
         "| | |",
@@ -163,6 +174,10 @@ def write_card(outcome: Outcome) -> None:
     run.card_path.write_text("\n".join(lines), encoding="utf-8")
 
 
+def _kind(model: ModelConfig) -> str:
+    return f"{model.own.name}, a" if model.own else f"A {model.architecture}"
+
+
 def origin_lines(config: dict[str, Any]) -> list[str]:
     """What a fine-tuned run was before."""
     if "base" not in config:
@@ -195,6 +210,12 @@ def private_lines(config: dict[str, Any]) -> list[str]:
 
 
 def shape_row(model: ModelConfig) -> list[str]:
+    if model.own:
+        settings = "".join(f", {name} {value}" for name, value in model.own.settings.items())
+        return [
+            f"| code | {model.own.name} of {model.own.file}, kept as `model.py`{settings}; context "
+            f"{model.context_length} |"
+        ]
     if model.architecture == "bigram":
         return []
     return [

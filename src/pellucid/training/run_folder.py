@@ -41,12 +41,15 @@ FILES: dict[str, tuple[str, str]] = {
     "samples.txt": ("what it wrote while learning", "it may quote it"),
     "loss.png": ("its loss curve", ""),
     "README.md": ("its card: what it is, its scores, what is private in it", "its name"),
+    "floor.json": ("of a model of `tales`: how far it is above the best there can be", ""),
     "audit.json": ("what an audit found of its memory", "it may quote it"),
     "AUDIT.md": ("the same as a page", "it may quote it"),
     "checkpoints/": (
         "a folder a step: weights, optimizer, random states, counters, manifest",
         "what the model remembers",
     ),
+    "model.py": ("of a model of one's own: its code, which loading executes where that is allowed", ""),
+    "tensorboard/": ("with `--track`: losses and speed for other programs; `wandb/` the same", ""),
     "chats/": ("conversations held on the page, a file each", "they are private text"),
     "uploaded/": ("the text, if it came through the page: there `--resume` finds it", "it is the text"),
     "control/": ("only while it trains: what is asked of it (pause, stop, weights)", ""),
@@ -80,6 +83,7 @@ class RunFolder:
     samples_path = property(lambda self: self.path / "samples.txt")
     plot_path = property(lambda self: self.path / "loss.png")
     card_path = property(lambda self: self.path / "README.md")
+    own_code_path = property(lambda self: self.path / "model.py")
     floor_path = property(lambda self: self.path / "floor.json")
     audit_path = property(lambda self: self.path / "audit.json")
     audit_page_path = property(lambda self: self.path / "AUDIT.md")

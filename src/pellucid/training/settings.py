@@ -16,7 +16,12 @@ from pellucid.training.machine import Machine
 DEFAULT_MINUTES = 5.0
 ANY_VOCABULARY = 256  # stands for a size that is not known yet; no other setting hangs on it
 TEXT_SETTINGS = ("tokenizer", "vocab_size")
-MODEL_SETTINGS = tuple(field.name for field in dataclasses.fields(ModelConfig) if field.name != "vocab_size")
+FOUND_OUT = ("vocab_size", "own")  # fields of ModelConfig that nobody sets
+MODEL_SETTINGS = (
+    "model",  # FILE.py:Class
+    *(field.name for field in dataclasses.fields(ModelConfig) if field.name not in FOUND_OUT),
+)
+OF_OWN_CODE = ("model", "context_length")  # what can be said of a model of one's own
 TRAIN_SETTINGS = tuple(field.name for field in dataclasses.fields(TrainConfig))
 
 
@@ -106,8 +111,14 @@ def resolve(
     if asked.preset == "auto":
         minutes, to_read = asked.training.get("minutes", 0.0), _tokens_to_read(asked.training, n_tokens)
         given = {*asked.model, *asked.training}
+        if "model" in given:  # the rest of its shape is its own
+            given |= set(MODEL_SETTINGS) - {"context_length"}
         choice = auto.choose(n_tokens, vocab_size, kind, machine, minutes, to_read, given)
     model, training = _laid_over(choice, asked, vocab_size)
+    if model.own:
+        from pellucid.training.own_code import tried
+
+        model = tried(model)
     training = dataclasses.replace(training, device=machine.device, precision=machine.precision)
     return model, training, choice.reasons
 
@@ -134,10 +145,39 @@ def _laid_over(choice: auto.Choice, asked: Request, vocab_size: int) -> tuple[Mo
     chosen, model = dict(choice.model), asked.model
     if chosen and isinstance(model.get("d_model"), int) and not {"n_heads", "head_dim"} & model.keys():
         chosen["n_heads"] = max(1, model["d_model"] // 64)
-    settings = {**chosen, **model}
-    return ModelConfig(vocab_size=vocab_size, **settings), TrainConfig(
-        **{**choice.training, **asked.training}
-    )
+    recipe = {**choice.training, **asked.training}
+    if "model" in model:
+        return ModelConfig(vocab_size=vocab_size, **_of_own_code(asked, chosen)), TrainConfig(
+            **{**recipe, "optimizer": "adamw"}
+        )
+    return ModelConfig(vocab_size=vocab_size, **{**chosen, **model}), TrainConfig(**recipe)
+
+
+def _of_own_code(asked: Request, chosen: dict[str, Any]) -> dict[str, Any]:
+    """What ModelConfig is told of a model of one's own; its file is executed.
+
+    Raises:
+        InputError: there is no such file or class, or a setting is for the transformer here.
+    """
+    from pellucid.training.own_code import load_own
+
+    named = asked.model["model"]
+    if not isinstance(named, str):
+        raise InputError(f"a model of your own is named as FILE.py:Class, not {named!r}")
+    for name in MODEL_SETTINGS:
+        if name not in OF_OWN_CODE and name in asked.given | asked.in_file:
+            raise InputError(
+                f"{name} is for the transformer of Pellucid: leave it out, or give your model a setting of its own, "
+                f"as in --model {named.split(',')[0]},{name}={asked.model[name]}"
+            )
+    if "optimizer" in asked.given | asked.in_file and asked.training["optimizer"] != "adamw":
+        raise InputError(
+            f"{asked.training['optimizer']} is for the blocks of Pellucid's transformer: leave --optimizer out, and "
+            "your model is trained by adamw"
+        )
+    length = asked.model.get("context_length", chosen.get("context_length"))
+    given = {} if length is None else {"context_length": length}
+    return {"architecture": "own", "own": load_own(named), **given}
 
 
 def _refuse_unknown(values: dict[str, Any], known: tuple[str, ...]) -> None:

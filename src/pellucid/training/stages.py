@@ -15,7 +15,7 @@ from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig
 from pellucid.model.lora import adapted_layers
 from pellucid.text.bigrams import PairCounts, count_pairs
-from pellucid.training import report
+from pellucid.training import own_code, report
 from pellucid.training.config import TrainConfig
 from pellucid.training.control import Control
 from pellucid.training.data import TrainingData, absolute_sources
@@ -107,6 +107,7 @@ def carry_out(trainer: Trainer, sources: Sources, more: dict[str, Any] | None = 
         write_config(run, sources, data, trainer.model.config, trainer.config, trainer.machine, more)
         if isinstance(data, TrainingData):
             pair_counts(run, data)
+        trainer.observer.began(run.path, 0)
     trainer.start()
     trainer.train()
     return finish(trainer)
@@ -135,6 +136,7 @@ def write_config(
 ) -> None:
     """Write tokenizer and configuration: with them the folder is a run. `more` are further parts of it."""
     data.tokenizer.save(run.tokenizer_path)
+    own_code.keep(run, model)
     run.write_config(
         {
             "pellucid": pellucid.__version__,
@@ -165,6 +167,7 @@ def restore(trainer: Trainer, observer: Observer) -> None:
     if not trainer.run.checkpoints.steps():
         observer.note("The run stopped before its first checkpoint: starting it again.")
         trainer.pace = Pace(forecast(trainer, 0).steps)
+        observer.began(trainer.run.path, 0)
         trainer.start()
         return
     checkpoint, problems = newest_shared(ranks, trainer.run)
@@ -173,6 +176,8 @@ def restore(trainer: Trainer, observer: Observer) -> None:
     trainer.restore(checkpoint)
     if ranks.world > 1:  # they order what they send by the first step, and sums of floats hang on the order
         seconds_per_step(trainer)
+    if ranks.is_first:
+        observer.began(trainer.run.path, checkpoint.step)
     observer.note(f"Resuming at step {checkpoint.step:,} of {trainer.pace.total_steps(checkpoint.step):,}.")
 
 
@@ -220,4 +225,5 @@ def finish(trainer: Trainer) -> Outcome:
     )
     report.write_plot(run, validation, bigram)
     report.write_card(outcome)
+    trainer.observer.finished(outcome)
     return outcome

@@ -11,7 +11,7 @@ from pellucid.model.config import ModelConfig
 from pellucid.text.documents import Corpus
 from pellucid.text.sources import read
 from pellucid.text.tokenizers.tokenizer import KINDS, load_tokenizer
-from pellucid.training import compiling, report
+from pellucid.training import compiling, own_code, report
 from pellucid.training.base import find_base, start_from_base
 from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.data import TrainingData, own_sources, split_corpus, tokenise
@@ -52,6 +52,7 @@ from pellucid.training.stages import (
     restore,
     with_evaluations,
 )
+from pellucid.training.tracking import Sinks, tracked
 
 CHANGEABLE = (*BUDGETS, "accumulate", "shard")  # of a recipe, on resuming
 
@@ -64,6 +65,8 @@ def train(
     config: str | None = None,
     overwrite: bool = False,
     observer: Observer | None = None,
+    sinks: Sinks = (),
+    track_dir: str | Path | None = None,
     corpus: Corpus | None = None,
     **settings: Any,
 ) -> Outcome:
@@ -74,6 +77,8 @@ def train(
         out: the run folder; default the next free `runs/<name>-<n>`.
         preset: "auto" or the name of a recipe.
         config: a recipe file laid over the preset.
+        sinks: "tensorboard", "wandb", "trackio", or what has log(values, step) and close(): see tracking.py.
+        track_dir: where a tracker writes; default a folder of its name in the run.
         corpus: the text of `sources`, where it has been read already.
         settings: fields of ModelConfig and TrainConfig, `tokenizer` and `vocab_size`.
 
@@ -82,8 +87,7 @@ def train(
         Interrupted, Diverged, OutOfMemory, OSError: see `Trainer.train`; the run can be resumed.
         PeerLost: of several processes (see docs/scaling.md) another one failed.
     """
-    with processes() as ranks:
-        observer = heard_by(observer, ranks)
+    with processes() as ranks, tracked(heard_by(observer, ranks), sinks, ranks, track_dir) as observer:
         asked = request(preset, config, **settings)
         refuse_at_once(asked, None if corpus else sources)
         if out is not None and ranks.is_first:
@@ -102,6 +106,8 @@ def resume(
     run: RunFolder | str | Path | None,
     sources: Sources | None = None,
     observer: Observer | None = None,
+    sinks: Sinks = (),
+    track_dir: str | Path | None = None,
     **settings: Any,
 ) -> Outcome:
     """Go on with a run from its newest sound checkpoint, to the same bits as if it had never stopped.
@@ -109,6 +115,7 @@ def resume(
     Args:
         run: the run folder, not locked, or its name or path; None is the latest.
         sources: its text, if that is no longer where it was.
+        sinks, track_dir: as of `train`; they go on with the series they have of the run.
         settings: a new budget, in whole (say `steps`), or `accumulate` or `shard`, for machines with less memory;
             anything else must be what the run has.
 
@@ -116,8 +123,8 @@ def resume(
         InputError: the text or a setting differs from the run's, or no checkpoint can be trusted.
         Others: as `train`.
     """
-    with processes() as ranks:
-        return _resume(find_shared(ranks, run), sources, heard_by(observer, ranks), settings, ranks)
+    with processes() as ranks, tracked(heard_by(observer, ranks), sinks, ranks, track_dir) as heard:
+        return _resume(find_shared(ranks, run), sources, heard, settings, ranks)
 
 
 def _resume(
@@ -130,6 +137,7 @@ def _resume(
         ModelConfig.from_dict(stored["model"]),
         TrainConfig.from_dict(stored["training"]),
     )
+    own_code.take_up(run, model_config, ranks=ranks)
     train_config = _with_changes(before, settings)
     _refuse_changes(settings, stored)
     with going_on(run, ranks):

@@ -1,4 +1,4 @@
-"""Weights to and from safetensors files: a tied head is stored once, under the embedding's name."""
+"""Weights to and from safetensors files: what is tied is stored once, a tied head under the embedding's name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pellucid.errors import InputError
 from pellucid.model.lora import adapted_layers, adapter_names
+from pellucid.model.own import OwnModel
 from pellucid.model.transformer import LanguageModel
 from pellucid.training.checkpoints import load_tensors_and_metadata, save_tensors
 from pellucid.training.distributed import is_part, part
@@ -22,9 +23,20 @@ def stored_weights(model: LanguageModel) -> dict[str, Tensor]:
     weights = model.state_dict()
     if model.config.tie_embeddings:
         weights.pop("head.weight", None)
+    for name in _second_names(model):
+        del weights[name]
     for name in adapter_names(list(weights)):
         del weights[name]
     return weights | {f"{name}.weight": layer.merged() for name, layer in adapted_layers(model)}
+
+
+def _second_names(model: LanguageModel) -> dict[str, str]:
+    """The other names of tensors that a model of one's own has in several places, and the first name of each."""
+    if not isinstance(model, OwnModel):
+        return {}
+    names: dict[Tensor, str] = {}
+    named = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
+    return {name: names[tensor] for name, tensor in named if names.setdefault(tensor, name) != name}
 
 
 def checkpoint_weights(model: LanguageModel) -> dict[str, Tensor]:
@@ -47,6 +59,8 @@ def load_stored_weights(model: LanguageModel, weights: dict[str, Tensor], where:
     """Raises: InputError when names or shapes do not fit the model."""
     if model.config.tie_embeddings and "embedding.weight" in weights:
         weights = {**weights, "head.weight": weights["embedding.weight"]}
+    second = {name: weights[first] for name, first in _second_names(model).items() if first in weights}
+    weights = {**weights, **second}
     own = model.state_dict()
     wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     there = {name: tuple(tensor.shape) for name, tensor in weights.items()}

@@ -70,8 +70,11 @@ def measure_canaries(
         InputError: the training cannot be repeated, or no canary fits.
     """
     material.require_own()
-    if material.stored["model"].get("architecture") == "bigram":
+    architecture = material.stored["model"].get("architecture")
+    if architecture == "bigram":
         raise InputError("a table of pairs sees one token, and cannot remember a code")
+    if architecture == "own":
+        raise InputError("canaries are ranked with a cache, which a model of its own code has none of")
     wording = choose_wording(material, _room(material))
     draw = np.random.default_rng(seed)
     names = wording.names(len(TIMES) * OF_EACH + 1, draw)

@@ -14,7 +14,6 @@ from pellucid.text.tokenizers.tokenizer import (
     RESERVED,
     UNKNOWN,
     Tokenizer,
-    added_tokens,
     code_points,
     reserved_ids,
 )
@@ -105,3 +104,9 @@ class CharTokenizer(Tokenizer):
                 f"{name} is damaged, or holds words, not characters: take one that was saved here"
             )
         return tokenizer
+
+
+def added_tokens(special: dict[str, int]) -> list[dict[str, Any]]:
+    """Reserved tokens the way `tokenizer.json` lists them."""
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return [{"id": id, "content": name, **flags} for name, id in special.items()]

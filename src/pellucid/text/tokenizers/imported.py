@@ -128,6 +128,15 @@ class ImportedTokenizer(EngineTokenizer):
             start += len(piece)
         return found
 
+    def count_unknown(self, text: str) -> int:
+        return sum(map(text.count, self.unknown_characters(text)))
+
+    def unknown_characters(self, text: str) -> str:
+        if self.unknown is None:
+            return ""
+        different = dict.fromkeys(text)  # one token may stand for several of them in a row
+        return "".join(character for character in different if self.unknown in self.encode(character))
+
     # ------------------------------------------------------------------ decoding
 
     def decode(self, ids: Sequence[int] | np.ndarray, keep_special: bool = False) -> str:
@@ -310,7 +319,7 @@ def _vocabulary(content: dict[str, Any], name: str) -> dict[str, int]:
             "over bytes or with byte fallback"
         )
     if changes:
-        raise InputError(f"{name} has a {changes[0]}, which is not known here: its model cannot be used")
+        raise InputError(f"{name} sets {changes[0]}, which is not known here: its model cannot be used")
     if not {"ByteLevel", "Metaspace", "Replace", "ByteFallback"} & set(decoders):
         raise InputError(
             f"{name} does not say how its tokens are spelled (its decoder is {', '.join(decoders) or 'none'}): "

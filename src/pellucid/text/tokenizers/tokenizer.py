@@ -21,7 +21,7 @@ CHAT_MARKERS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 RESERVED = (END_OF_TEXT, PAD, UNKNOWN, *CHAT_MARKERS)
 
 KINDS = {"char": "characters", "bpe": "byte-level BPE", "wordpiece": "byte-level WordPiece"}
-ABOUT = {**KINDS, "imported": "byte-pair encoding of an imported model"}  # not made here, only taken over
+ABOUT = {**KINDS, "imported": "byte-pair encoding made elsewhere"}  # not made here, only taken over
 FILE_NAME = "tokenizer.json"
 MOST_FILE_BYTES = 64 << 20  # the largest published tokenizer.json, with 262,000 entries, has 33 MB
 
@@ -156,12 +156,6 @@ class Tokenizer(ABC):
                 raise InputError(f"There is no token {id}: this vocabulary has 0 to {self.vocab_size - 1}")
 
 
-def added_tokens(special: dict[str, int]) -> list[dict[str, Any]]:
-    """Reserved tokens the way `tokenizer.json` lists them."""
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    return [{"id": id, "content": name, **flags} for name, id in special.items()]
-
-
 # ---------------------------------------------------------------------- choosing and building
 
 
@@ -204,6 +198,10 @@ def check_tokenizer(spec: str | Path, vocab_size: int | None = None) -> Tokenize
     spec = str(spec)
     if spec not in ("auto", *KINDS):
         tokenizer = load_tokenizer(spec)
+        if tokenizer.kind == "imported":
+            from pellucid.text.tokenizers.foreign import refuse_changes
+
+            refuse_changes(tokenizer, spec)
         if vocab_size not in (None, tokenizer.vocab_size):
             raise InputError(
                 f"{spec} has {tokenizer.vocab_size:,} tokens, not {vocab_size}: leave out --vocab-size"
@@ -313,7 +311,7 @@ def _describe(tokenizer: Tokenizer) -> str:
 def load_tokenizer(path: str | Path) -> Tokenizer:
     """The tokenizer in a tokenizer.json, or in a folder that holds one, such as a run.
 
-    Read are those saved here, and byte-level ones of others that have all reserved tokens but unknown.
+    Read are those saved here, and byte-pair encodings of others, over bytes or with byte fallback.
 
     Raises:
         InputError: no such file, too large, damaged, or of a kind that is not read.
@@ -346,14 +344,17 @@ def parse_tokenizer(data: bytes, name: str) -> Tokenizer:
         raise InputError(
             f"{name} is no tokenizer.json, or is damaged ({type(error).__name__}): take one from another run"
         ) from error
-    if kind == "WordLevel":
-        from pellucid.text.tokenizers.char import CharTokenizer
-
-        return CharTokenizer.from_json(content, text, name)
+    from pellucid.text.tokenizers.foreign import is_foreign, take_over
     from pellucid.text.tokenizers.imported import ImportedTokenizer, frame
 
     if kind == "BPE" and frame(content):  # ours end documents themselves, and have no such post-processor
         return ImportedTokenizer.from_json(content, text, name)
+    if is_foreign(content):
+        return take_over(content, kind, name)
+    if kind == "WordLevel":
+        from pellucid.text.tokenizers.char import CharTokenizer
+
+        return CharTokenizer.from_json(content, text, name)
     if kind == "BPE":
         from pellucid.text.tokenizers.bpe import BPETokenizer
 
