@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from own_models import write_lstm
 
 from pellucid.errors import InputError
 from pellucid.inspection.compare.asked import Asked, comparisons, find
@@ -239,3 +240,13 @@ def test_minutes_are_a_budget_too(text_file: Path):
     assert all(each["steps"] >= 1 and each["seconds"] < 30 for each in trainings(done.folder))
     with pytest.raises(InputError, match="give --steps instead of --minutes"):
         compare(Asked(("epochs",), (str(text_file),), 0, 0.01), device="cpu")
+
+
+def test_a_model_of_ones_own_stands_beside_the_others(run_compare: Compare, here: Path):
+    own = f"{write_lstm(here)}:LSTM,hidden=16"
+    done = run_compare(own, "rotary", flags={"context_length": 16, "batch_size": 4})
+    rows = {row.name: row for row in done.summary.rows}
+    assert rows[own].parameters < rows["rotary"].parameters
+    assert rows[own].bits_per_byte and rows[own].sample
+    with pytest.raises(InputError, match="n_layers"):
+        run_compare(own, "rotary", flags={"n_layers": 2})

@@ -13,9 +13,12 @@ from pellucid.errors import InputError
 from pellucid.inspection.compare.contender import BASE, Comparison, Contender
 from pellucid.inspection.compare.ladder import COMMON, ladder
 from pellucid.presets import Recipe
+from pellucid.training.class_file import names_a_class
 from pellucid.training.config import BUDGETS
-from pellucid.training.settings import MODEL_SETTINGS, TEXT_SETTINGS, TRAIN_SETTINGS
+from pellucid.training.settings import MODEL_SETTINGS, OF_OWN_CODE, TEXT_SETTINGS, TRAIN_SETTINGS
 
+# What a model of a person's own has in common with the others: all but the transformer's shape.
+OWN_MODEL = {name: value for name, value in BASE.items() if name in OF_OWN_CODE or name not in MODEL_SETTINGS}
 OWN = "own"  # the name of comparisons of contenders that were typed
 COMPARISONS = Path("comparisons")
 MOST_SEEDS = 100
@@ -115,7 +118,12 @@ def _laid_over(settings: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]
 
 
 def _contender(name: str, flags: dict[str, Any]) -> Contender:
-    """`mini`, `rotary`, `small.toml`, `n_heads=8,d_model=128`; or one of the first three, a comma, and settings."""
+    """`mini`, `rotary`, `small.toml`, `n_heads=8,d_model=128`; or one of the first three, a comma, and settings.
+
+    `my_model.py:LSTM,hidden=64` is a model of a person's own, with settings of its own.
+    """
+    if names_a_class(name):
+        return Contender(name, "", _laid_over({**OWN_MODEL, "model": name}, flags))
     base, *rest = name.split(",")
     own = [each for each in (base, *rest) if "=" in each]
     found = Contender(name, "", dict(BASE)) if "=" in base else _named(base)
