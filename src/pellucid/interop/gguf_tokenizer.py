@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from pellucid.errors import InputError
-from pellucid.interop.chat_templates import CHATML_MARKS
 from pellucid.interop.huggingface import DOCUMENT_ENDS
 from pellucid.interop.settings import Settings
+from pellucid.text.template import CHATML_MARKERS
 from pellucid.text.tokenizers.imported import as_imported
 from pellucid.text.tokenizers.patterns import NORMALIZERS, PRE_TOKENIZERS
 
@@ -85,7 +85,7 @@ def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[s
     begin_id = settings.get("bos_token_id")
     begins = settings.switch("add_bos_token", pre in BEGIN_BY_DEFAULT)
     begin = tokens[begin_id] if begins and type(begin_id) is int and 0 <= begin_id < len(tokens) else None
-    special = [*([own_end] if own_end else []), *CHATML_MARKS]
+    special = [*([own_end] if own_end else []), *CHATML_MARKERS]
     made = as_imported(content, n_rows, end, begin, special, f"the tokenizer of {where}")
     return json.dumps(made, ensure_ascii=False), set(tokens)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pellucid.errors import InputError
 from pellucid.interop.assembling import plan_for
-from pellucid.interop.chat_templates import CHATML_MARKS, template_kind
+from pellucid.interop.chat_templates import template_kind
 from pellucid.interop.families import describe
 from pellucid.interop.mapping import Layout
 from pellucid.interop.names import GPT2_NAMES, LLAMA_NAMES
@@ -18,6 +18,7 @@ from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.source import Source
 from pellucid.interop.tensors import Entry, TensorFiles, shown
 from pellucid.interop.turns import transposed
+from pellucid.text.template import NEEDED
 from pellucid.text.tokenizers.imported import as_imported
 from pellucid.text.tokenizers.tokenizer import MOST_FILE_BYTES
 
@@ -160,7 +161,7 @@ def _tokenizer(folder: Path, config: dict[str, Any], n_rows: int) -> tuple[str, 
         raise InputError(
             f"{folder} does not say which token ends a text (eos_token_id): it cannot be used without"
         )
-    marks = CHATML_MARKS if template else ()
+    marks = NEEDED[template] if template else ()
     made = as_imported(content, n_rows, end, _begin(content, said), [*special, *marks], str(path))
     return json.dumps(made, ensure_ascii=False), template
 
