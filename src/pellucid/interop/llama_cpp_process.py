@@ -1,0 +1,104 @@
+"""llama.cpp with one model, in a process of its own: questions by lines of JSON on stdin, answers on stdout.
+
+    python -m pellucid.interop.llama_cpp_process MODEL.gguf CONTEXT THREADS
+
+Started by `llama_cpp.LlamaCpp`. The first line says that the model is there. Keys and values are kept in float32 and
+attention is not fused, so that what is left of a difference is the arithmetic of the weights' type.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, TextIO
+
+import httpx
+
+PATIENCE = 600.0  # seconds for one answer
+SURE = 1e5  # added to a logit, that token is picked; its own probability is told all the same
+
+
+class Model:
+    """A model that llama.cpp has read."""
+
+    def __init__(self, path: str, context: int, threads: int) -> None:
+        import xllamacpp  # pyright: ignore[reportMissingImports]
+
+        params = xllamacpp.CommonParams()
+        params.model.path = path
+        params.n_ctx, params.n_parallel = context, 1
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+        params.warmup, params.verbosity, params.n_gpu_layers = False, -1, 0
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+        self.server = xllamacpp.Server(params)
+        self.http = httpx.Client(base_url=self.server.listening_address, trust_env=False, timeout=PATIENCE)
+
+    def answer(self, question: dict[str, Any]) -> Any:
+        match question:
+            case {"tokens": text, "special": special}:
+                asked = {"content": text, "add_special": False, "parse_special": special}
+                return self._post("/tokenize", asked)["tokens"]
+            case {"prompt": messages}:
+                return self._post("/apply-template", {"messages": messages})["prompt"]
+            case {"chat": messages, "options": options}:
+                said = self._post("/v1/chat/completions", {"messages": messages, **options})
+                return said["choices"][0]["message"]["content"]
+            case {"distribution": ids, "of": n_tokens}:
+                found = self._next(ids, n_probs=n_tokens)["top_logprobs"]
+                return [[each["id"], each["logprob"]] for each in found]
+            case {"scores": ids}:
+                return [self._score(ids[:place], ids[place]) for place in range(1, len(ids))]
+        raise ValueError(f"unknown question {sorted(question)}")
+
+    def _score(self, before: list[int], token: int) -> float:
+        """The natural logarithm of a token's probability."""
+        picked = self._next(before, n_probs=1, logit_bias=[[token, SURE]])
+        if picked["id"] != token:
+            raise ValueError(f"llama.cpp picked {picked['id']} where {token} was wanted")
+        return picked["logprob"]
+
+    def _next(self, ids: list[int], **more: Any) -> dict[str, Any]:
+        asked = {"prompt": ids, "n_predict": 1, "temperature": 0.0, "cache_prompt": True, **more}
+        answer = self.server.handle_completions(asked)
+        if "choices" not in answer:
+            raise ValueError(str(answer)[:500])
+        return answer["choices"][0]["logprobs"]["content"][0]
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        answer = self.http.post(path, json=body)
+        if answer.status_code != 200:
+            raise ValueError(answer.text[:500])
+        return answer.json()
+
+
+def main() -> None:
+    answers = own_stdout()
+    try:
+        model = Model(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    except Exception as error:  # it raises what it likes, and the reader is told
+        tell(answers, {"error": f"{type(error).__name__}: {error}"})
+        return
+    tell(answers, {"answer": "ready"})
+    for line in sys.stdin:
+        try:
+            tell(answers, {"answer": model.answer(json.loads(line))})
+        except (ValueError, KeyError, httpx.HTTPError) as error:
+            tell(answers, {"error": f"{type(error).__name__}: {error}"})
+    os._exit(0)  # its threads end with the process
+
+
+def own_stdout() -> TextIO:
+    """Where answers go; what llama.cpp prints by itself goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def tell(answers: TextIO, value: dict[str, Any]) -> None:
+    print(json.dumps(value), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
