@@ -80,7 +80,14 @@ ARCHITECTURES = {
             square=True,
             own_keys=True,
         ),
-        Arch("nemotron", norm="layernorm", activation="relu2", biased=EVERY_PLAIN, needs_head=True),
+        Arch(
+            "nemotron",
+            norm="layernorm",
+            activation="relu2",
+            biased=EVERY_PLAIN,
+            square=True,
+            needs_head=True,
+        ),
         Arch(
             "starcoder2",
             norm="layernorm",

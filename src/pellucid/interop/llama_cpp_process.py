@@ -8,6 +8,7 @@ attention is not fused, so that what is left of a difference is the arithmetic o
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -23,8 +24,7 @@ class Model:
     """A model that llama.cpp has read."""
 
     def __init__(self, path: str, context: int, threads: int) -> None:
-        import xllamacpp  # pyright: ignore[reportMissingImports]
-
+        xllamacpp: Any = importlib.import_module("xllamacpp")  # not among what is always installed
         params = xllamacpp.CommonParams()
         params.model.path = path
         params.n_ctx, params.n_parallel = context, 1
