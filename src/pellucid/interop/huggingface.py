@@ -11,13 +11,11 @@ from pellucid.errors import InputError
 from pellucid.interop.assembling import plan_for
 from pellucid.interop.chat_templates import template_kind
 from pellucid.interop.families import describe
-from pellucid.interop.mapping import Layout
-from pellucid.interop.names import GPT2_NAMES, LLAMA_NAMES
+from pellucid.interop.names import GPT2_NAMES
 from pellucid.interop.opening import read_whole
 from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.source import Source
 from pellucid.interop.tensors import Entry, TensorFiles, shown
-from pellucid.interop.turns import transposed
 from pellucid.text.template import NEEDED
 from pellucid.text.tokenizers.imported import as_imported
 from pellucid.text.tokenizers.tokenizer import MOST_FILE_BYTES
@@ -42,15 +40,9 @@ def read_folder(folder: Path) -> Source:
         raise InputError(f"{folder} is a run already: use it as it is, as in `pellucid sample {folder}`")
     files = _tensors(folder)
     family, described = describe(values, str(folder / "config.json"))
-    config, is_gpt2 = described.config, family == "gpt2"
-    if is_gpt2:
+    config, layout = described.config, described.layout
+    if layout.names is GPT2_NAMES:
         files = _with_prefix(files)
-    layout = Layout(
-        names=GPT2_NAMES if is_gpt2 else LLAMA_NAMES,
-        biased=described.biased,
-        matrix=transposed if is_gpt2 else Layout.matrix,
-        fused=is_gpt2,
-    )
     tied_head = f"{layout.names.head}.weight" if config.tie_embeddings else None
     made = plan_for(
         config, layout, files, folder, lambda name: name == tied_head or UNUSED.fullmatch(name) is not None
