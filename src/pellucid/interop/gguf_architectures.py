@@ -9,6 +9,15 @@ from typing import Any
 from pellucid.errors import InputError
 from pellucid.interop.mapping import Layout
 from pellucid.interop.names import GGUF_NAMES
+from pellucid.interop.rewriting import (
+    changes,
+    with_biases,
+    with_learned_positions,
+    with_norm_scales,
+    with_own_head,
+    without_training,
+)
+from pellucid.interop.run_weights import Weights
 from pellucid.interop.turns import HalfSplit, as_it_is
 from pellucid.model.config import Activation, FeedForwardKind, ModelConfig, Norm, Positions, SharedExpert
 
@@ -145,24 +154,43 @@ class Twin:
 
     Args:
         arch: its architecture.
-        config: of the model that is written: the same function, with stand-ins for what the architecture asks for and
-            the model does not have.
+        weights: ours, rewritten where the architecture asks for that.
+        changes: what was rewritten, in words.
     """
 
     arch: Arch
-    config: ModelConfig
+    weights: Weights
+    changes: tuple[str, ...]
+
+    @property
+    def config(self) -> ModelConfig:
+        return self.weights.config
 
     @property
     def layout(self) -> Layout:
         return self.arch.layout(self.config, self.arch.biased)
 
 
-def twin_of(config: ModelConfig) -> Twin:
-    """The architecture for a model.
+def twin_of(weights: Weights) -> Twin:
+    """The architecture for a model, and the model as it is written there.
 
     Raises:
         InputError: there is none; it says which part has no twin.
     """
+    before = weights.config
+    arch = choose(before)
+    weights = with_norm_scales(without_training(weights))
+    if arch.positions == "learned":
+        weights = with_learned_positions(weights)
+    if arch.needs_biases:
+        weights = with_biases(weights)
+    if arch.needs_head:
+        weights = with_own_head(weights)
+    return Twin(arch, weights, tuple(changes(before, weights.config)))
+
+
+def choose(config: ModelConfig) -> Arch:
+    """The architecture for a model. Raises: InputError where there is none."""
     for field in dataclasses.fields(ModelConfig):
         value = getattr(config, field.name)
         if field.name not in USED | OF_TRAINING and value != field.default:
@@ -177,7 +205,7 @@ def twin_of(config: ModelConfig) -> Twin:
             "llama.cpp has no architecture that computes this model exactly: its nearest one, "
             f"{nearest.name}, would need {' and '.join(unmet[nearest])}"
         )
-    return Twin(nearest, _as_written(config, nearest))
+    return nearest
 
 
 def _unmet(config: ModelConfig, arch: Arch) -> Iterator[str]:
@@ -201,18 +229,6 @@ def _unmet(config: ModelConfig, arch: Arch) -> Iterator[str]:
         yield f"head_dim {config.d_model / config.n_heads:g} (d_model / n_heads) instead of {config.head_dim}"
     if arch.own_keys and config.n_heads != config.n_kv_heads:
         yield f"n_kv_heads {config.n_heads} instead of {config.n_kv_heads}"
-
-
-def _as_written(config: ModelConfig, arch: Arch) -> ModelConfig:
-    """The configuration of the same function with what the architecture asks for."""
-    changes: dict[str, Any] = {"positions": arch.positions, "norm": arch.norm}
-    if arch.needs_biases:
-        changes["bias"] = True
-    if (
-        arch.needs_head or config.positions == "sinusoidal"
-    ):  # where the embedding is scaled, and the head is not
-        changes["tie_embeddings"] = False
-    return dataclasses.replace(config, **changes)
 
 
 def hyperparameters(twin: Twin) -> dict[str, Any]:
