@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pellucid.api import LoadedRun, load
     from pellucid.errors import InputError
     from pellucid.inspection.audit.audit import audit
+    from pellucid.interop.exporting import export
     from pellucid.interop.importing import import_model
     from pellucid.model.config import ModelConfig
     from pellucid.text.sources import read
@@ -31,6 +32,7 @@ _HOMES = {
     "LoadedRun": "pellucid.api",
     "ModelConfig": "pellucid.model.config",
     "audit": "pellucid.inspection.audit.audit",
+    "export": "pellucid.interop.exporting",
     "finetune": "pellucid.training.finetune",
     "import_model": "pellucid.interop.importing",
     "load": "pellucid.api",
@@ -43,6 +45,7 @@ __all__ = [
     "LoadedRun",
     "ModelConfig",
     "audit",
+    "export",
     "finetune",
     "import_model",
     "load",

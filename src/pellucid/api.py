@@ -15,9 +15,7 @@ from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.model.uninitialised import Uninitialised
 from pellucid.text.template import Template
 from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
-from pellucid.training.average import averaged
-from pellucid.training.base import merged_checkpoint
-from pellucid.training.checkpoints import problem
+from pellucid.training.base import weights_at
 from pellucid.training.evaluation import Evaluator, Score
 from pellucid.training.machine import attention_core, choose_device
 from pellucid.training.run_folder import RunFolder, find_run
@@ -98,15 +96,7 @@ def load(run: str | Path | None = None, device: str = "auto", step: int | str = 
 def _load_step(folder: RunFolder, model: LanguageModel, step: int | str) -> int | None:
     """Fill the model with the weights of a step; returns the number of that step."""
     if isinstance(step, int):
-        path = folder.checkpoints.path(step)
-        if step not in folder.checkpoints.steps():
-            there = ", ".join(map(str, folder.checkpoints.steps())) or "none"
-            raise InputError(f"{folder.name} has no checkpoint of step {step}: there are {there}")
-        if trouble := problem(path):
-            raise InputError(f"{path} {trouble}: choose another step")
-        checkpoint = folder.checkpoints.load(step)
-        weights = averaged(checkpoint.model, checkpoint.optimizer)
-        load_stored_weights(model, merged_checkpoint(folder, folder.config(), weights, str(path)), str(path))
+        load_stored_weights(model, weights_at(folder, step), str(folder.checkpoints.path(step)))
         return step
     if step not in ("best", "live"):
         raise InputError(f"a step is a number, best or live, not {step!r}")

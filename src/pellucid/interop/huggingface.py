@@ -17,8 +17,9 @@ from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.source import Source
 from pellucid.interop.tensors import Entry, TensorFiles, shown
 from pellucid.text.template import NEEDED
-from pellucid.text.tokenizers.imported import as_imported
-from pellucid.text.tokenizers.tokenizer import MOST_FILE_BYTES
+from pellucid.text.tokenizers.byte_level import SPECIAL
+from pellucid.text.tokenizers.imported import as_imported, frame
+from pellucid.text.tokenizers.tokenizer import MOST_FILE_BYTES, parse_tokenizer
 
 MOST_CONFIG = 1 << 24  # bytes
 MOST_SHARDS = 1024
@@ -141,6 +142,8 @@ def _tokenizer(folder: Path, config: dict[str, Any], n_rows: int) -> tuple[str, 
         )
     content = read_json(path, MOST_FILE_BYTES)
     said = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    if is_own(content):
+        return _own_tokenizer(folder, content, said, n_rows)
     tokens = _names(content, path)
     ends = _end_ids(folder, config)
     by_id = {id: name for name, id in tokens.items()}
@@ -156,6 +159,34 @@ def _tokenizer(folder: Path, config: dict[str, Any], n_rows: int) -> tuple[str, 
     marks = NEEDED[template] if template else ()
     made = as_imported(content, n_rows, end, _begin(content, said), [*special, *marks], str(path))
     return json.dumps(made, ensure_ascii=False), template
+
+
+def _own_tokenizer(
+    folder: Path, content: dict[str, Any], said: dict[str, Any], n_rows: int
+) -> tuple[str, str | None]:
+    """One that was learned here and exported: as it is."""
+    path = folder / "tokenizer.json"
+    text = read_whole(path, MOST_FILE_BYTES)
+    tokenizer = parse_tokenizer(text, str(path))
+    if tokenizer.vocab_size > n_rows:
+        raise InputError(
+            f"{path} has {tokenizer.vocab_size:,} tokens and the model {n_rows:,} rows for them: "
+            "they are not of one model"
+        )
+    names = {token["content"] for token in content["added_tokens"]}
+    return text.decode("utf-8"), template_kind(_chat_template(folder, said), names)
+
+
+def is_own(content: dict[str, Any]) -> bool:
+    """Whether a tokenizer.json is of a kind that is learned here, with its reserved tokens."""
+    try:
+        kind, names = (
+            content["model"].get("type", "BPE"),
+            {token["content"] for token in content["added_tokens"]},
+        )
+    except (KeyError, TypeError, AttributeError):
+        return False
+    return kind in ("WordLevel", "WordPiece", "BPE") and names >= set(SPECIAL) and frame(content) is None
 
 
 def _names(content: dict[str, Any], path: Path) -> dict[str, int]:

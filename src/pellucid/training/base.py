@@ -15,6 +15,8 @@ from pellucid.model.lora import TARGETS, Adapters, add_adapters, possible_target
 from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.files import file_sha256
 from pellucid.text.tokenizers.tokenizer import Tokenizer, load_tokenizer
+from pellucid.training.average import averaged
+from pellucid.training.checkpoints import problem
 from pellucid.training.ranks import Ranks
 from pellucid.training.run_folder import RUNS, RunFolder, find_run, is_run
 from pellucid.training.weights import load_checkpoint_weights, load_weights, published_step, stored_weights
@@ -156,6 +158,22 @@ def start_from_base(model: LanguageModel, run: RunFolder, stored: dict[str, Any]
         load_weights(model, find_base(run, stored).model_path)
     if adapters:
         put_adapters(model, adapters, seed)
+
+
+def weights_at(run: RunFolder, step: int) -> dict[str, Tensor]:
+    """The weights of the checkpoint of a step, as `stored_weights` gives them: averaged, and adapters merged.
+
+    Raises:
+        InputError: there is no such checkpoint, it is damaged, or its base is not there.
+    """
+    path = run.checkpoints.path(step)
+    if step not in run.checkpoints.steps():
+        there = ", ".join(map(str, run.checkpoints.steps())) or "none"
+        raise InputError(f"{run.name} has no checkpoint of step {step}: there are {there}")
+    if trouble := problem(path):
+        raise InputError(f"{path} {trouble}: choose another step")
+    checkpoint = run.checkpoints.load(step)
+    return merged_checkpoint(run, run.config(), averaged(checkpoint.model, checkpoint.optimizer), str(path))
 
 
 def merged_checkpoint(

@@ -125,7 +125,7 @@ def write_card(outcome: Outcome) -> None:
         f"# {run.name}",
         "",
         f"A {model.architecture} language model grown with Pellucid {config['pellucid']} from *{data['name']}*.",
-        *_origin(config),
+        *origin_lines(config),
         "",
         "| | |",
         "|---|---|",
@@ -133,7 +133,7 @@ def write_card(outcome: Outcome) -> None:
         f"| tokens | {data['tokenizer']['kind']}, {data['tokenizer']['symbols']:,} symbols "
         f"and {data['tokenizer']['reserved']} reserved |",
         f"| model | {parameters_text(model, data['tokenizer']['reserved'])} |",
-        *_shape_row(model),
+        *shape_row(model),
         f"| training | {outcome.steps:,} steps of {training['batch_size']} × "
         f"{TrainConfig.from_dict(training).window_of(model.context_length)} tokens, "
         f"{training['optimizer']}, {duration(outcome.seconds)} |",
@@ -151,7 +151,7 @@ def write_card(outcome: Outcome) -> None:
         "",
         "## Privacy",
         "",
-        *_private(config),
+        *private_lines(config),
         "Everything here was made from the training text: `samples.txt` may quote it, `tokenizer.json` holds its",
         "symbols or frequent words, `bigram.safetensors` how often each of them follows each other, `config.json` the",
         "paths it was read from, and the weights can remember passages. `chats/` holds what was said on the page,",
@@ -163,7 +163,7 @@ def write_card(outcome: Outcome) -> None:
     run.card_path.write_text("\n".join(lines), encoding="utf-8")
 
 
-def _origin(config: dict[str, Any]) -> list[str]:
+def origin_lines(config: dict[str, Any]) -> list[str]:
     """What a fine-tuned run was before."""
     if "base" not in config:
         return []
@@ -182,7 +182,7 @@ def _origin(config: dict[str, Any]) -> list[str]:
     ]
 
 
-def _private(config: dict[str, Any]) -> list[str]:
+def private_lines(config: dict[str, Any]) -> list[str]:
     """A warning, if it learned from what people wrote to one another."""
     if not config.get("trained_on_private"):
         return []
@@ -194,7 +194,7 @@ def _private(config: dict[str, Any]) -> list[str]:
     ]
 
 
-def _shape_row(model: ModelConfig) -> list[str]:
+def shape_row(model: ModelConfig) -> list[str]:
     if model.architecture == "bigram":
         return []
     return [

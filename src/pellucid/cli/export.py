@@ -1,0 +1,74 @@
+"""`pellucid export`: a run in the format of other programs."""
+
+from __future__ import annotations
+
+import argparse
+
+from pellucid.cli import console
+from pellucid.cli.flags import add_run, make_parser
+from pellucid.interop.formats import FORMATS
+from pellucid.shell import quoted
+
+
+def parser() -> argparse.ArgumentParser:
+    made = make_parser(
+        "export",
+        "Write a run in another program's format, exactly: the same tokens and the same logits, or a refusal that "
+        "names the part of the model which has no twin there. Adapters are merged, and a chat template goes with the "
+        "tokenizer. Where the program is installed it loads what was written, and the largest difference of a logit is "
+        "told.",
+        "pellucid export shakespeare-1 --to hf",
+    )
+    add_run(made)
+    flag = made.add_argument
+    flag(
+        "--to",
+        choices=tuple(FORMATS),
+        default=next(iter(FORMATS)),
+        help="; ".join(f"{name}: {format.about}" for name, format in FORMATS.items()),
+    )
+    flag("--out", metavar="PATH", help="where to; left out: exports/RUN-hf")
+    flag(
+        "--step",
+        default="best",
+        metavar="best|N",
+        help="its best weights, or those of a checkpoint (%(default)s)",
+    )
+    flag("--no-check", action="store_true", help="do not load and compare what was written")
+    return made
+
+
+def main(args: argparse.Namespace) -> None:
+    console.say("Loading…")
+    from pellucid.cli.bar import TimedBar
+    from pellucid.interop.exporting import export, is_installed
+
+    with TimedBar() as bar:
+        done = export(
+            args.run,
+            args.to,
+            args.out,
+            step=int(args.step) if args.step.isdecimal() else args.step,
+            check=not args.no_check,
+            progress=bar.note,
+            advanced=bar.advanced,
+        )
+    console.say(f"Exported as {done.path} ({done.family}).")
+    for note in done.notes:
+        console.say(f"  Note: {note}.")
+    checker, comparison = FORMATS[args.to].checker, done.comparison
+    if comparison:
+        console.say(
+            f"Compared by {comparison.with_} on {comparison.n_tokens:,} tokens: the same tokens, and no logit differs "
+            f"by more than {comparison.difference:.1e} (above {comparison.tolerance:.0e} would be an error)."
+        )
+    elif args.no_check:
+        console.say("Not compared with the run: --no-check.")
+    elif not is_installed(checker):
+        console.say(
+            f"Not compared with the run, as {checker} is not installed here: `pip install {checker}`, and export again."
+        )
+    console.next_step(FORMATS[args.to].next_step.format(path=quoted(done.path)))
+    shown = {"path": str(done.path), "format": done.format, "family": done.family, "notes": list(done.notes)}
+    difference = comparison.difference if comparison else None
+    console.result({**shown, "difference": difference}, args.json)

@@ -1,0 +1,81 @@
+"""README.md of an exported model: its model card, as Hugging Face's hub shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pellucid.interop.exportable import Exportable
+from pellucid.model.accounting import n_params
+from pellucid.training.report import origin_lines, private_lines, shape_row
+
+LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}")  # an identifier; anything else is not for a header
+
+
+def model_card(model: Exportable, family: str, notes: Sequence[str]) -> str:
+    """What it is, what became of it, how to use it, and whom it may be given to.
+
+    Args:
+        family: its model_type.
+        notes: what was changed on the way, if anything.
+    """
+    run, stored, config = model.run, model.stored, model.weights.config
+    name = re.sub(r"[^\w.-]", "-", run.name)
+    of = f"step {model.step:,}" if isinstance(model.step, int) else "the best step"
+    lines = [
+        *_header(stored),
+        f"# {name}",
+        "",
+        f"A {family} language model of {n_params(config):,} parameters and {config.vocab_size:,} tokens, exported by "
+        f"Pellucid {stored['pellucid']}; it computes what the run does, with the weights of {of}.",
+        *origin_lines(stored),
+        *_changes(notes),
+        "",
+        "| | |",
+        "|---|---|",
+        *shape_row(config),
+        "",
+        "## Use",
+        "",
+        "```python",
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        f'model = AutoModelForCausalLM.from_pretrained("{name}")  # the path of this folder',
+        f'tokenizer = AutoTokenizer.from_pretrained("{name}")',
+        *_use(model),
+        "print(tokenizer.decode(model.generate(ids, max_new_tokens=100, do_sample=True)[0]))",
+        "```",
+        "",
+        f"`pellucid import {name}` makes it a run again.",
+        "",
+        "## Privacy",
+        "",
+        *private_lines(stored),
+        "The weights can remember passages of the text they were trained on, and `tokenizer.json` holds its symbols or",
+        "frequent words: whoever has this folder has those, too.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _header(stored: dict[str, Any]) -> list[str]:
+    """What the hub reads, in YAML."""
+    origin = stored.get("imported") or (stored.get("base") or {}).get("imported") or {}
+    licence = origin.get("licence")
+    said = [f"license: {licence}"] if isinstance(licence, str) and LICENCE.fullmatch(licence) else []
+    return ["---", "library_name: transformers", "pipeline_tag: text-generation", *said, "---", ""]
+
+
+def _changes(notes: Sequence[str]) -> list[str]:
+    return ["", *(f"- {note}" for note in notes)] if notes else []
+
+
+def _use(model: Exportable) -> list[str]:
+    if model.template is None:
+        return ['ids = tokenizer("It was", return_tensors="pt").input_ids']
+    return [
+        'messages = [{"role": "user", "content": "Hello!"}]',
+        'ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", '
+        "return_dict=False)",
+    ]

@@ -1,0 +1,124 @@
+"""`export`: a run in the format of other programs, whole or not at all, and compared with what it came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from pellucid.errors import InputError
+from pellucid.interop.comparison import Comparison
+from pellucid.interop.exportable import Exportable, open_run
+from pellucid.interop.formats import FORMATS
+from pellucid.text.files import expand_home
+from pellucid.text.wording import size
+from pellucid.training.files import sync
+
+EXPORTS = Path("exports")
+Advanced = Callable[[str, int, int], object]
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Args:
+        path: the folder or the file.
+        format: a key of FORMATS.
+        family: the architecture, as the format calls it.
+        notes: what was changed on the way, in words.
+        comparison: with the run; None where it was not made.
+    """
+
+    path: Path
+    format: str
+    family: str
+    notes: tuple[str, ...]
+    comparison: Comparison | None
+
+
+def export(
+    run: str | Path | None = None,
+    to: str = "hf",
+    out: str | Path | None = None,
+    *,
+    step: int | str = "best",
+    check: bool = True,
+    progress: Callable[[str], object] | None = None,
+    advanced: Advanced | None = None,
+) -> Exported:
+    """Write a run in another program's format, exactly; adapters are merged.
+
+    Args:
+        run: by path or name; None is the latest.
+        to: a key of FORMATS.
+        out: where to; by default under `exports/`. It must not be there yet.
+        step: "best", or the step of a checkpoint.
+        check: load what was written with the program it is for, where that is installed, and compare the logits.
+        progress: hears what is being done.
+        advanced: hears what is written, and how many bytes of how many.
+
+    Raises:
+        InputError: there is no such run or format, something is in the way, or the model has no exact twin there; the
+            part that has none is named, and nothing is written.
+        Unequal: what was written computes something else; it is left there to be looked at.
+    """
+    if to not in FORMATS:
+        raise InputError(f"{to!r} is no format to export to: choose {' or '.join(FORMATS)}")
+    format = FORMATS[to]
+    model = open_run(run, step)
+    path = expand_home(Path(out)) if out is not None else EXPORTS / format.name.format(run=model.run.name)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path} is there already: delete it, or give another --out")
+    _check_room(path, model)
+    writer = importlib.import_module(format.writer)
+    heard = advanced or (lambda what, done, total: None)
+    temporary = path.with_name(f".{path.name}.writing")
+    try:
+        _remove(temporary)
+        written = writer.write(
+            model, temporary, lambda done, total: heard("writing the weights", done, total)
+        )
+        if path.exists():
+            path.rmdir()
+        temporary.rename(path)
+        sync(path.parent)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"{path} cannot be written ({reason}): make room there, or give another --out"
+        ) from None
+    finally:
+        _remove(temporary)
+    comparison = None
+    if check and is_installed(format.checker):
+        if progress:
+            progress(f"comparing it with the run, in {format.checker}")
+        comparison = writer.compare(model, path)
+    return Exported(path, to, written.family, tuple(written.notes), comparison)
+
+
+def is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _check_room(path: Path, model: Exportable) -> None:
+    """Raises: InputError where the disk has no room for the weights."""
+    there = next(parent for parent in [path.absolute(), *path.absolute().parents] if parent.exists())
+    needed = sum(tensor.n_bytes for tensor in model.weights.tensors.values())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise InputError(
+            f"{model.run.name} takes {size(needed)}, and {size(free)} are free at {there}: "
+            "make room there, or give --out on another disk"
+        )
