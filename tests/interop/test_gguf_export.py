@@ -18,7 +18,7 @@ from pellucid.interop.exportable import open_run
 from pellucid.interop.gguf import read_gguf
 from pellucid.interop.gguf_architectures import ARCHITECTURES, choose, twin_of
 from pellucid.interop.gguf_vocabulary import vocabulary
-from pellucid.interop.gguf_writing import TYPES, write_gguf
+from pellucid.interop.gguf_writing import TYPES, write
 from pellucid.interop.run_weights import weights_of
 from pellucid.model.config import ModelConfig
 from pellucid.text.tokenizers.char import CharTokenizer
@@ -33,7 +33,7 @@ TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {"characters": characters, "byt
 
 def written(run: Path, type: str = "f32") -> Path:
     path = run.with_suffix(f".{type}.gguf")
-    write_gguf(open_run(run), path, lambda done, total: None, type)
+    write(open_run(run), path, lambda done, total: None, type)
     return path
 
 
@@ -97,7 +97,7 @@ def test_numbers_are_rounded_as_the_gguf_package_rounds_them(type: str, tmp_path
 def test_rows_that_are_no_blocks_and_numbers_that_are_too_large_are_told_of(tmp_path: Path):
     settings = {"d_model": 48, "d_ff": 96, "activation": "swiglu"}
     run, _ = write_run(tmp_path / "run", characters(), settings)
-    done = write_gguf(open_run(run.path), tmp_path / "q.gguf", lambda done, total: None, "q8_0")
+    done = write(open_run(run.path), tmp_path / "q.gguf", lambda done, total: None, "q8_0")
     assert "blocks of 32 are not quantised" in done.notes[-1]
     kinds = {tensor.name: tensor.tensor_type.name for tensor in gguf.GGUFReader(tmp_path / "q.gguf").tensors}
     assert kinds["blk.0.attn_q.weight"] == "F16" and kinds["blk.0.ffn_down.weight"] == "Q8_0"
@@ -107,7 +107,7 @@ def test_rows_that_are_no_blocks_and_numbers_that_are_too_large_are_told_of(tmp_
     weights = load_file(run.model_path)
     weights["embedding.weight"][3, 5] = 1e5
     save_file(weights, run.model_path)
-    done = write_gguf(open_run(run.path), tmp_path / "f16.gguf", lambda done, total: None, "f16")
+    done = write(open_run(run.path), tmp_path / "f16.gguf", lambda done, total: None, "f16")
     assert "token_embd.weight, kept in float32" in done.notes[-1]
     assert gguf.GGUFReader(tmp_path / "f16.gguf").tensors[0].data.max() == np.float32(1e5)
 

@@ -20,7 +20,7 @@ from pellucid.interop.comparison import Comparison, Unequal, own_model, real_tex
 from pellucid.interop.exportable import Exportable
 from pellucid.interop.gguf import read_gguf
 from pellucid.interop.gguf_models import read_gguf_model
-from pellucid.interop.gguf_writing import FILE_TYPES, QUANTISED, write_gguf
+from pellucid.interop.gguf_writing import FILE_TYPES, QUANTISED, write
 from pellucid.interop.llama_cpp import LlamaCpp, llama_cpp
 from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.template import Template, Turn, as_learned
@@ -54,15 +54,19 @@ def compare(model: Exportable, path: Path) -> Comparison:
         read_gguf(path).metadata["general.file_type"]
     ]
     ids = _ids_of_text(model)
-    length = min(model.weights.config.context_length, LONGEST, len(ids))
+    length = min(
+        model.weights.config.context_length - 1, LONGEST, len(ids)
+    )  # llama.cpp has no room for a whole one
     with llama_cpp(path, length + SPARE) as theirs:
         n_same = _compare_tokens(model, theirs, ids[:length])
         own = own_model(model) if kind == "F32" else _as_in(path)
-        difference = _compare_distributions(own, theirs, ids[:length], GATES[kind], path)
+        difference = _compare_distributions(
+            own, theirs, ids[:length], model.tokenizer.end_of_text, GATES[kind], path
+        )
         after = _bits_per_byte(theirs, ids, length, model.tokenizer) if kind in QUANTISED else None
     bits = None if after is None else (_bits_before(model, ids, length), after)
     version = f"llama.cpp (xllamacpp {importlib.metadata.version('xllamacpp')})"
-    return Comparison(version, n_same, difference, GATES[kind], bits)
+    return Comparison(version, n_same, difference, GATES[kind], bits, "log-probability")
 
 
 def _ids_of_text(model: Exportable) -> list[int]:
@@ -123,7 +127,7 @@ def _must_be_same(ours: list[int], theirs: list[int], tokenizer: Tokenizer, what
 
 @torch.no_grad()
 def _compare_distributions(
-    own: LanguageModel, theirs: LlamaCpp, ids: list[int], gate: float, path: Path
+    own: LanguageModel, theirs: LlamaCpp, ids: list[int], end: int, gate: float, path: Path
 ) -> float:
     """The largest difference of log-probabilities of the next token, after a few lengths of a text.
 
@@ -133,7 +137,8 @@ def _compare_distributions(
     places = sorted({round(n) for n in np.geomspace(1, len(ids), POSITIONS)})
     ours = own(torch.tensor([ids]))[0].float().log_softmax(dim=-1).double().numpy()  # (T, V)
     differences = [
-        np.abs(theirs.distribution(ids[:place], ours.shape[1]) - ours[place - 1]).max() for place in places
+        np.abs(theirs.distribution(ids[:place], ours.shape[1], end) - ours[place - 1]).max()
+        for place in places
     ]
     largest = float(np.max(differences))
     if not largest <= gate:  # nor is NaN
@@ -159,7 +164,7 @@ def _bits_before(model: Exportable, ids: list[int], length: int) -> float:
     """Bits per byte with the same weights in float32."""
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         whole = Path(folder) / "f32.gguf"
-        write_gguf(model, whole, lambda done, total: None, "f32")
+        write(model, whole, lambda done, total: None, "f32")
         with llama_cpp(whole, length + SPARE) as theirs:
             return _bits_per_byte(theirs, ids, length, model.tokenizer)
 
@@ -169,7 +174,11 @@ def _bits_per_byte(theirs: LlamaCpp, ids: list[int], length: int, tokenizer: Tok
     nats, n_bytes = 0.0, 0
     windows = [ids[start : start + length] for start in range(0, len(ids), length)]
     for window in windows:
-        scores = theirs.scores(window) if len(window) > 1 else np.empty(0)
+        scores = (
+            theirs.scores(window, tokenizer.vocab_size, tokenizer.end_of_text)
+            if len(window) > 1
+            else np.empty(0)
+        )
         for id, score in zip(window[1:], scores, strict=True):
             if id != tokenizer.unknown and (spelled := len(tokenizer.token_bytes(id))):
                 nats, n_bytes = nats - score, n_bytes + spelled

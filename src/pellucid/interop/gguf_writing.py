@@ -29,7 +29,7 @@ LARGEST_F16 = 65504.0
 ALWAYS_F32 = (GGUF_NAMES.router, GGUF_NAMES.positions)
 
 
-def write_gguf(model: Exportable, path: Path, advanced: Advanced, type: str = "f16") -> Written:
+def write(model: Exportable, path: Path, advanced: Advanced, type: str = "f16") -> Written:
     """Write a run as GGUF; no more than one of its tensors is in memory at a time.
 
     Matrices are written in the type asked for. Norms, biases, positions and what chooses experts stay in float32; with

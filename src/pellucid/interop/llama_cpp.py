@@ -47,17 +47,17 @@ class LlamaCpp:
         """What it answers; `options` are those of OpenAI's chat completions."""
         return self._ask(chat=list(messages), options=options)
 
-    def distribution(self, ids: Sequence[int], vocab_size: int) -> np.ndarray:
-        """(V,) float64: natural logarithms of the probabilities of the token after `ids`."""
-        found = self._ask(distribution=list(ids), of=vocab_size)
+    def distribution(self, ids: Sequence[int], vocab_size: int, end: int) -> np.ndarray:
+        """(V,) float64: natural logarithms of the probabilities of the token after `ids`; `end` is one that ends a text."""
+        found = self._ask(distribution=list(ids), of=vocab_size, end=end)
         values = np.full(vocab_size, np.nan)
         for id, value in found:
             values[id] = value
         return values
 
-    def scores(self, ids: Sequence[int]) -> np.ndarray:
+    def scores(self, ids: Sequence[int], vocab_size: int, end: int) -> np.ndarray:
         """(T - 1,) float64: the natural logarithm of each token's probability after those before it."""
-        return np.array(self._ask(scores=list(ids)))
+        return np.array(self._ask(scores=list(ids), of=vocab_size, end=end))
 
     def close(self) -> None:
         self._process.kill()  # it keeps nothing

@@ -45,26 +45,39 @@ class Model:
             case {"chat": messages, "options": options}:
                 said = self._post("/v1/chat/completions", {"messages": messages, **options})
                 return said["choices"][0]["message"]["content"]
-            case {"distribution": ids, "of": n_tokens}:
-                found = self._next(ids, n_probs=n_tokens)["top_logprobs"]
-                return [[each["id"], each["logprob"]] for each in found]
-            case {"scores": ids}:
-                return [self._score(ids[:place], ids[place]) for place in range(1, len(ids))]
+            case {"distribution": ids, "of": n_tokens, "end": end}:
+                return list(self._distribution(ids, n_tokens, end).items())
+            case {"scores": ids, "of": n_tokens, "end": end}:
+                return [self._score(ids[:at], ids[at], n_tokens, end) for at in range(1, len(ids))]
         raise ValueError(f"unknown question {sorted(question)}")
 
-    def _score(self, before: list[int], token: int) -> float:
+    def _score(self, before: list[int], token: int, n_tokens: int, end: int) -> float:
         """The natural logarithm of a token's probability."""
-        picked = self._next(before, n_probs=1, logit_bias=[[token, SURE]])
-        if picked["id"] != token:
-            raise ValueError(f"llama.cpp picked {picked['id']} where {token} was wanted")
+        picked = self._pick(before, token, 1)
+        if picked is None:  # of a token that is a part of a character nothing is told
+            return self._distribution(before, n_tokens, end)[token]
         return picked["logprob"]
 
-    def _next(self, ids: list[int], **more: Any) -> dict[str, Any]:
-        asked = {"prompt": ids, "n_predict": 1, "temperature": 0.0, "cache_prompt": True, **more}
-        answer = self.server.handle_completions(asked)
+    def _distribution(self, before: list[int], n_tokens: int, end: int) -> dict[int, float]:
+        """The natural logarithm of each token's probability, told beside `end`, which is no part of a character."""
+        picked = self._pick(before, end, n_tokens)
+        if picked is None:
+            raise ValueError("llama.cpp tells no probabilities")
+        return {each["id"]: each["logprob"] for each in picked["top_logprobs"]}
+
+    def _pick(self, before: list[int], token: int, n_told: int) -> dict[str, Any] | None:
+        """What is told of the token after some, if `token` is made the one, and of the `n_told` likeliest ones."""
+        asked = {"prompt": before, "n_predict": 1, "temperature": 0.0, "cache_prompt": True}
+        answer = self.server.handle_completions({**asked, "n_probs": n_told, "logit_bias": [[token, SURE]]})
         if "choices" not in answer:
             raise ValueError(str(answer)[:500])
-        return answer["choices"][0]["logprobs"]["content"][0]
+        told = answer["choices"][0]["logprobs"]
+        if told is None:
+            return None
+        (picked,) = told["content"]
+        if picked["id"] != token:
+            raise ValueError(f"llama.cpp picked {picked['id']} where {token} was wanted")
+        return picked
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         answer = self.http.post(path, json=body)
