@@ -48,7 +48,11 @@ class LlamaCpp:
         return self._ask(chat=list(messages), options=options)
 
     def distribution(self, ids: Sequence[int], vocab_size: int, end: int) -> np.ndarray:
-        """(V,) float64: natural logarithms of the probabilities of the token after `ids`; `end` is one that ends a text."""
+        """(V,) float64: natural logarithms of the probabilities of the token after `ids`.
+
+        Args:
+            end: the token that ends a text.
+        """
         found = self._ask(distribution=list(ids), of=vocab_size, end=end)
         values = np.full(vocab_size, np.nan)
         for id, value in found:
