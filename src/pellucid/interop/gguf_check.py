@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +29,12 @@ from pellucid.training.observer import Observer
 from pellucid.training.train import known_data
 
 # The largest difference of log-probabilities that is let pass. llama.cpp rounds what flows through a matrix to the
-# matrix's type, or to 8 bits where that is quantised. So small random models differ by up to 0.06 from ours with the
-# very same weights in bfloat16, by 0.2 where they are quantised, and by 0.008 in float16; by 0.000006 in float32, but
-# for GELU, of which llama.cpp has a table in float16: that makes 0.002.
-GATES = {"F32": 0.01, "F16": 0.01, "BF16": 0.1, "Q8_0": 0.5, "Q4_0": 0.5}
+# matrix's type, so that small random models differ by up to 0.008 from ours with the very same weights in float16, by
+# 0.06 in bfloat16, and by 0.000006 in float32; its table of GELU is float16, which makes that 0.002.
+GATES = {"F32": 0.01, "F16": 0.01, "BF16": 0.1}
+# Where matrices are quantised, so is what flows through them, and rare tokens of a large vocabulary differ by any
+# amount: there bits per byte are compared, of a text and with the very same weights.
+GATE_OF_BITS = 0.05
 LONGEST = 256  # tokens of a text that distributions are compared in
 POSITIONS = 6  # at which they are
 N_SCORED = 512  # tokens that bits per byte are measured on
@@ -57,16 +59,24 @@ def compare(model: Exportable, path: Path) -> Comparison:
     length = min(
         model.weights.config.context_length - 1, LONGEST, len(ids)
     )  # llama.cpp has no room for a whole one
+    version = f"llama.cpp (xllamacpp {importlib.metadata.version('xllamacpp')})"
+    own = own_model(model) if kind == "F32" else _as_in(path)
     with llama_cpp(path, length + SPARE) as theirs:
         n_same = _compare_tokens(model, theirs, ids[:length])
-        own = own_model(model) if kind == "F32" else _as_in(path)
-        difference = _compare_distributions(
-            own, theirs, ids[:length], model.tokenizer.end_of_text, GATES[kind], path
+        if kind not in QUANTISED:
+            end = model.tokenizer.end_of_text
+            difference = _compare_distributions(own, theirs, ids[:length], end, GATES[kind], path)
+            return Comparison(version, n_same, difference, GATES[kind], of="log-probability")
+        after = _bits_per_byte(_scores_of(theirs, model.tokenizer), ids, length, model.tokenizer)
+    expected = _bits_per_byte(_own_scores(own), ids, length, model.tokenizer)
+    gate = GATE_OF_BITS * max(1.0, expected)
+    if not abs(after - expected) <= gate:
+        raise Unequal(
+            f"llama.cpp makes {after:.3f} bits per byte of {path}, and the run with the same weights {expected:.3f}: "
+            "this is a mistake of Pellucid"
         )
-        after = _bits_per_byte(theirs, ids, length, model.tokenizer) if kind in QUANTISED else None
-    bits = None if after is None else (_bits_before(model, ids, length), after)
-    version = f"llama.cpp (xllamacpp {importlib.metadata.version('xllamacpp')})"
-    return Comparison(version, n_same, difference, GATES[kind], bits, "log-probability")
+    bits = (_bits_before(model, ids, length), after)
+    return Comparison(version, n_same, abs(after - expected), gate, bits, "score in bits per byte")
 
 
 def _ids_of_text(model: Exportable) -> list[int]:
@@ -160,26 +170,39 @@ def _as_in(path: Path) -> LanguageModel:
     return model.eval()
 
 
+Scores = Callable[
+    [list[int]], np.ndarray
+]  # of a window: the logarithm of each token's probability but the first's
+
+
 def _bits_before(model: Exportable, ids: list[int], length: int) -> float:
-    """Bits per byte with the same weights in float32."""
+    """Bits per byte in llama.cpp with the same weights in float32."""
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         whole = Path(folder) / "f32.gguf"
         write(model, whole, lambda done, total: None, "f32")
         with llama_cpp(whole, length + SPARE) as theirs:
-            return _bits_per_byte(theirs, ids, length, model.tokenizer)
+            return _bits_per_byte(_scores_of(theirs, model.tokenizer), ids, length, model.tokenizer)
 
 
-def _bits_per_byte(theirs: LlamaCpp, ids: list[int], length: int, tokenizer: Tokenizer) -> float:
+def _scores_of(theirs: LlamaCpp, tokenizer: Tokenizer) -> Scores:
+    return lambda window: theirs.scores(window, tokenizer.vocab_size, tokenizer.end_of_text)
+
+
+def _own_scores(own: LanguageModel) -> Scores:
+    @torch.no_grad()
+    def scores(window: list[int]) -> np.ndarray:
+        logs = own(torch.tensor([window]))[0, :-1].float().log_softmax(dim=-1)
+        return logs.gather(1, torch.tensor(window[1:])[:, None])[:, 0].double().numpy()
+
+    return scores
+
+
+def _bits_per_byte(scores: Scores, ids: list[int], length: int, tokenizer: Tokenizer) -> float:
     """Of the tokens that spell something, each after those before it in its window of `length` tokens."""
     nats, n_bytes = 0.0, 0
-    windows = [ids[start : start + length] for start in range(0, len(ids), length)]
-    for window in windows:
-        scores = (
-            theirs.scores(window, tokenizer.vocab_size, tokenizer.end_of_text)
-            if len(window) > 1
-            else np.empty(0)
-        )
-        for id, score in zip(window[1:], scores, strict=True):
+    for start in range(0, len(ids) - 1, length):
+        window = ids[start : start + length]
+        for id, score in zip(window[1:], scores(window) if len(window) > 1 else (), strict=True):
             if id != tokenizer.unknown and (spelled := len(tokenizer.token_bytes(id))):
-                nats, n_bytes = nats - score, n_bytes + spelled
+                nats, n_bytes = nats - float(score), n_bytes + spelled
     return nats / (math.log(2) * n_bytes) if n_bytes else math.nan

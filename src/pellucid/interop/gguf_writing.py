@@ -121,6 +121,7 @@ class _File:
         import gguf
 
         kinds = {name: gguf.GGMLQuantizationType[kind] for name, kind in self.kinds.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
         writer = gguf.GGUFWriter(path, self.twin.arch.name)
         for key, value in metadata.items():
             _add(writer, key, value)
