@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 import torch
+from exported import CASES, make_run
 from published import GPT2_SIZES, SIZES, assert_same_logits, randomise
+from safetensors.torch import save_file
 from small_chats import messages
 
-from pellucid import import_model, load
+from pellucid import export, import_model, load
+from pellucid.errors import InputError
+from pellucid.model.lora import Adapters, add_adapters, possible_targets
+from pellucid.training.adapters import adapter_files
 from pellucid.training.finetune import LoRA, finetune
 
 transformers = pytest.importorskip("transformers")
@@ -64,3 +69,76 @@ def test_logits(
     ours = load(run.path, "cpu").model
     assert_same_logits(ours, adapted, 320)
     assert_same_logits(ours, adapted.merge_and_unload(), 320)
+
+
+# ---------------------------------------------------------------------- beside an exported run
+
+BESIDE = {
+    "llama": "RMSNorm, rotary, SwiGLU",
+    "qwen3": "the same, QK-norm",
+    "arcee": "RMSNorm, rotary, ReLU²",
+    "starcoder2": "LayerNorm, rotary, GELU (tanh)",
+    "stablelm": "LayerNorm, rotary, SwiGLU",
+    "gpt2, repeated heads": "LayerNorm, learned, grouped queries",
+    "gpt_bigcode": "LayerNorm, learned, multi-query",
+    "opt, repeated heads": "LayerNorm after, sinusoidal, grouped queries",
+    "mixtral": "experts",
+    "granitemoeshared": "experts, a shared one",
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_our_adapters_load_beside_the_exported_base(name: str, tmp_path: Path):
+    """And what PEFT saves of them comes back as a run of the same logits."""
+    base = make_run(tmp_path / "base", CASES[BESIDE[name]])
+    folder = export(base.path, check=False).path
+    ours = load(base.path, "cpu").model
+    every = tuple(possible_targets(ours))
+    add_adapters(ours, Adapters(3, 12.0, every))
+    for key, parameter in ours.named_parameters():
+        if ".lora_b." in key:
+            torch.nn.init.normal_(parameter, std=0.1)
+    config, tensors = adapter_files(ours)
+    Path("adapters").mkdir()
+    save_file(
+        {key: tensor.contiguous() for key, tensor in tensors.items()}, "adapters/adapter_model.safetensors"
+    )
+    Path("adapters/adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    before = theirs(torch.arange(40)[None]).logits.detach()
+    adapted = peft.PeftModel.from_pretrained(theirs, "adapters").eval()
+    assert (adapted(torch.arange(40)[None]).logits - before).abs().max() > 0.05
+    assert_same_logits(ours.eval(), adapted, 40)
+
+    adapted.save_pretrained("theirs")
+    back = import_model("theirs", "back", base=base.path)
+    assert back.config()["imported"]["format"] == "peft"
+    assert_same_logits(load(back.path, "cpu").model, adapted, 40)
+
+
+def test_adapters_that_do_not_fit_are_refused(tmp_path: Path):
+    base = make_run(tmp_path / "base", CASES["RMSNorm, rotary, SwiGLU"])
+    other = make_run(tmp_path / "other", CASES["RMSNorm, rotary, SwiGLU"], d_ff=96)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(export(base.path, check=False).path)
+    peft.get_peft_model(theirs, peft.LoraConfig(r=2, target_modules=["up_proj"])).save_pretrained("theirs")
+    with pytest.raises(InputError, match="give --base RUN"):
+        import_model("theirs")
+    with pytest.raises(InputError, match=r"for 'model\.layers\.0\.mlp\.up_proj', of 96 by 48"):
+        import_model("theirs", base=other.path)
+    with pytest.raises(InputError, match="holds no adapters"):
+        import_model("exports/base-hf", base=base.path)
+    path = Path("theirs/adapter_config.json")
+    said = json.loads(path.read_text(encoding="utf-8"))
+    for change, message in (
+        ({"use_dora": True}, "use_dora = True"),
+        ({"bias": "all"}, "bias = 'all'"),
+        ({"peft_type": "IA3"}, "peft_type = 'IA3'"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"alpha_pattern": {"up.*": 3}}, "only names are"),
+    ):
+        path.write_text(json.dumps({**said, **change}), encoding="utf-8")
+        with pytest.raises(InputError, match=message):
+            import_model("theirs", base=base.path)
+    path.write_text(json.dumps(said), encoding="utf-8")
+    assert import_model("theirs", base=base.path).path == Path("runs/theirs-1")

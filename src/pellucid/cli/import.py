@@ -26,6 +26,11 @@ def parser() -> argparse.ArgumentParser:
         "source", metavar="SOURCE", help=f"a folder, a .gguf file, or a name: {list_of_models()}"
     )
     made.add_argument("--out", metavar="RUN", help="the run folder; left out: the next free runs/NAME-1")
+    made.add_argument(
+        "--base",
+        metavar="RUN",
+        help="of a folder of PEFT adapters: the run whose export they were trained beside",
+    )
     return made
 
 
@@ -37,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
     from pellucid.model.config import ModelConfig
 
     with TimedBar() as bar:
-        run = import_model(args.source, args.out, progress=bar.note, advanced=bar.advanced)
+        run = import_model(args.source, args.out, base=args.base, progress=bar.note, advanced=bar.advanced)
     config = run.config()
     model, imported = ModelConfig.from_dict(config["model"]), config["imported"]
     console.say(

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pellucid.interop.exportable import Exportable
+from pellucid.model.config import ModelConfig
 from pellucid.model.transformer import LanguageModel, build_model
 from pellucid.text.tales import tales
 from pellucid.training.weights import load_stored_weights
+
+MOST_TOKENS = 512  # that are compared of a text
 
 
 class Unequal(Exception):
@@ -65,6 +69,14 @@ def real_text() -> str:
     )
 
 
-def any_tokens(vocab_size: int, length: int) -> Tensor:
-    """(T,) tokens from all over the vocabulary."""
-    return torch.randint(vocab_size, (length,), generator=torch.Generator().manual_seed(0))
+def of_text(ids: np.ndarray, context_length: int) -> list[Tensor]:
+    """Windows (1, T) of a text's tokens, one after another, of the model's context as far as the text reaches."""
+    length = min(context_length, MOST_TOKENS)
+    tokens = torch.from_numpy(ids.astype(np.int64))[:MOST_TOKENS]
+    return [window[None] for window in tokens.split(length)]
+
+
+def any_tokens(config: ModelConfig) -> Tensor:
+    """(1, T) tokens from all over the vocabulary."""
+    length = min(config.context_length, MOST_TOKENS)
+    return torch.randint(config.vocab_size, (1, length), generator=torch.Generator().manual_seed(0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from pellucid.interop.comparison import (
@@ -13,6 +12,7 @@ from pellucid.interop.comparison import (
     Unequal,
     any_tokens,
     largest_difference,
+    of_text,
     own_model,
     real_text,
 )
@@ -21,7 +21,6 @@ from pellucid.interop.exportable import Exportable
 from pellucid.text.template import Turn
 
 TOLERANCE = 1e-4  # of a logit, or of 1 where it is smaller; in float32
-MOST_TOKENS = 512
 CONVERSATION = (
     Turn("user", "Good morning! How are you?"),
     Turn("assistant", "Well."),
@@ -52,12 +51,11 @@ def compare(model: Exportable, folder: Path) -> Comparison:
         folder, dtype=torch.float32, local_files_only=True
     ).eval()
     own = own_model(model)
-    length = min(own.config.context_length, MOST_TOKENS)
-    rows = [torch.from_numpy(ids.astype(np.int64))[:length], any_tokens(own.config.vocab_size, length)]
+    windows = [*of_text(ids, own.config.context_length), any_tokens(own.config)]
     found = Comparison(
         f"transformers {transformers.__version__}",
-        sum(len(row) for row in rows),
-        max(largest_difference(own(row[None]), exported(row[None]).logits) for row in rows),
+        sum(window.shape[1] for window in windows),
+        max(largest_difference(own(window), exported(window).logits) for window in windows),
         TOLERANCE,
     )
     if not found.difference <= TOLERANCE:  # nor is NaN

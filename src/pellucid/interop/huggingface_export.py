@@ -50,10 +50,10 @@ def write(model: Exportable, folder: Path, advanced: Advanced, shard: int = SHAR
     Raises:
         InputError: the model has no twin; nothing was written.
     """
-    twin = twin_of(model.weights)
+    twin = twin_of(model.weights, model.tokenizer)
+    folder.mkdir(parents=True)
     write_weights(twin, folder, advanced, shard)
     tokenizer, template = model.tokenizer, model.template
-    folder.mkdir(parents=True)
     notes = [*twin.changes]
     if template is not None and not renders_alike(template):
         notes.append(

@@ -15,8 +15,9 @@ from pellucid.interop.assembling import n_bytes
 from pellucid.interop.gguf_models import read_gguf_model
 from pellucid.interop.huggingface import has_pickle_name, pickle_refused, read_folder
 from pellucid.interop.named import MODELS, list_of_models, named_file
+from pellucid.interop.peft import is_adapter, read_adapters
 from pellucid.interop.source import Source
-from pellucid.interop.writing import write_model
+from pellucid.interop.writing import Piece, told, write_model, write_safetensors
 from pellucid.model.accounting import n_params
 from pellucid.text.documents import Progress
 from pellucid.text.files import expand_home
@@ -24,7 +25,7 @@ from pellucid.text.tokenizers.tokenizer import Tokenizer, parse_tokenizer
 from pellucid.text.wording import size
 from pellucid.training.data import text_record
 from pellucid.training.files import write_atomically
-from pellucid.training.report import use_lines
+from pellucid.training.report import private_lines, use_lines
 from pellucid.training.run_folder import RunFolder, create_run
 
 ROOM = "make room there, or give --out on another disk"
@@ -35,6 +36,7 @@ def import_model(
     source: str | Path,
     out: str | Path | None = None,
     *,
+    base: str | Path | None = None,
     progress: Progress | None = None,
     advanced: Advanced | None = None,
 ) -> RunFolder:
@@ -43,12 +45,16 @@ def import_model(
     Args:
         source: a folder as `save_pretrained` writes it, a GGUF file, or the name of a model (`MODELS`).
         out: the run folder; by default the next free `runs/NAME-n`.
+        base: of adapters, a folder as PEFT writes it: the run whose export they were trained beside. They are merged.
         progress: hears what is being done.
         advanced: hears what is written, and how many bytes of how many.
 
     Raises:
         InputError: it is damaged, not of a kind that is imported, or cannot be expressed exactly; nothing is written.
     """
+    heard = advanced or (lambda what, done, total: None)
+    if base is not None or (str(source) not in MODELS and is_adapter(expand_home(Path(source)))):
+        return _import_adapters(expand_home(Path(source)), base, out, heard)
     with contextlib.ExitStack() as opened:
         if str(source) in MODELS:
             path = opened.enter_context(named_file(str(source), progress))
@@ -59,12 +65,74 @@ def import_model(
         run = create_run(out, _run_name(model.name))
         try:
             _check_room(run, model)
-            _write(run, model, tokenizer, str(source), advanced or (lambda what, done, total: None))
+            _write(run, model, tokenizer, str(source), heard)
         except OSError as error:
             raise InputError(f"{run.path} cannot be written ({error.strerror or error}): {ROOM}") from None
         finally:
             run.discard_if_not_begun()
             run.unlock()
+    return run
+
+
+def _import_adapters(
+    folder: Path, base: str | Path | None, out: str | Path | None, advanced: Advanced
+) -> RunFolder:
+    """A run of its own: the base with adapters merged, and what the base says of itself."""
+    if not is_adapter(folder):
+        raise InputError(f"{folder} holds no adapters of PEFT: leave out --base to import a whole model")
+    if base is None:
+        raise InputError(
+            f"{folder} holds adapters: give --base RUN, the run whose export they were trained beside"
+        )
+    adapted = read_adapters(folder, base)
+    weights, origin = adapted.weights, adapted.base
+    run = create_run(out, _run_name(folder.resolve().name))
+    try:
+        origin.tokenizer.save(run.tokenizer_path)
+        pieces = [Piece(name, tensor.shape, tensor.dtype) for name, tensor in weights.tensors.items()]
+        total = sum(piece.n_bytes for piece in pieces)
+        tensors = told(
+            (tensor.read() for tensor in weights.tensors.values()),
+            total,
+            lambda done, total: advanced("writing the weights", done, total),
+        )
+        write_atomically(run.model_path, lambda path: write_safetensors(path, pieces, tensors))
+        earlier = origin.stored.get("imported") or {}
+        stored = {
+            **{
+                name: origin.stored[name]
+                for name in ("template", "trained_on_private")
+                if name in origin.stored
+            },
+            "pellucid": pellucid.__version__,
+            "model": weights.config.to_dict(),
+            "training": {},
+            "data": {**origin.stored["data"], "sources": []},
+            "machine": {},
+            "imported": {
+                "from": str(folder),
+                "format": "peft",
+                "family": adapted.family,
+                "licence": earlier.get("licence"),
+                "base": origin.run.name,
+            },
+        }
+        lines = [
+            f"# {run.name}",
+            "",
+            f"*{origin.run.name}* with adapters of PEFT merged.",
+            "",
+            *use_lines(run),
+            "",
+        ]
+        lines += [*private_lines(stored)]
+        run.card_path.write_text("\n".join(lines), encoding="utf-8")
+        run.write_config(stored)
+    except OSError as error:
+        raise InputError(f"{run.path} cannot be written ({error.strerror or error}): {ROOM}") from None
+    finally:
+        run.discard_if_not_begun()
+        run.unlock()
     return run
 
 

@@ -114,14 +114,14 @@ def with_biases(weights: Weights) -> Weights:
     config, tensors = dataclasses.replace(weights.config, bias=True), dict(weights.tensors)
     for name, tensor in weights.tensors.items():
         bias = name.removesuffix("weight") + "bias"
-        if _bias_kind(bias):
+        if bias_kind(bias):
             tensors[bias] = kept(torch.zeros(tensor.shape[0], dtype=tensor.dtype))
     return Weights(config, tensors)
 
 
 def without_biases(weights: Weights) -> Weights:
     """The reverse, where all of them are zero."""
-    names = [name for name in weights.tensors if _bias_kind(name)]
+    names = [name for name in weights.tensors if bias_kind(name)]
     tensors = {name: tensor for name, tensor in weights.tensors.items() if name not in names}
     return Weights(dataclasses.replace(weights.config, bias=False), tensors)
 
@@ -130,13 +130,13 @@ def biases_in_use(weights: Weights) -> frozenset[str]:
     """Where there are biases other than zero: some of "qkv", "out", "feedforward" and "shared" (an expert's)."""
     found = set[str]()
     for name, tensor in weights.tensors.items():
-        kind = _bias_kind(name)
+        kind = bias_kind(name)
         if kind and kind not in found and tensor.read().any():
             found.add(kind)
     return frozenset(found)
 
 
-def _bias_kind(name: str) -> str | None:
+def bias_kind(name: str) -> str | None:
     """Which of the linear layers of a block a bias is of; None for a norm's, and for what is no bias."""
     if not name.startswith("blocks.") or not name.endswith(".bias"):
         return None

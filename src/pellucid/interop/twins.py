@@ -7,6 +7,7 @@ theirs, and a configuration that did not come back the same would be refused.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,8 @@ from pellucid.interop.rewriting import (
 )
 from pellucid.interop.run_weights import Weights
 from pellucid.model.config import ModelConfig
+from pellucid.text.tokenizers.patterns import NORMALIZERS, PRE_TOKENIZERS
+from pellucid.text.tokenizers.tokenizer import Tokenizer
 
 Values = dict[str, Any]
 
@@ -78,7 +81,7 @@ class Twin:
     changes: tuple[str, ...]
 
 
-def twin_of(weights: Weights) -> Twin:
+def twin_of(weights: Weights, tokenizer: Tokenizer) -> Twin:
     """The twin of a model.
 
     Raises:
@@ -88,12 +91,26 @@ def twin_of(weights: Weights) -> Twin:
     _refuse_what_is_not_expressed(before)
     weights = with_norm_scales(without_training(weights))
     family, values, weights = _choose(weights.config)(weights)
+    if family == "qwen2" and not cuts_as_qwen(tokenizer):
+        family, values = "llama", {**values, "attention_bias": True}
     values = {"model_type": family, **values}
     config = weights.config
     _, described = describe(values, "the export")
     if described.config != config:  # or what we write is not what we would read
         raise RuntimeError(f"{family} does not say what the model is: {described.config} for {config}")
     return Twin(family, values, weights, described.layout, tuple(changes(before, config)))
+
+
+def cuts_as_qwen(tokenizer: Tokenizer) -> bool:
+    """Whether it cuts a text into words as Qwen's does, as transformers does for every `qwen2`, whatever its file says.
+
+    Where it does not, the same model is a `llama` whose other biases are zero.
+    """
+    content = json.loads(tokenizer.to_json())
+    normalizer, cutter = content.get("normalizer"), content.get("pre_tokenizer") or {}
+    parts = [{**part, "trim_offsets": False} for part in cutter.get("pretokenizers", [])]
+    known = [{**part, "trim_offsets": False} for part in PRE_TOKENIZERS["qwen2"]["pretokenizers"]]
+    return normalizer == NORMALIZERS["qwen2"] and parts == known
 
 
 # ---------------------------------------------------------------------- which family

@@ -21,6 +21,12 @@ LLAMA = {
     **{name: f"model.layers.{{}}.self_attn.{name}" for name in ("q_proj", "k_proj", "v_proj", "o_proj")},
     **{name: f"model.layers.{{}}.mlp.{name}" for name in ("gate_proj", "up_proj", "down_proj")},
 }
+GPT2 = {
+    "qkv": "transformer.h.{}.attn.c_attn",
+    "o_proj": "transformer.h.{}.attn.c_proj",
+    "up_proj": "transformer.h.{}.mlp.c_fc",
+    "down_proj": "transformer.h.{}.mlp.c_proj",
+}
 FAMILIES: dict[str, dict[str, str]] = {
     "llama": LLAMA,  # and all that name their layers so: qwen2, qwen3, mistral, arcee, stablelm, mixtral
     "starcoder2": {**LLAMA, "up_proj": "model.layers.{}.mlp.c_fc", "down_proj": "model.layers.{}.mlp.c_proj"},
@@ -30,19 +36,15 @@ FAMILIES: dict[str, dict[str, str]] = {
         "up_proj": "model.decoder.layers.{}.fc1",
         "down_proj": "model.decoder.layers.{}.fc2",
     },
-    "gpt2": {
-        "qkv": "transformer.h.{}.attn.c_attn",
-        "o_proj": "transformer.h.{}.attn.c_proj",
-        "up_proj": "transformer.h.{}.mlp.c_fc",
-        "down_proj": "transformer.h.{}.mlp.c_proj",
-    },
+    "gpt2": GPT2,
+    "gpt_bigcode": GPT2,  # with keys and values that all heads share
 }
 
 
 def family(config: ModelConfig) -> str | None:
     """The key of FAMILIES whose layers a model's are; None where no published architecture is its twin."""
     unheard = config.value_residual or config.x0_residual or config.logit_softcap
-    if unheard or "none" in (config.residual, config.mask, config.scale, config.feedforward, config.norm):
+    if unheard or "none" in (config.residual, config.mask, config.feedforward, config.norm):
         return None
     gated = config.activation == "swiglu"
     post = config.norm_position == "post"
@@ -51,8 +53,10 @@ def family(config: ModelConfig) -> str | None:
             return "llama"
         case "rotary", "layernorm" if not post:
             return "llama" if gated else "starcoder2"
-        case "learned" | "sinusoidal", "layernorm" if not gated:
-            return "opt" if post else "gpt2"
+        case (("learned" | "sinusoidal" | "none"), "layernorm") if not gated:
+            if post:
+                return "opt"
+            return "gpt_bigcode" if config.n_kv_heads == 1 < config.n_heads else "gpt2"
     return None
 
 
@@ -64,7 +68,7 @@ def adapter_files(model: LanguageModel) -> tuple[dict[str, Any], dict[str, Tenso
     ranks: dict[str, int] = {}
     for name, layer in layers:
         where = name.split(".")[1]
-        for slice_name, down, up in _adapters(layer, model.config, fused=of == "gpt2"):
+        for slice_name, down, up in _adapters(layer, model.config, of):
             own = f"{name.rsplit('.', 1)[0]}.{slice_name}"
             path = FAMILIES[of][slice_name].format(where) if of else own
             tensors[f"base_model.model.{path}.lora_A.weight"] = down
@@ -94,19 +98,24 @@ def adapter_files(model: LanguageModel) -> tuple[dict[str, Any], dict[str, Tenso
     return config, tensors
 
 
-def _adapters(layer: LoRALinear, config: ModelConfig, fused: bool) -> list[tuple[str, Tensor, Tensor]]:
-    """Name, A (r, C) and B (O, r) of each adapter of a layer; with `fused`, of queries, keys and values one.
+def _adapters(layer: LoRALinear, config: ModelConfig, of: str | None) -> list[tuple[str, Tensor, Tensor]]:
+    """Name, A (r, C) and B (O, r) of each adapter of a layer, in a family of FAMILIES.
 
-    Where one matrix holds all three, theirs is one of three times the rank, and keys and values that several heads
-    share are repeated for each, as they are in its export.
+    Where one matrix holds queries, keys and values, theirs is one of three times the rank; keys and values that several
+    heads share are repeated for each where they are in the export (interop/rewriting.py).
     """
-    if not (fused and "q_proj" in layer.slices):
-        return [(name, layer.lora_a[name].data, layer.lora_b[name].data) for name in layer.names]
-    up, groups = layer.up().detach(), config.n_heads // config.n_kv_heads
-    parts = [
-        part if name == "q_proj" or groups == 1 else _repeated(part, config.head_dim, groups)
-        for name, part in zip(layer.slices, up.split(list(layer.slices.values())), strict=True)
-    ]
+    groups = config.n_heads // config.n_kv_heads if of in ("gpt2", "opt") else 1
+
+    def repeated(name: str, up: Tensor) -> Tensor:
+        shared = groups > 1 and name in ("k_proj", "v_proj")
+        return _repeated(up, config.head_dim, groups) if shared else up
+
+    if not (of in ("gpt2", "gpt_bigcode") and "q_proj" in layer.slices):
+        return [
+            (name, layer.lora_a[name].data, repeated(name, layer.lora_b[name].data)) for name in layer.names
+        ]
+    ups = layer.up().detach().split(list(layer.slices.values()))
+    parts = [repeated(name, up) for name, up in zip(layer.slices, ups, strict=True)]
     return [("qkv", layer.down().detach(), torch.cat(parts))]
 
 
