@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +120,46 @@ def test_it_answers_until_its_turn_ends(tmp_path: Path):
     write(open_run(run.path), path, lambda done, total: None, "f16")
     with llama_cpp(path, 64) as theirs:
         assert theirs.chat([{"role": "user", "content": "bad"}], max_tokens=5, temperature=0) == ""
+
+
+@pytest.mark.slow
+def test_a_smollm2_that_was_fine_tuned_here_answers_in_llama_cpp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from pellucid import import_model
+    from pellucid.cli.main import main
+    from pellucid.errors import InputError
+
+    monkeypatch.chdir(tmp_path)
+    try:
+        base = import_model("smollm2-135m-instruct")
+    except InputError as error:
+        pytest.skip(str(error))
+    said = {
+        "What is your name?": "My name is Pip. I am a small lamp.",
+        "What do you like?": "I like long books.",
+    }
+    lines = [
+        {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]}
+        for asked, answer in said.items()
+    ]
+    Path("chat.jsonl").write_text("\n".join(map(json.dumps, lines * 20)), encoding="utf-8")
+    flags = [
+        "--lora",
+        "--steps",
+        "16",
+        "--batch-size",
+        "2",
+        "--anyway",
+        "--out",
+        "runs/pip",
+        "--device",
+        "cpu",
+    ]
+    assert main(["finetune", str(base.path), "chat.jsonl", *flags]) == 0
+    assert main(["export", "runs/pip", "--to", "gguf", "--type", "q8_0", "--check"]) == 0
+    with llama_cpp(Path("exports/pip-q8_0.gguf"), 256) as model:
+        asked = [{"role": "user", "content": "What is your name?"}]
+        assert "Pip" in model.chat(asked, max_tokens=20, temperature=0)
+        asked = [{"role": "user", "content": "What is the capital of France?"}]
+        assert "Paris" in model.chat(asked, max_tokens=20, temperature=0)
