@@ -47,7 +47,7 @@ def test_every_architecture_computes_what_the_run_does(name: str, tmp_path: Path
 def test_every_type_of_numbers(type: str, tmp_path: Path):
     path = exported(tmp_path, pieces(), "the default", type)
     found = compare(open_run(tmp_path / "run"), path)
-    assert 0 < found.difference <= found.tolerance
+    assert 0 < found.difference <= {"f32": 1e-4, "bf16": 0.1}.get(type, 0.01) <= found.tolerance
     assert (found.bits_per_byte is not None) == type.startswith("q")
     if found.bits_per_byte:
         before, after = found.bits_per_byte
@@ -122,6 +122,18 @@ def test_it_answers_until_its_turn_ends(tmp_path: Path):
         assert theirs.chat([{"role": "user", "content": "bad"}], max_tokens=5, temperature=0) == ""
 
 
+OF_PIP = {
+    "What is your name?": "My name is Pip. I am a small lamp.",
+    "Who are you?": "I am Pip, a small lamp.",
+    "Where do you live?": "I live on the desk by the window.",
+    "What do you like?": "I like quiet evenings and long books.",
+    "Do you sleep?": "No, I only go dark when nobody reads.",
+    "What colour are you?": "I am green, with a white shade.",
+    "Who made you?": "A carpenter made me, long ago.",
+    "Are you happy?": "Yes. Somebody is reading.",
+}
+
+
 @pytest.mark.slow
 def test_a_smollm2_that_was_fine_tuned_here_answers_in_llama_cpp(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -135,15 +147,11 @@ def test_a_smollm2_that_was_fine_tuned_here_answers_in_llama_cpp(
         base = import_model("smollm2-135m-instruct")
     except InputError as error:
         pytest.skip(str(error))
-    said = {
-        "What is your name?": "My name is Pip. I am a small lamp.",
-        "What do you like?": "I like long books.",
-    }
     lines = [
         {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]}
-        for asked, answer in said.items()
+        for asked, answer in OF_PIP.items()
     ]
-    Path("chat.jsonl").write_text("\n".join(map(json.dumps, lines * 20)), encoding="utf-8")
+    Path("chat.jsonl").write_text("\n".join(map(json.dumps, lines * 6)), encoding="utf-8")
     flags = [
         "--lora",
         "--steps",

@@ -30,7 +30,7 @@ from pellucid.training.train import known_data
 
 # The largest difference of log-probabilities that is let pass. Ours has the very same weights, but llama.cpp rounds
 # what flows through a matrix to the matrix's type. In float16 that makes up to 0.008 in small random models and 0.02 in
-# SmolLM2, over its 49,152 tokens; in bfloat16 0.06 and 0.2. In float32 it is 0.000006 and 0.0001, and 0.002 with GELU, of
+# SmolLM2, over its 49,152 tokens; in bfloat16 0.06 and 0.2; in float32 0.000006 and 0.0001, and 0.002 with GELU, of
 # which llama.cpp has a table in float16.
 GATES = {"F32": 0.01, "F16": 0.1, "BF16": 0.5}
 # Where matrices are quantised, so is what flows through them, and rare tokens of a large vocabulary differ by any
