@@ -36,7 +36,8 @@ test-all: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 parity: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests/parity -m "slow or not slow"
+	$(BIN)/python -m pytest tests/parity tests/interop -m "slow or not slow"
+	$(BIN)/python benchmarks/parity.py
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -1,0 +1,97 @@
+"""Every row of the table of twins: what is exported, loaded by the program it is for, and how far the logits are apart.
+
+python benchmarks/parity.py        writes benchmarks/PARITY.md; `make parity` does, too
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from exported import CASES, make_run  # noqa: E402 - it is in tests/support
+
+from pellucid.interop.exporting import export  # noqa: E402
+
+VARIANTS: dict[str, dict[str, bool]] = {
+    "untied": {},
+    "tied": {"tie_embeddings": True},
+    "untied, biased": {"bias": True},
+    "tied, biased": {"tie_embeddings": True, "bias": True},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One export that was loaded and compared.
+
+    Args:
+        checker: the program and its version.
+        family: the architecture, as the format calls it.
+        what: the model of ours.
+        difference: the largest of a logit, as that program's check measures it.
+        tolerance: above it the check fails.
+    """
+
+    checker: str
+    family: str
+    what: str
+    difference: float
+    tolerance: float
+
+
+def hugging_face() -> Iterator[Row]:
+    """Models of random weights, on fairy tales and on tokens from all over the vocabulary, in transformers."""
+    for name, case in CASES.items():
+        for variant, changes in VARIANTS.items():
+            if changes.get("bias") and not case.biased:
+                continue  # its family has none
+            with tempfile.TemporaryDirectory() as folder:
+                torch.manual_seed(0)
+                run = make_run(Path(folder) / "run", case, **changes)
+                made = export(run.path, "hf", Path(folder) / "out")
+            assert made.comparison is not None, "transformers is not installed"
+            found = made.comparison
+            what = f"{name}; {variant}"
+            yield Row(found.with_, made.family, what, found.difference, found.tolerance)
+
+
+PRODUCERS: list[Callable[[], Iterator[Row]]] = [hugging_face]
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    lines = [
+        "# Parity",
+        "",
+        "Every family that a model can be exported as: random weights, large enough that attention is far from",
+        "uniform, loaded by the program they are exported for, and the float32 logits compared with ours on real text.",
+        "A difference is relative to the logit where that is larger than 1. Repeat with `python benchmarks/parity.py`,",
+        "which `make parity` does, too.",
+    ]
+    checker = ""
+    for producer in PRODUCERS:
+        for row in producer():
+            if row.checker != checker:
+                checker = row.checker
+                lines += [
+                    "",
+                    f"## {checker}",
+                    "",
+                    "| family | model | largest difference | allowed |",
+                    "|---|---|---|---|",
+                ]
+            lines.append(f"| {row.family} | {row.what} | {row.difference:.1e} | {row.tolerance:.0e} |")
+            print(lines[-1], flush=True)
+    (ROOT / "benchmarks" / "PARITY.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
