@@ -87,7 +87,7 @@ def main() -> None:
         "",
         "Every family that a model can be exported as: random weights, large enough that attention is far from",
         "uniform, loaded by the program they are exported for, and the float32 logits compared with ours on real text.",
-        "A difference is relative to the logit where that is larger than 1. In llama.cpp it is one of log-probabilities:",
+        "A difference is relative to the logit where that is larger than 1; in llama.cpp of log-probabilities:",
         "those of the whole vocabulary are compared, at six places of the text. Repeat with `make parity`, or with",
         "`python benchmarks/parity.py` alone.",
     ]
