@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from published import SIZES, TEXT, assert_same_logits, byte_level, randomise
 
 from pellucid import import_model, load
 from pellucid.errors import InputError
-from pellucid.interop.blocks import BLOCKS, dequantised
-from pellucid.interop.gguf import tidy
+from pellucid.interop import blocks
+from pellucid.interop.blocks import BLOCKS, PACKED, dequantised
+from pellucid.interop.gguf import read_gguf, tidy
 from pellucid.text.tokenizers.patterns import PRE_TOKENIZERS
 
 transformers = pytest.importorskip("transformers")
@@ -75,6 +77,31 @@ def test_blocks_are_read_as_the_gguf_package_reads_them(kind: str):
     theirs = gguf.quants.dequantize(packed, gguf.GGMLQuantizationType[kind])
     assert (dequantised(packed.reshape(-1), kind) == theirs.reshape(-1)).all()
     assert np.abs(theirs - values).max() < 1
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_other_quantisations_lie_where_the_header_says(kind: str, tmp_path: Path):
+    """Two rows after another tensor; bytes below 0x40, so that every scale is finite."""
+    of, (values, size) = gguf.GGMLQuantizationType[kind], PACKED[kind]
+    assert gguf.GGML_QUANT_SIZES[of] == (values, size)
+    data = np.random.default_rng(0).integers(0, 64, (2, 3 * size), dtype=np.uint8)
+    writer = gguf.GGUFWriter(tmp_path / "model.gguf", "llama")
+    writer.add_tensor("before", np.ones(8, np.float32))
+    writer.add_tensor("it", data, raw_dtype=of)
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file):
+        step()
+    writer.close()
+    files = read_gguf(tmp_path / "model.gguf").files
+    found = files.read("it")
+    assert found.shape == (2, 3 * values) and found.dtype == torch.float32
+    assert (found.numpy() == gguf.quants.dequantize(data, of)).all() and found.std() > 0
+
+
+def test_the_package_is_asked_for_where_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(blocks.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"in Q6_K needs the gguf package: pip install -e"):
+        blocks.check_readable("Q6_K")
+    blocks.check_readable("Q4_1")
 
 
 def test_the_run(tmp_path: Path):

@@ -87,7 +87,7 @@ HEADERS: dict[str, bytes] = {
     "a long name": gguf_bytes((), (tensor("t" * 600),)),
     "a text without end": gguf_bytes((key("a", 8, struct.pack("<Q", 17 << 20) + bytes(17 << 20)),)),
     "half a block": gguf_bytes((), (tensor("t", (16,), 3),)),
-    "a quantisation that is not read": gguf_bytes((), (tensor("t", (256,), 14),)),
+    "a quantisation that is not read": gguf_bytes((), (tensor("t", (256,), 16),)),
     "a type of no name": gguf_bytes((), (tensor("t", (256,), 200),)),
     "an alignment of nothing": gguf_bytes((key("general.alignment", 4, bytes(4)),), (tensor("t"),)),
     "an alignment that is a text": gguf_bytes((key("general.alignment", 8, text("32")),), (tensor("t"),)),
@@ -111,7 +111,7 @@ def test_a_gguf_header_is_not_believed(case: str, read: Callable[[bytes], Any]):
 
 def test_the_refusal_names_the_quantisation(read: Callable[[bytes], Any]):
     with pytest.raises(
-        InputError, match="in Q6_K: the types that are read are F32, F16, BF16, Q4_0, Q4_1, Q8_0"
+        InputError, match="in IQ2_XXS: the types that are read are F32, F16, BF16, Q4_0, Q4_1, Q8_0"
     ):
         read(HEADERS["a quantisation that is not read"])
 

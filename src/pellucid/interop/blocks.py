@@ -1,15 +1,20 @@
 """Number types of model files, and the quantised ones as float32.
 
 A quantised row is a run of blocks of 32 values, each with a scale of its own. Source of the layouts: ggml,
-`ggml-common.h` (block_q4_0, block_q4_1, block_q8_0); checked against the gguf package in the tests.
+`ggml-common.h` (block_q4_0, block_q4_1, block_q8_0); checked against the gguf package in the tests. Other kinds, the
+K-quants among them, are read by that package, where it is installed.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 
 import numpy as np
 import torch
+
+from pellucid.errors import InputError
+from pellucid.shell import install_extra
 
 BLOCK = 32  # values
 
@@ -33,14 +38,39 @@ BLOCKS = {
     "Q4_1": Block(np.dtype([("scale", "<f2"), ("least", "<f2"), ("values", "u1", (BLOCK // 2,))])),
 }
 
+# Read by the gguf package: values a block, bytes a block.
+PACKED = {
+    "Q5_0": (32, 22),
+    "Q5_1": (32, 24),
+    "Q2_K": (256, 84),
+    "Q3_K": (256, 110),
+    "Q4_K": (256, 144),
+    "Q5_K": (256, 176),
+    "Q6_K": (256, 210),
+    "IQ4_NL": (32, 18),
+    "IQ4_XS": (256, 136),
+}
+QUANTISED = (*BLOCKS, *PACKED)
+
+
+def check_readable(kind: str) -> None:
+    """Raises: InputError where a kind of PACKED is met and the gguf package is not installed."""
+    if kind in PACKED and importlib.util.find_spec("gguf") is None:
+        raise InputError(f"reading numbers in {kind} needs the gguf package: {install_extra('gguf')}")
+
 
 def dequantised(data: np.ndarray, kind: str) -> np.ndarray:
     """(n,) float32: the values of whole blocks.
 
     Args:
         data: (bytes,) uint8.
-        kind: a key of BLOCKS.
+        kind: one of QUANTISED.
     """
+    if kind in PACKED:
+        import gguf
+
+        packed = data.reshape(-1, PACKED[kind][1])
+        return gguf.quants.dequantize(packed, gguf.GGMLQuantizationType[kind]).reshape(-1)
     blocks = data.view(BLOCKS[kind].layout)  # (n / 32,)
     scale = blocks["scale"].astype(np.float32)[:, None]
     if kind == "Q8_0":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import InputError
-from pellucid.interop.blocks import BLOCK, BLOCKS
+from pellucid.interop.blocks import BLOCK, BLOCKS, PACKED
 from pellucid.interop.opening import opened
 from pellucid.interop.tensors import MOST_NAME, MOST_TENSORS, MOST_VALUES, Entry, TensorFiles, n_values, shown
 
@@ -50,25 +50,30 @@ TYPES = {
 } | {  # number: name, values a block, bytes a block
     number: (name, BLOCK, BLOCKS[name].n_bytes) for number, name in ((2, "Q4_0"), (3, "Q4_1"), (8, "Q8_0"))
 }
+TYPES |= {
+    number: (name, *PACKED[name])
+    for number, name in (
+        (6, "Q5_0"),
+        (7, "Q5_1"),
+        (10, "Q2_K"),
+        (11, "Q3_K"),
+        (12, "Q4_K"),
+        (13, "Q5_K"),
+        (14, "Q6_K"),
+        (20, "IQ4_NL"),
+        (23, "IQ4_XS"),
+    )
+}
 # Those that are not read: their names make the refusal clear.
 OTHER_TYPES = {
-    6: "Q5_0",
-    7: "Q5_1",
     9: "Q8_1",
-    10: "Q2_K",
-    11: "Q3_K",
-    12: "Q4_K",
-    13: "Q5_K",
-    14: "Q6_K",
     15: "Q8_K",
     16: "IQ2_XXS",
     17: "IQ2_XS",
     18: "IQ3_XXS",
     19: "IQ1_S",
-    20: "IQ4_NL",
     21: "IQ3_S",
     22: "IQ2_S",
-    23: "IQ4_XS",
     24: "I8",
     25: "I16",
     26: "I32",

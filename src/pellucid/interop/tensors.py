@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import InputError
-from pellucid.interop.blocks import BLOCKS, PLAIN, dequantised
+from pellucid.interop.blocks import PLAIN, QUANTISED, check_readable, dequantised
 
 MOST_TENSORS = 1 << 16
 MOST_NAME = 512
@@ -83,12 +83,13 @@ class TensorFiles:
             InputError: its numbers are of a type that is not read.
         """
         entry = self.entries[name]
-        if entry.kind in BLOCKS:
+        if entry.kind in QUANTISED:
+            check_readable(entry.kind)
             return torch.float32
         if entry.kind not in PLAIN:
             raise InputError(
                 f"{entry.path} has {shown(name)} in {entry.kind}: the types that are read are "
-                f"{', '.join([*PLAIN, *BLOCKS])}; take another copy of the model"
+                f"{', '.join([*PLAIN, *QUANTISED])}; take another copy of the model"
             )
         return PLAIN[entry.kind]
 
@@ -102,7 +103,7 @@ class TensorFiles:
         if entry.path not in self._maps:
             self._maps[entry.path] = np.memmap(entry.path, np.uint8, "r").view(np.ndarray)
         data = self._maps[entry.path][entry.start : entry.start + entry.n_bytes]
-        if entry.kind in BLOCKS:
+        if entry.kind in QUANTISED:
             tensor = torch.from_numpy(dequantised(data, entry.kind)).view(entry.shape)
         else:
             tensor = torch.from_numpy(data.copy()).view(dtype).view(entry.shape)
