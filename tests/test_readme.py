@@ -79,7 +79,7 @@ def test_the_extras_that_are_named_are_there_and_the_readme_installs_them():
     there = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*") if path.suffix in CODE]
     named = set[str]().union(*map(extras, sources))
-    assert named == {"pdf", "parquet", "languages", "gguf"}
+    assert named == {"pdf", "parquet", "languages"}
     assert named <= extras(README) <= there
     assert extras(README) >= set(re.findall(r"with the extra `(\w+)`", README))
 

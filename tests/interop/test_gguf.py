@@ -12,7 +12,6 @@ from published import SIZES, TEXT, assert_same_logits, byte_level, randomise
 
 from pellucid import import_model, load
 from pellucid.errors import InputError
-from pellucid.interop import blocks
 from pellucid.interop.blocks import BLOCKS, PACKED, dequantised
 from pellucid.interop.gguf import read_gguf, tidy
 from pellucid.text.tokenizers.patterns import PRE_TOKENIZERS
@@ -95,13 +94,6 @@ def test_other_quantisations_lie_where_the_header_says(kind: str, tmp_path: Path
     found = files.read("it")
     assert found.shape == (2, 3 * values) and found.dtype == torch.float32
     assert (found.numpy() == gguf.quants.dequantize(data, of)).all() and found.std() > 0
-
-
-def test_the_package_is_asked_for_where_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(blocks.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"in Q6_K needs the gguf package: pip install -e"):
-        blocks.check_readable("Q6_K")
-    blocks.check_readable("Q4_1")
 
 
 def test_the_run(tmp_path: Path):

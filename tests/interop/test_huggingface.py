@@ -212,7 +212,6 @@ def test_a_window_in_use_is_refused(family: str, changes: dict[str, Any], save: 
     "changes",
     [
         {"scale_attn_by_inverse_layer_idx": True},
-        {"scale_attn_weights": False},
         {"activation_function": "silu"},
     ],
 )

@@ -2,19 +2,15 @@
 
 A quantised row is a run of blocks of 32 values, each with a scale of its own. Source of the layouts: ggml,
 `ggml-common.h` (block_q4_0, block_q4_1, block_q8_0); checked against the gguf package in the tests. Other kinds, the
-K-quants among them, are read by that package, where it is installed.
+K-quants among them, are read by that package.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 
 import numpy as np
 import torch
-
-from pellucid.errors import InputError
-from pellucid.shell import install_extra
 
 BLOCK = 32  # values
 
@@ -51,12 +47,6 @@ PACKED = {
     "IQ4_XS": (256, 136),
 }
 QUANTISED = (*BLOCKS, *PACKED)
-
-
-def check_readable(kind: str) -> None:
-    """Raises: InputError where a kind of PACKED is met and the gguf package is not installed."""
-    if kind in PACKED and importlib.util.find_spec("gguf") is None:
-        raise InputError(f"reading numbers in {kind} needs the gguf package: {install_extra('gguf')}")
 
 
 def dequantised(data: np.ndarray, kind: str) -> np.ndarray:

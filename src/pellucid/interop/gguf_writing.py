@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ from pellucid.interop.gguf_vocabulary import vocabulary
 from pellucid.interop.mapping import Place, plan
 from pellucid.interop.names import GGUF_NAMES
 from pellucid.interop.writing import Advanced
-from pellucid.shell import install_extra
 
 TYPES = {"f32": "F32", "f16": "F16", "bf16": "BF16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
 FILE_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 7, "BF16": 32}  # general.file_type
@@ -42,10 +40,8 @@ def write(model: Exportable, path: Path, advanced: Advanced, type: str = "f16") 
         advanced: hears how many bytes of how many are written.
 
     Raises:
-        InputError: llama.cpp has no exact twin of the model or of its tokenizer, or the gguf package is not there.
+        InputError: llama.cpp has no exact twin of the model or of its tokenizer.
     """
-    if importlib.util.find_spec("gguf") is None:
-        raise InputError(f"GGUF is written by the gguf package: {install_extra('gguf')}")
     if type not in TYPES:
         raise InputError(f"{type!r} is no type of numbers in GGUF: choose {', '.join(TYPES)}")
     twin = twin_of(model.weights)

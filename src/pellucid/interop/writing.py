@@ -49,12 +49,12 @@ def write_model(path: Path, plan: Plan, files: TensorFiles, advanced: Advanced) 
 
 
 def told(tensors: Iterable[Tensor], total: int, advanced: Advanced) -> Iterator[Tensor]:
-    """The same tensors; `advanced` hears of each when the next is asked for."""
+    """The same tensors; `advanced` hears of each as it is taken."""
     done = 0
     for tensor in tensors:
-        yield tensor
         done += tensor.nbytes
         advanced(done, total)
+        yield tensor
 
 
 def write_safetensors(
