@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from exported import CASES, make_run  # noqa: E402 - it is in tests/support
+from gguf_runs import MODELS, characters, pieces, write_run  # noqa: E402
 
 from pellucid.interop.exporting import export  # noqa: E402
 
@@ -63,7 +64,20 @@ def hugging_face() -> Iterator[Row]:
             yield Row(found.with_, made.family, what, found.difference, found.tolerance)
 
 
-PRODUCERS: list[Callable[[], Iterator[Row]]] = [hugging_face]
+def llama_cpp() -> Iterator[Row]:
+    """Models of random weights in llama.cpp, as characters and as byte-level BPE."""
+    tokenizers = {"characters": characters(), "byte-level BPE": pieces()}
+    for name, (_, settings) in MODELS.items():
+        for kind, tokenizer in tokenizers.items():
+            with tempfile.TemporaryDirectory() as folder:
+                run, _ = write_run(Path(folder) / "run", tokenizer, settings)
+                made = export(run.path, "gguf", Path(folder) / "out.gguf", type="f32")
+            assert made.comparison is not None, "xllamacpp is not installed"
+            found = made.comparison
+            yield Row(found.with_, made.family, f"{name}; {kind}", found.difference, found.tolerance)
+
+
+PRODUCERS: list[Callable[[], Iterator[Row]]] = [hugging_face, llama_cpp]
 
 
 def main() -> None:
@@ -73,8 +87,9 @@ def main() -> None:
         "",
         "Every family that a model can be exported as: random weights, large enough that attention is far from",
         "uniform, loaded by the program they are exported for, and the float32 logits compared with ours on real text.",
-        "A difference is relative to the logit where that is larger than 1. Repeat with `python benchmarks/parity.py`,",
-        "which `make parity` does, too.",
+        "A difference is relative to the logit where that is larger than 1; in llama.cpp of log-probabilities:",
+        "those of the whole vocabulary are compared, at six places of the text. Repeat with `make parity`, or with",
+        "`python benchmarks/parity.py` alone.",
     ]
     checker = ""
     for producer in PRODUCERS:

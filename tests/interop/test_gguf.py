@@ -134,13 +134,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a scaled rotary": ({"llama.rope.scaling.type": "yarn"}, "rope.scaling.type = 'yarn'"),
     "a factor": ({"llama.rope.scaling.factor": 4.0}, "rope.scaling.factor = 4.0"),
     "a window": ({"llama.attention.sliding_window": 32}, "attention.sliding_window = 32"),
-    "experts": ({"llama.expert_count": 8}, "expert_count = 8"),
+    "experts that choose otherwise": (
+        {"llama.expert_count": 8, "llama.expert_used_count": 2, "llama.expert_gating_func": 2},
+        "expert_gating_func = 2",
+    ),
     "part of a head": ({"llama.rope.dimension_count": 8}, "rope.dimension_count = 8"),
     "a scale of logits": ({"llama.logit_scale": 0.5}, "logit_scale = 0.5"),
     "heads that differ": ({"llama.attention.head_count": [4, 4]}, "attention.head_count"),
     "another architecture": (
         {"general.architecture": "mamba"},
-        "architecture 'mamba'.*llama, qwen2, qwen3, gpt2",
+        "architecture 'mamba'.*llama, qwen2, qwen3.*gpt2",
     ),
     "parts": ({"split.count": 2}, "several parts"),
     "another tokenizer": ({"tokenizer.ggml.model": "llama"}, "model 'llama'.*Hugging Face folder"),

@@ -27,14 +27,24 @@ def parser() -> argparse.ArgumentParser:
         default=next(iter(FORMATS)),
         help="; ".join(f"{name}: {format.about}" for name, format in FORMATS.items()),
     )
-    flag("--out", metavar="PATH", help="where to; left out: exports/RUN-hf")
+    flag("--out", metavar="PATH", help="where to; left out: exports/RUN-hf, or exports/RUN-TYPE.gguf")
+    types = {name: format.types for name, format in FORMATS.items() if format.types}
+    flag(
+        "--type",
+        choices=tuple(type for several in types.values() for type in several),
+        help="; ".join(f"the numbers in {name}, left out: {several[0]}" for name, several in types.items()),
+    )
     flag(
         "--step",
         default="best",
         metavar="best|N",
         help="its best weights, or those of a checkpoint (%(default)s)",
     )
-    flag("--no-check", action="store_true", help="do not load and compare what was written")
+    flag(
+        "--check",
+        action=argparse.BooleanOptionalAction,
+        help="load and compare what was written; left out: where the program for it is installed",
+    )
     return made
 
 
@@ -49,7 +59,8 @@ def main(args: argparse.Namespace) -> None:
             args.to,
             args.out,
             step=int(args.step) if args.step.isdecimal() else args.step,
-            check=not args.no_check,
+            type=args.type,
+            check=args.check,
             progress=bar.note,
             advanced=bar.advanced,
         )
@@ -59,10 +70,15 @@ def main(args: argparse.Namespace) -> None:
     checker, comparison = FORMATS[args.to].checker, done.comparison
     if comparison:
         console.say(
-            f"Compared by {comparison.with_} on {comparison.n_tokens:,} tokens: the same tokens, and no logit differs "
-            f"by more than {comparison.difference:.1e} (above {comparison.tolerance:.0e} would be an error)."
+            f"Compared by {comparison.with_} on {comparison.n_tokens:,} tokens: the same tokens, and no "
+            f"{comparison.of} differs by more than {comparison.difference:.1e} (above {comparison.tolerance:.0e} would "
+            "be an error)."
         )
-    elif args.no_check:
+        if comparison.bits_per_byte:
+            before, after = comparison.bits_per_byte
+            change = f"{after / before - 1:+.1%}"
+            console.say(f"Bits per byte there: {before:.4f} in float32, {after:.4f} as exported ({change}).")
+    elif args.check is False:
         console.say("Not compared with the run: --no-check.")
     elif not is_installed(checker):
         console.say(
@@ -71,4 +87,5 @@ def main(args: argparse.Namespace) -> None:
     console.next_step(FORMATS[args.to].next_step.format(path=quoted(done.path)))
     shown = {"path": str(done.path), "format": done.format, "family": done.family, "notes": list(done.notes)}
     difference = comparison.difference if comparison else None
-    console.result({**shown, "difference": difference}, args.json)
+    bits = comparison.bits_per_byte if comparison else None
+    console.result({**shown, "difference": difference, "bits_per_byte": bits}, args.json)

@@ -26,19 +26,23 @@ class Unequal(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What was compared, and how far the logits were apart.
+    """What was compared, and how far the logits, or the logarithms of the probabilities, were apart.
 
     Args:
         with_: what computed the other ones, and its version.
         n_tokens: of the text and of a draw from the whole vocabulary.
-        difference: the largest, relative to the logit where that is larger than 1.
+        difference: the largest; of logits, relative to the logit where that is larger than 1.
         tolerance: more is an error.
+        bits_per_byte: of a quantised model, with the weights in float32 and as they are.
+        of: what differs.
     """
 
     with_: str
     n_tokens: int
     difference: float
     tolerance: float
+    bits_per_byte: tuple[float, float] | None = None
+    of: str = "logit"
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from pathlib import Path
 from pellucid.errors import InputError
 from pellucid.interop.comparison import Comparison
 from pellucid.interop.exportable import Exportable, open_run
-from pellucid.interop.formats import FORMATS
+from pellucid.interop.formats import FORMATS, Format
 from pellucid.text.files import expand_home
 from pellucid.text.wording import size
 from pellucid.training.files import sync
@@ -46,7 +46,8 @@ def export(
     out: str | Path | None = None,
     *,
     step: int | str = "best",
-    check: bool = True,
+    type: str | None = None,
+    check: bool | None = None,
     progress: Callable[[str], object] | None = None,
     advanced: Advanced | None = None,
 ) -> Exported:
@@ -57,7 +58,8 @@ def export(
         to: a key of FORMATS.
         out: where to; by default under `exports/`. It must not be there yet.
         step: "best", or the step of a checkpoint.
-        check: load what was written with the program it is for, where that is installed, and compare the logits.
+        type: of numbers, one of the format's `types`.
+        check: load what was written with the program it is for, and compare it; None: where that is installed.
         progress: hears what is being done.
         advanced: hears what is written, and how many bytes of how many.
 
@@ -69,8 +71,18 @@ def export(
     if to not in FORMATS:
         raise InputError(f"{to!r} is no format to export to: choose {' or '.join(FORMATS)}")
     format = FORMATS[to]
+    options = _options(format, to, type)
+    if check and not is_installed(format.checker):
+        raise InputError(
+            f"{format.checker}, which checks what is exported, is not installed: `pip install {format.checker}`, "
+            "or leave out --check"
+        )
     model = open_run(run, step)
-    path = expand_home(Path(out)) if out is not None else EXPORTS / format.name.format(run=model.run.name)
+    path = (
+        expand_home(Path(out))
+        if out is not None
+        else EXPORTS / format.name.format(run=model.run.name, **options)
+    )
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise InputError(f"{path} is there already: delete it, or give another --out")
     _check_room(path, model)
@@ -80,7 +92,7 @@ def export(
     try:
         _remove(temporary)
         written = writer.write(
-            model, temporary, lambda done, total: heard("writing the weights", done, total)
+            model, temporary, lambda done, total: heard("writing the weights", done, total), **options
         )
         if path.exists():
             path.rmdir()
@@ -94,11 +106,19 @@ def export(
     finally:
         _remove(temporary)
     comparison = None
-    if check and is_installed(format.checker):
+    if check is not False and is_installed(format.checker):
         if progress:
             progress(f"comparing it with the run, in {format.checker}")
         comparison = writer.compare(model, path)
     return Exported(path, to, written.family, tuple(written.notes), comparison)
+
+
+def _options(format: Format, to: str, type: str | None) -> dict[str, str]:
+    """What the format's `write` is told beside the model."""
+    if type is not None and type not in format.types:
+        choice = f"choose {', '.join(format.types)}" if format.types else "numbers stay of the type they have"
+        raise InputError(f"{to} has no type {type!r}: {choice}")
+    return {"type": type or format.types[0]} if format.types else {}
 
 
 def is_installed(package: str) -> bool:

@@ -1,9 +1,7 @@
-"""A GGUF file as one of our models: llama, qwen2, qwen3 and gpt2, as llama.cpp computes them."""
+"""A GGUF file as one of our models, as llama.cpp computes it."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +9,15 @@ from pellucid.errors import InputError
 from pellucid.interop.assembling import plan_for
 from pellucid.interop.chat_templates import template_kind
 from pellucid.interop.gguf import Gguf, read_gguf, tidy
+from pellucid.interop.gguf_architectures import ARCHITECTURES, Arch
 from pellucid.interop.gguf_tokenizer import gguf_tokenizer
-from pellucid.interop.mapping import Layout
 from pellucid.interop.names import GGUF_NAMES
 from pellucid.interop.settings import Settings
 from pellucid.interop.source import Source
-from pellucid.interop.turns import HalfSplit, as_it_is
 from pellucid.model.config import ModelConfig
 
 # `rope.dimension_count` is checked to be the whole head, so that these add nothing.
 HARMLESS = frozenset(("rope.scaling.finetuned", "vocab_size"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Arch:
-    """How llama.cpp computes an architecture, and how its files keep it."""
-
-    config: Callable[[Settings, Gguf], ModelConfig]
-    interleaved: bool  # whether rotary pairs are (2i, 2i + 1)
-    fused: bool = False
 
 
 def read_gguf_model(path: Path, name: str | None = None) -> Source:
@@ -52,15 +40,9 @@ def read_gguf_model(path: Path, name: str | None = None) -> Source:
     arch, prefix = ARCHITECTURES[family], f"{family}."
     own = {key.removeprefix(prefix): tidy(value) for key, value in metadata.items() if key.startswith(prefix)}
     settings = Settings(own, where)
-    config = arch.config(settings, gguf)
+    config = _config(arch, settings, gguf)
     settings.refuse_the_rest(HARMLESS)
-    layout = Layout(
-        GGUF_NAMES,
-        _biased(gguf),
-        heads=HalfSplit(config.head_dim) if arch.interleaved else as_it_is,
-        fused=arch.fused,
-    )
-    made = plan_for(config, layout, gguf.files, path, lambda name: False)
+    made = plan_for(config, arch.layout(config, _biased(gguf)), gguf.files, path, lambda name: False)
     tokenizer, tokens = gguf_tokenizer(metadata, config.vocab_size, where)
     template = template_kind(metadata.get("tokenizer.chat_template"), tokens)
     licence = metadata.get("general.license")
@@ -94,63 +76,65 @@ def _n_rows(gguf: Gguf) -> int:
     return entry.shape[0]
 
 
-def _shared(settings: Settings, gguf: Gguf) -> dict[str, Any]:
-    """What all architectures name alike."""
+def _config(arch: Arch, settings: Settings, gguf: Gguf) -> ModelConfig:
+    """What a file of an architecture describes."""
     settings.must_be("attention.sliding_window", 0)
-    for name in ("expert_count", "expert_used_count"):
-        settings.must_be(name, 0)
     settings.must_be("attention.causal", True)
-    return {
-        "vocab_size": _n_rows(gguf),
-        "context_length": settings.size("context_length"),
-        "n_layers": settings.size("block_count"),
-        "n_heads": settings.size("attention.head_count"),
-        "d_model": settings.size("embedding_length"),
-        "d_ff": settings.size("feed_forward_length"),
-        "bias": bool(_biased(gguf)),
-        "tie_embeddings": f"{GGUF_NAMES.head}.weight" not in gguf.files.entries,
-    }
-
-
-def _llama(settings: Settings, gguf: Gguf) -> ModelConfig:
-    """Llama, Mistral (which GGUF calls llama, too) and Qwen 2."""
-    shared = _shared(settings, gguf)
-    head_dim = settings.size("attention.key_length", max(1, shared["d_model"] // shared["n_heads"]))
+    for name, value in arch.also:
+        settings.must_be(name, value)
+    n_heads, d_model = settings.size("attention.head_count"), settings.size("embedding_length")
+    head_dim = settings.size("attention.key_length", max(1, d_model // n_heads))
     settings.must_be("attention.value_length", head_dim)
+    epsilon = "layer_norm_rms_epsilon" if arch.norm == "rmsnorm" else "layer_norm_epsilon"
+    return ModelConfig(
+        vocab_size=_n_rows(gguf),
+        context_length=settings.size("context_length"),
+        n_layers=settings.size("block_count"),
+        n_heads=n_heads,
+        n_kv_heads=settings.size("attention.head_count_kv", n_heads),
+        head_dim=head_dim,
+        d_model=d_model,
+        positions=arch.positions,
+        norm=arch.norm,
+        norm_eps=settings.number(f"attention.{epsilon}"),
+        activation=arch.activation,
+        qk_norm=arch.qk_norm,
+        bias=bool(_biased(gguf)),
+        tie_embeddings=f"{GGUF_NAMES.head}.weight" not in gguf.files.entries,
+        **_rotation(arch, settings, gguf, head_dim),
+        **_feedforward(arch, settings),
+    )
+
+
+def _rotation(arch: Arch, settings: Settings, gguf: Gguf, head_dim: int) -> dict[str, Any]:
+    """The base of rotary positions, which may not be scaled."""
+    if arch.positions != "rotary":
+        return {}
     settings.must_be("rope.dimension_count", head_dim)
     settings.must_be("rope.scaling.type", "none")
     settings.must_be("rope.scaling.factor", 1.0, 0.0)
     settings.must_be("rope.scale_linear", 1.0, 0.0)
     if "rope_freqs.weight" in gguf.files.entries:
         raise settings.refused("rope_freqs.weight", "scaled rotary frequencies")
-    return ModelConfig(
-        **shared,
-        n_kv_heads=settings.size("attention.head_count_kv", shared["n_heads"]),
-        head_dim=head_dim,
-        positions="rotary",
-        rope_base=settings.number("rope.freq_base", 10_000.0),
-        norm="rmsnorm",
-        norm_eps=settings.number("attention.layer_norm_rms_epsilon"),
-        activation="swiglu",
-        qk_norm=f"{GGUF_NAMES.layer.format(n=0)}{GGUF_NAMES.q_norm}.weight" in gguf.files.entries,
-    )
+    return {"rope_base": settings.number("rope.freq_base", 10_000.0)}
 
 
-def _gpt2(settings: Settings, gguf: Gguf) -> ModelConfig:
-    shared = _shared(settings, gguf)
-    settings.must_be("attention.head_count_kv", shared["n_heads"])
-    return ModelConfig(
-        **{**shared, "bias": True},
-        positions="learned",
-        norm="layernorm",
-        norm_eps=settings.number("attention.layer_norm_epsilon"),
-        activation="gelu_tanh",
-    )
-
-
-ARCHITECTURES = {
-    "llama": Arch(_llama, interleaved=True),
-    "qwen2": Arch(_llama, interleaved=False),
-    "qwen3": Arch(_llama, interleaved=False),
-    "gpt2": Arch(_gpt2, interleaved=False, fused=True),
-}
+def _feedforward(arch: Arch, settings: Settings) -> dict[str, Any]:
+    """Its size, and the experts if there are any."""
+    width = settings.size("feed_forward_length")
+    n_experts = settings.get("expert_count")
+    if "experts" not in arch.feedforward or (n_experts in (None, 0) and "dense" in arch.feedforward):
+        settings.must_be("expert_count", 0)
+        settings.must_be("expert_used_count", 0)
+        return {"d_ff": width}
+    width = settings.size("expert_feed_forward_length", width)
+    if arch.shared_expert != "none":
+        settings.must_be("expert_shared_feed_forward_length", width)
+    return {
+        "d_ff": width,
+        "feedforward": "experts",
+        "n_experts": settings.size("expert_count"),
+        "experts_per_token": settings.size("expert_used_count"),
+        "shared_expert": arch.shared_expert,
+        "balance": "none",
+    }

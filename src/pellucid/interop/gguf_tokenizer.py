@@ -1,4 +1,7 @@
-"""The tokenizer in the metadata of a GGUF file, as a tokenizer.json: byte-level BPE whose words are cut as we can."""
+"""The tokenizer in the metadata of a GGUF file, as a tokenizer.json.
+
+Read are byte-level BPE whose words are cut as we can, and characters as `gguf_vocabulary` writes them.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,28 @@ import json
 from typing import Any
 
 from pellucid.errors import InputError
+from pellucid.interop.gguf_vocabulary import (
+    BLANK,
+    BYTE_LEVEL,
+    CHARACTERS,
+    CONTROL,
+    UNUSED,
+    USER_DEFINED,
+    WHOLE_WORDS,
+)
 from pellucid.interop.huggingface import DOCUMENT_ENDS
 from pellucid.interop.settings import Settings
 from pellucid.text.template import CHATML_MARKERS
+from pellucid.text.tokenizers.char import CharTokenizer
 from pellucid.text.tokenizers.imported import as_imported
 from pellucid.text.tokenizers.patterns import NORMALIZERS, PRE_TOKENIZERS
+from pellucid.text.tokenizers.tokenizer import RESERVED
 
-CONTROL, USER_DEFINED, UNUSED = 3, 4, 5  # of tokenizer.ggml.token_type
 BEGIN_BY_DEFAULT = (
     "llama-bpe",
     "llama3",
     "llama-v3",
 )  # kinds before which llama.cpp puts a bos unless told not to
-WHOLE_WORDS = BEGIN_BY_DEFAULT  # kinds in which a word of the vocabulary needs no merges
 
 
 def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[str, set[str]]:
@@ -30,10 +42,12 @@ def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[s
     own = {key: value for key, value in metadata.items() if key.startswith("tokenizer.ggml.")}
     settings = Settings({key.removeprefix("tokenizer.ggml."): value for key, value in own.items()}, where)
     kind, pre = settings.text("model", ""), settings.text("pre", "default")
-    if kind != "gpt2":
+    if kind == CHARACTERS:
+        return _characters(settings, n_rows, where)
+    if kind != BYTE_LEVEL:
         raise InputError(
-            f"{where} has a tokenizer of model {kind!r}: from GGUF only byte-level BPE (gpt2) is taken over; "
-            "import the model's Hugging Face folder instead"
+            f"{where} has a tokenizer of model {kind!r}: from GGUF only byte-level BPE (gpt2) is taken over, and "
+            "characters as they are exported here; import the model's Hugging Face folder instead"
         )
     if pre not in PRE_TOKENIZERS:
         raise InputError(
@@ -88,6 +102,27 @@ def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[s
     special = [*([own_end] if own_end else []), *CHATML_MARKERS]
     made = as_imported(content, n_rows, end, begin, special, f"the tokenizer of {where}")
     return json.dumps(made, ensure_ascii=False), set(tokens)
+
+
+def _characters(settings: Settings, n_rows: int, where: str) -> tuple[str, set[str]]:
+    """An alphabet: the reserved tokens, then a character each, in the order of their code points."""
+    tokens = settings.get("tokens")
+    symbols = tokens[len(RESERVED) :] if _are(tokens, str) else []
+    symbols = [" " if symbol == BLANK else symbol for symbol in symbols]
+    tokenizer = CharTokenizer(symbol for symbol in symbols if len(symbol) == 1)
+    settings.must_be("add_bos_token", False)
+    settings.must_be("add_space_prefix", False)
+    settings.must_be("remove_extra_whitespaces", False)
+    if tokens is None or [*tokens[: len(RESERVED)], *symbols] != [*RESERVED, *tokenizer.alphabet]:
+        raise InputError(
+            f"{where} has a unigram vocabulary that is no alphabet exported here: "
+            "import the model's Hugging Face folder instead"
+        )
+    if len(tokens) != n_rows:
+        raise InputError(
+            f"{where} is damaged: it has {len(tokens):,} tokens and {n_rows:,} rows for them; take a whole copy of it"
+        )
+    return tokenizer.to_json(), set(RESERVED)
 
 
 PLAIN = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}

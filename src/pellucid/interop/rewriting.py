@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pellucid.errors import InputError
 from pellucid.interop.run_weights import Lazy, Weights, kept
+from pellucid.model.config import ModelConfig
 from pellucid.model.positions import SinusoidalPositions
 
 EMBEDDING, TABLE, HEAD = "embedding.weight", "positions.table.weight", "head.weight"
@@ -32,7 +33,7 @@ def without_training(weights: Weights) -> Weights:
         biases = [name for name in tensors if name.endswith(CHOICE_BIAS)]
         if any(tensors[name].read().any() for name in biases):
             raise InputError(
-                "a bias on the choice of experts (balance bias) has no twin in Hugging Face: "
+                "a bias on the choice of experts (balance bias) has no twin in other programs: "
                 "train with --balance loss to export"
             )
         tensors = {name: tensor for name, tensor in tensors.items() if name not in biases}
@@ -74,6 +75,14 @@ def with_learned_positions(weights: Weights) -> Weights:
     else:
         return weights
     return Weights(dataclasses.replace(config, positions="learned"), tensors)
+
+
+def with_own_head(weights: Weights) -> Weights:
+    """A tied head as a matrix of its own."""
+    if not weights.config.tie_embeddings:
+        return weights
+    config = dataclasses.replace(weights.config, tie_embeddings=False)
+    return Weights(config, {**weights.tensors, HEAD: weights.tensors[EMBEDDING]})
 
 
 def with_own_key_heads(weights: Weights) -> Weights:
@@ -141,6 +150,24 @@ def bias_kind(name: str) -> str | None:
         if part.startswith(beginning):
             return kind
     return None
+
+
+def changes(before: ModelConfig, after: ModelConfig) -> list[str]:
+    """What a person should know of a rewriting."""
+    told = list[str]()
+    if before.norm != after.norm:
+        told.append("the norms, which have no scale, have one of ones")
+    if before.positions != after.positions:
+        told.append(f"the {before.positions} positions are a table, as if they had been learned")
+    if before.tie_embeddings != after.tie_embeddings:
+        told.append("the head, tied to the embedding here, is a matrix of its own")
+    if before.n_kv_heads != after.n_kv_heads:
+        told.append(f"the {before.n_kv_heads} key/value heads are repeated for each of the {after.n_heads}")
+    if before.bias != after.bias:
+        told.append(
+            "biases that are not there are zeros" if after.bias else "biases, all of them zero, are left out"
+        )
+    return told
 
 
 def _then(tensor: Lazy, change: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:

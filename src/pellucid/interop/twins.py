@@ -16,6 +16,7 @@ from pellucid.interop.families import describe
 from pellucid.interop.mapping import Layout
 from pellucid.interop.rewriting import (
     biases_in_use,
+    changes,
     with_biases,
     with_learned_positions,
     with_norm_scales,
@@ -97,7 +98,7 @@ def twin_of(weights: Weights, tokenizer: Tokenizer) -> Twin:
     _, described = describe(values, "the export")
     if described.config != config:  # or what we write is not what we would read
         raise RuntimeError(f"{family} does not say what the model is: {described.config} for {config}")
-    return Twin(family, values, weights, described.layout, tuple(_changes(before, config)))
+    return Twin(family, values, weights, described.layout, tuple(changes(before, config)))
 
 
 def cuts_as_qwen(tokenizer: Tokenizer) -> bool:
@@ -110,24 +111,6 @@ def cuts_as_qwen(tokenizer: Tokenizer) -> bool:
     parts = [{**part, "trim_offsets": False} for part in cutter.get("pretokenizers", [])]
     known = [{**part, "trim_offsets": False} for part in PRE_TOKENIZERS["qwen2"]["pretokenizers"]]
     return normalizer == NORMALIZERS["qwen2"] and parts == known
-
-
-def _changes(before: ModelConfig, after: ModelConfig) -> list[str]:
-    """What a person should know of a rewriting."""
-    told = list[str]()
-    if before.norm != after.norm:
-        told.append("the norms, which have no scale, have one of ones")
-    if before.positions != after.positions:
-        told.append(f"the {before.positions} positions are a table, as if they had been learned")
-    if before.tie_embeddings != after.tie_embeddings:
-        told.append("the head, tied to the embedding here, is a matrix of its own")
-    if before.n_kv_heads != after.n_kv_heads:
-        told.append(f"the {before.n_kv_heads} key/value heads are repeated for each of the {after.n_heads}")
-    if before.bias != after.bias:
-        told.append(
-            "biases that are not there are zeros" if after.bias else "biases, all of them zero, are left out"
-        )
-    return told
 
 
 # ---------------------------------------------------------------------- which family

@@ -1,0 +1,209 @@
+"""Whether llama.cpp computes from a GGUF file what the run computes here.
+
+Shapes: T tokens, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pellucid.errors import InputError
+from pellucid.interop.assembling import assemble
+from pellucid.interop.comparison import Comparison, Unequal, own_model, real_text
+from pellucid.interop.exportable import Exportable
+from pellucid.interop.gguf import read_gguf
+from pellucid.interop.gguf_models import read_gguf_model
+from pellucid.interop.gguf_writing import FILE_TYPES, QUANTISED, write
+from pellucid.interop.llama_cpp import LlamaCpp, llama_cpp
+from pellucid.model.transformer import LanguageModel, build_model
+from pellucid.text.template import Template, Turn, as_learned
+from pellucid.text.tokenizers.tokenizer import Tokenizer
+from pellucid.training.observer import Observer
+from pellucid.training.train import known_data
+
+# The largest difference of log-probabilities that is let pass. Ours has the very same weights, but llama.cpp rounds
+# what flows through a matrix to the matrix's type. In float16 that makes up to 0.008 in small random models and 0.02 in
+# SmolLM2, over its 49,152 tokens; in bfloat16 0.06 and 0.2; in float32 0.000006 and 0.0001, and 0.002 with GELU, of
+# which llama.cpp has a table in float16.
+GATES = {"F32": 0.01, "F16": 0.1, "BF16": 0.5}
+# Where matrices are quantised, so is what flows through them, and rare tokens of a large vocabulary differ by any
+# amount: there bits per byte are compared, of a text and with the very same weights.
+GATE_OF_BITS = 0.05
+LONGEST = 256  # tokens of a text that distributions are compared in
+POSITIONS = 6  # at which they are
+N_SCORED = 512  # tokens that bits per byte are measured on
+SPARE = 16  # tokens of room more than a text has
+SAID = (Turn("system", "Answer in one word."), Turn("user", "Is it late?"))
+
+
+def compare(model: Exportable, path: Path) -> Comparison:
+    """Compare llama.cpp with ours on a text: its tokens, and the whole distribution of the next token.
+
+    Ours has the weights rounded as they are in the file. Of a quantised file bits per byte are measured in llama.cpp,
+    before and after.
+
+    Raises:
+        Unequal: llama.cpp computes something else.
+        InputError: llama.cpp is not installed, or cannot use the file.
+    """
+    kind = {number: kind for kind, number in FILE_TYPES.items()}[
+        read_gguf(path).metadata["general.file_type"]
+    ]
+    ids = _ids_of_text(model)
+    length = min(
+        model.weights.config.context_length - 1, LONGEST, len(ids)
+    )  # llama.cpp has no room for a whole one
+    version = f"llama.cpp (xllamacpp {importlib.metadata.version('xllamacpp')})"
+    own = own_model(model) if kind == "F32" else _as_in(path)
+    with llama_cpp(path, length + SPARE) as theirs:
+        n_same = _compare_tokens(model, theirs, ids[:length])
+        if kind not in QUANTISED:
+            end = model.tokenizer.end_of_text
+            difference = _compare_distributions(own, theirs, ids[:length], end, GATES[kind], path)
+            return Comparison(version, n_same, difference, GATES[kind], of="log-probability")
+        after = _bits_per_byte(_scores_of(theirs, model.tokenizer), ids, length, model.tokenizer)
+    expected = _bits_per_byte(_own_scores(own), ids, length, model.tokenizer)
+    gate = GATE_OF_BITS * max(1.0, expected)
+    if not abs(after - expected) <= gate:
+        raise Unequal(
+            f"llama.cpp makes {after:.3f} bits per byte of {path}, and the run with the same weights {expected:.3f}: "
+            "this is a mistake of Pellucid"
+        )
+    bits = (_bits_before(model, ids, length), after)
+    return Comparison(version, n_same, abs(after - expected), gate, bits, "score in bits per byte")
+
+
+def _ids_of_text(model: Exportable) -> list[int]:
+    """What the run held out of its own text, or fairy tales where that is not known or is not there any more."""
+    part = None
+    if "imported" not in model.stored:
+        try:
+            data = known_data(model.run, model.stored, None, Observer())
+            part = data.dev if len(data.dev) > 1 else data.train
+        except InputError:
+            part = None
+    if part is None:
+        return model.tokenizer.encode(real_text())[:N_SCORED].tolist()
+    streams = [part] if isinstance(part, np.ndarray) else [example.ids for example in part]
+    return np.concatenate(streams)[:N_SCORED].tolist()
+
+
+def _compare_tokens(model: Exportable, theirs: LlamaCpp, ids: Sequence[int]) -> int:
+    """How many tokens llama.cpp cut as we do: those of a text, and of a conversation where the run has a template.
+
+    Raises:
+        Unequal: it cuts them otherwise.
+    """
+    tokenizer = model.tokenizer
+    text = tokenizer.decode([id for id in ids if id != tokenizer.unknown])
+    ours = tokenizer.encode(text).tolist()
+    _must_be_same(ours, theirs.tokens(text), tokenizer, "a text")
+    if model.template is None:
+        return len(ours)
+    asked = _prompt(model.template, SAID)
+    written = theirs.prompt([{"role": turn.role, "content": turn.text} for turn in SAID])
+    _must_be_same(
+        _merged(asked, tokenizer), theirs.tokens(written, special=True), tokenizer, "a conversation"
+    )
+    return len(ours) + len(asked)
+
+
+def _prompt(template: Template, turns: Sequence[Turn]) -> list[int]:
+    """Tokens of a conversation up to the answer, without what stands before every document."""
+    return template.prompt(as_learned(turns)).tolist()[len(template.tokenizer.beginning) :]
+
+
+def _merged(ids: list[int], tokenizer: Tokenizer) -> list[int]:
+    """Several unknown characters in a row are one token in llama.cpp."""
+    return [id for place, id in enumerate(ids) if id != tokenizer.unknown or ids[place - 1 : place] != [id]]
+
+
+def _must_be_same(ours: list[int], theirs: list[int], tokenizer: Tokenizer, what: str) -> None:
+    if ours == theirs:
+        return
+    pairs = zip([*ours, -1], [*theirs, -1], strict=False)
+    place = next(place for place, (one, other) in enumerate(pairs) if one != other)
+    near = tokenizer.decode(ours[max(0, place - 5) : place + 5], keep_special=True)
+    raise InputError(
+        f"llama.cpp cuts {what} into other tokens than this run, near {near!r}: do not use the file"
+    )
+
+
+@torch.no_grad()
+def _compare_distributions(
+    own: LanguageModel, theirs: LlamaCpp, ids: list[int], end: int, gate: float, path: Path
+) -> float:
+    """The largest difference of log-probabilities of the next token, after a few lengths of a text.
+
+    Raises:
+        Unequal: it is more than is let pass.
+    """
+    places = sorted({round(n) for n in np.geomspace(1, len(ids), POSITIONS)})
+    ours = own(torch.tensor([ids]))[0].float().log_softmax(dim=-1).double().numpy()  # (T, V)
+    differences = [
+        np.abs(theirs.distribution(ids[:place], ours.shape[1], end) - ours[place - 1]).max()
+        for place in places
+    ]
+    largest = float(np.max(differences))
+    if not largest <= gate:  # nor is NaN
+        raise Unequal(
+            f"llama.cpp computes another distribution from {path}: log-probabilities differ from the run's by up to "
+            f"{largest:.3g}, and {gate:g} is allowed: this is a mistake of Pellucid"
+        )
+    return largest
+
+
+def _as_in(path: Path) -> LanguageModel:
+    """The model of a file: ours with the weights rounded as they are there."""
+    source = read_gguf_model(path)
+    model = build_model(source.config)
+    weights = {name: assemble(place, source.files).float() for name, place in source.plan.items()}
+    if source.config.tie_embeddings:
+        weights["head.weight"] = weights["embedding.weight"]
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+Scores = Callable[
+    [list[int]], np.ndarray
+]  # of a window: the logarithm of each token's probability but the first's
+
+
+def _bits_before(model: Exportable, ids: list[int], length: int) -> float:
+    """Bits per byte in llama.cpp with the same weights in float32."""
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
+        whole = Path(folder) / "f32.gguf"
+        write(model, whole, lambda done, total: None, "f32")
+        with llama_cpp(whole, length + SPARE) as theirs:
+            return _bits_per_byte(_scores_of(theirs, model.tokenizer), ids, length, model.tokenizer)
+
+
+def _scores_of(theirs: LlamaCpp, tokenizer: Tokenizer) -> Scores:
+    return lambda window: theirs.scores(window, tokenizer.vocab_size, tokenizer.end_of_text)
+
+
+def _own_scores(own: LanguageModel) -> Scores:
+    @torch.no_grad()
+    def scores(window: list[int]) -> np.ndarray:
+        logs = own(torch.tensor([window]))[0, :-1].float().log_softmax(dim=-1)
+        return logs.gather(1, torch.tensor(window[1:])[:, None])[:, 0].double().numpy()
+
+    return scores
+
+
+def _bits_per_byte(scores: Scores, ids: list[int], length: int, tokenizer: Tokenizer) -> float:
+    """Of the tokens that spell something, each after those before it in its window of `length` tokens."""
+    nats, n_bytes = 0.0, 0
+    for start in range(0, len(ids) - 1, length):
+        window = ids[start : start + length]
+        for id, score in zip(window[1:], scores(window) if len(window) > 1 else (), strict=True):
+            if id != tokenizer.unknown and (spelled := len(tokenizer.token_bytes(id))):
+                nats, n_bytes = nats - float(score), n_bytes + spelled
+    return nats / (math.log(2) * n_bytes) if n_bytes else math.nan
