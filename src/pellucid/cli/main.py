@@ -23,7 +23,7 @@ VERBS = {
     "finetune": "teach a model to answer as someone in your chats, or to go on with another text",
     "prepare": "tokenise a text larger than memory once, for train to map",
     "import": "take over a published model, from a folder, a GGUF file or by name",
-    "export": "a model in another program's format: Hugging Face's",
+    "export": "a model in another program's format: Hugging Face's or llama.cpp's",
     "sample": "let a model write",
     "chat": "take turns with a model",
     "serve": "the page and the APIs: train, chat and look inside, in a browser",
