@@ -216,7 +216,7 @@ def test_a_bigram_model_has_no_layers_and_says_so(make_subject: MakeSubject):
     assert frame.arrays["weights"].size == 0
     assert "A bigram model has no attention." in frame.header["notes"]
     assert frame.header["loss"]["change"] == 0
-    with pytest.raises(InputError, match="a bigram model has no attention"):
+    with pytest.raises(InputError, match="A bigram model has no attention: choose"):
         attention.head(subject, "To be", 0, 0)
 
 

@@ -122,6 +122,6 @@ def test_the_cache_takes_the_bytes_foretold(settings, batch, length, dtype):
 def test_every_choice_of_a_part_is_counted(name: str):
     """One that is added to the tables is not forgotten here."""
     needed = {"feedforward": "experts"} if name in ("shared_expert", "balance") else {}
-    for value in get_args(CHOICES[name]):
+    for value in set(get_args(CHOICES[name])) - {"own"}:  # a person's own code says itself what it costs
         config = ModelConfig(vocab_size=50, context_length=16, d_model=32, **{**needed, name: value})
         assert n_params(config) == sum(p.numel() for p in build_model(config).parameters()), value
