@@ -28,7 +28,7 @@ from pellucid.training.config import BUDGETS, TrainConfig
 from pellucid.training.data import TrainingData
 from pellucid.training.evaluation import Score
 from pellucid.training.failures import Diverged
-from pellucid.training.forecast import check_memory
+from pellucid.training.forecast import check_memory, seconds_per_step
 from pellucid.training.machine import Machine, for_training
 from pellucid.training.observer import EvalReport, Observer, StepReport
 from pellucid.training.plan import build, measuring_trainer
@@ -209,8 +209,6 @@ def make_trainer(
     model = build(trial.model, config, machine)
     first = steps
     if config.minutes:  # the first plan comes from the speed of a step, the clock makes the others
-        from pellucid.training.forecast import seconds_per_step
-
         seconds = seconds_per_step(measuring_trainer(model, trial.data, config, machine))
         first = max(1, int(60 * config.minutes / seconds))
     return Unsaved(RunFolder(folder), model, trial.data, config, machine, first, observer)
