@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from exported import CASES, make_run
+from own_models import write_lstm
 
+import pellucid
 from pellucid.cli import export as verb
 from pellucid.interop import exporting
 
@@ -54,6 +56,17 @@ def test_a_part_without_a_twin(cli: Cli):
     done = cli("export")
     assert done.code == 2 and done.err.strip().startswith("Loading…")
     assert "logit_softcap 15.0 has no twin in Hugging Face" in done.err
+    assert not Path("exports").exists()
+
+
+@pytest.mark.parametrize("to", ["hf", "gguf"])
+def test_a_model_of_ones_own(cli: Cli, to: str, text_file: Path, quick_probe: object):
+    """Its code is not even executed to say so."""
+    named = f"{write_lstm(Path())}:LSTM,hidden=16"
+    small = {"steps": 2, "context_length": 16, "batch_size": 2, "sample_tokens": 0}
+    pellucid.train(text_file, out="runs/lstm-1", model=named, **small)
+    done = cli("export", "--to", to)
+    assert done.code == 2 and "lstm-1 is a model of its own code" in done.err
     assert not Path("exports").exists()
 
 

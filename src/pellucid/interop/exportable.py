@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from pellucid.errors import InputError
 from pellucid.interop.run_weights import Weights, weights_of
 from pellucid.text.template import Template
 from pellucid.text.tokenizers.tokenizer import Tokenizer
@@ -43,9 +44,14 @@ def open_run(run: str | Path | None = None, step: int | str = "best") -> Exporta
     """The run at a path or of a name under `runs/`; with no name, the latest.
 
     Raises:
-        InputError: there is no such run or step, it is damaged, or it has no weights yet.
+        InputError: there is no such run or step, it is damaged, has no weights yet, or is a model of its own code.
     """
     folder = find_run(run)
-    stored, tokenizer = folder.config(), folder.tokenizer()
+    stored = folder.config()
+    if stored["model"].get("architecture") == "own":
+        raise InputError(
+            f"{folder.name} is a model of its own code, which no other program knows: copy the run folder instead"
+        )
+    tokenizer = folder.tokenizer()
     template = Template(stored["template"], tokenizer) if stored.get("template") else None
     return Exportable(folder, stored, weights_of(folder, step), tokenizer, template, step)
