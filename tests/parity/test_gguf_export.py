@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 import torch
 from gguf_runs import MODELS, TEXT, characters, pieces, write_run
 
+from pellucid.interop import gguf_check
 from pellucid.interop.comparison import Unequal
-from pellucid.interop.exportable import open_run
-from pellucid.interop.gguf_check import GATES, compare
+from pellucid.interop.exportable import Exportable, open_run
+from pellucid.interop.gguf_check import GATE, compare
 from pellucid.interop.gguf_writing import TYPES, write
 from pellucid.interop.llama_cpp import llama_cpp
+from pellucid.interop.writing import Advanced
 from pellucid.text.template import Template, Turn, as_learned
 from pellucid.text.tokenizers.char import CharTokenizer
 from pellucid.text.tokenizers.tokenizer import Tokenizer
@@ -40,18 +43,40 @@ def exported(folder: Path, tokenizer: Tokenizer, name: str, type: str = "f32") -
 def test_every_architecture_computes_what_the_run_does(name: str, tmp_path: Path):
     path = exported(tmp_path, characters(), name)
     found = compare(open_run(tmp_path / "run"), path)
-    assert found.difference <= GATES["F32"] and found.n_tokens > 60
+    assert found.difference <= GATE and found.n_tokens > 60
 
 
 @pytest.mark.parametrize("type", TYPES)
 def test_every_type_of_numbers(type: str, tmp_path: Path):
     path = exported(tmp_path, pieces(), "the default", type)
     found = compare(open_run(tmp_path / "run"), path)
-    assert 0 < found.difference <= {"f32": 1e-4, "bf16": 0.1}.get(type, 0.01) <= found.tolerance
+    assert 0 < found.difference <= 1e-4 and found.tolerance == GATE
+    assert (found.rounded is not None) == type.endswith("f16")
+    if found.rounded:
+        assert found.difference < found.rounded <= {"f16": GATE, "bf16": 0.1}[type]
     assert (found.bits_per_byte is not None) == type.startswith("q")
     if found.bits_per_byte:
         before, after = found.bits_per_byte
         assert before != after and abs(after / before - 1) < 0.2
+
+
+@pytest.mark.parametrize("type", ["bf16", "q8_0"])
+def test_a_mistake_that_rounding_would_hide_is_found_out(
+    type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What is off by less than bfloat16 may be is seen where the same export is computed in float32."""
+    path = exported(tmp_path, characters(), "grouped queries", type)
+
+    def write_wrongly(model: Exportable, path: Path, advanced: Advanced, type: str) -> None:
+        weights = model.weights.tensors
+        norm = weights["norm.weight"]
+        weights["norm.weight"] = dataclasses.replace(norm, read=lambda: norm.read() * 1.02)
+        write(model, path, advanced, type)
+        weights["norm.weight"] = norm
+
+    monkeypatch.setattr(gguf_check, "write", write_wrongly)
+    with pytest.raises(Unequal, match="another distribution"):
+        compare(open_run(tmp_path / "run"), path)
 
 
 def test_a_wrong_file_is_found_out(tmp_path: Path):

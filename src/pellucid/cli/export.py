@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from pellucid.cli import console
 from pellucid.cli.flags import add_run, make_parser
 from pellucid.interop.formats import FORMATS
 from pellucid.shell import quoted
+
+if TYPE_CHECKING:
+    from pellucid.interop.comparison import Comparison
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,15 +73,7 @@ def main(args: argparse.Namespace) -> None:
         console.say(f"  Note: {note}.")
     checker, comparison = FORMATS[args.to].checker, done.comparison
     if comparison:
-        console.say(
-            f"Compared by {comparison.with_} on {comparison.n_tokens:,} tokens: the same tokens, and no "
-            f"{comparison.of} differs by more than {comparison.difference:.1e} (above {comparison.tolerance:.0e} would "
-            "be an error)."
-        )
-        if comparison.bits_per_byte:
-            before, after = comparison.bits_per_byte
-            change = f"{after / before - 1:+.1%}"
-            console.say(f"Bits per byte there: {before:.4f} in float32, {after:.4f} as exported ({change}).")
+        _say_what_differs(comparison)
     elif args.check is False:
         console.say("Not compared with the run: --no-check.")
     elif not is_installed(checker):
@@ -86,6 +82,24 @@ def main(args: argparse.Namespace) -> None:
         )
     console.next_step(FORMATS[args.to].next_step.format(path=quoted(done.path)))
     shown = {"path": str(done.path), "format": done.format, "family": done.family, "notes": list(done.notes)}
-    difference = comparison.difference if comparison else None
-    bits = comparison.bits_per_byte if comparison else None
-    console.result({**shown, "difference": difference, "bits_per_byte": bits}, args.json)
+    found = {name: getattr(comparison, name, None) for name in ("difference", "rounded", "bits_per_byte")}
+    console.result({**shown, **found}, args.json)
+
+
+def _say_what_differs(comparison: Comparison) -> None:
+    """What was compared in the other program, and how far it is apart."""
+    bits, rounded = comparison.bits_per_byte, comparison.rounded
+    there = "" if bits is None and rounded is None else "in float32 "
+    console.say(
+        f"Compared by {comparison.with_} on {comparison.n_tokens:,} tokens: the same tokens, and {there}no "
+        f"{comparison.of} differs by more than {comparison.difference:.1e} (above {comparison.tolerance:.0e} would "
+        "be an error)."
+    )
+    if rounded is not None:
+        console.say(
+            f"As exported, by {rounded:.1e} at most: what flows through a matrix of 16 bits is rounded there, too."
+        )
+    if bits is not None:
+        before, after = bits
+        change = f"{after / before - 1:+.1%}"
+        console.say(f"Bits per byte there: {before:.4f} in float32, {after:.4f} as exported ({change}).")

@@ -33,16 +33,18 @@ class Comparison:
         n_tokens: of the text and of a draw from the whole vocabulary.
         difference: the largest; of logits, relative to the logit where that is larger than 1.
         tolerance: more is an error.
-        bits_per_byte: of a quantised model, with the weights in float32 and as they are.
         of: what differs.
+        rounded: the largest where numbers have 16 bits, as exported; `difference` is then in float32.
+        bits_per_byte: of a quantised model, with the weights in float32 and as exported; `difference` as above.
     """
 
     with_: str
     n_tokens: int
     difference: float
     tolerance: float
-    bits_per_byte: tuple[float, float] | None = None
     of: str = "logit"
+    rounded: float | None = None
+    bits_per_byte: tuple[float, float] | None = None
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ Shapes: T tokens, V vocabulary.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import math
 import tempfile
@@ -28,11 +29,13 @@ from pellucid.text.tokenizers.tokenizer import Tokenizer
 from pellucid.training.observer import Observer
 from pellucid.training.train import known_data
 
-# The largest difference of log-probabilities that is let pass. Ours has the very same weights, but llama.cpp rounds
-# what flows through a matrix to the matrix's type. In float16 that makes up to 0.008 in small random models and 0.02 in
-# SmolLM2, over its 49,152 tokens; in bfloat16 0.06 and 0.2; in float32 0.000006 and 0.0001, and 0.002 with GELU, of
-# which llama.cpp has a table in float16.
-GATES = {"F32": 0.01, "F16": 0.1, "BF16": 0.5}
+# The largest difference of log-probabilities that is let pass where llama.cpp computes in float32 what the run does: it
+# was 0.00002 in small random models, 0.0001 in SmolLM2, and 0.002 with GELU, of which llama.cpp has a table in float16.
+GATE = 0.01
+# And of the file itself: llama.cpp rounds what flows through a matrix to the matrix's type, and one number that is
+# rounded up there and down here goes on through all layers. In float16 that made up to 0.008 in small random models and
+# 0.02 in SmolLM2, over its 49,152 tokens; in bfloat16 0.11 and 0.2.
+GATES = {"F32": GATE, "F16": 0.1, "BF16": 0.5}
 # Where matrices are quantised, so is what flows through them, and rare tokens of a large vocabulary differ by any
 # amount: there bits per byte are compared, of a text and with the very same weights.
 GATE_OF_BITS = 0.05
@@ -46,8 +49,8 @@ SAID = (Turn("system", "Answer in one word."), Turn("user", "Is it late?"))
 def compare(model: Exportable, path: Path) -> Comparison:
     """Compare llama.cpp with ours on a text: its tokens, and the whole distribution of the next token.
 
-    Ours has the weights rounded as they are in the file. Of a quantised file bits per byte are measured in llama.cpp,
-    before and after.
+    A file of rounded numbers is judged twice. Written in float32, the same export must give ours; then the file itself
+    is compared with ours of the weights as they are in it: its distributions, or, quantised, its bits per byte.
 
     Raises:
         Unequal: llama.cpp computes something else.
@@ -56,32 +59,70 @@ def compare(model: Exportable, path: Path) -> Comparison:
     kind = {number: kind for kind, number in FILE_TYPES.items()}[
         read_gguf(path).metadata["general.file_type"]
     ]
-    ids = _ids_of_text(model)
-    length = min(
-        model.weights.config.context_length - 1, LONGEST, len(ids)
-    )  # llama.cpp has no room for a whole one
+    text = _Text.of(model)
     version = f"llama.cpp (xllamacpp {importlib.metadata.version('xllamacpp')})"
-    own = own_model(model) if kind == "F32" else _as_in(path)
-    with llama_cpp(path, length + SPARE) as theirs:
-        n_same = _compare_tokens(model, theirs, ids[:length])
+    if kind == "F32":
+        with llama_cpp(path, text.room) as theirs:
+            n_same = _compare_tokens(model, theirs, text.ids[: text.length])
+            exact = _compare_distributions(own_model(model), theirs, text, GATE, path)
+        return Comparison(version, n_same, exact, GATE, of="log-probability")
+    exact, before = _compare_in_float32(model, text, kind in QUANTISED)
+    with llama_cpp(path, text.room) as theirs:
+        n_same = _compare_tokens(model, theirs, text.ids[: text.length])
         if kind not in QUANTISED:
-            end = model.tokenizer.end_of_text
-            difference = _compare_distributions(own, theirs, ids[:length], end, GATES[kind], path)
-            return Comparison(version, n_same, difference, GATES[kind], of="log-probability")
-        after = _bits_per_byte(_scores_of(theirs, model.tokenizer), ids, length, model.tokenizer)
-    expected = _bits_per_byte(_own_scores(own), ids, length, model.tokenizer)
-    gate = GATE_OF_BITS * max(1.0, expected)
-    if not abs(after - expected) <= gate:
+            rounded = _compare_distributions(_as_in(path), theirs, text, GATES[kind], path)
+            return Comparison(version, n_same, exact, GATE, "log-probability", rounded)
+        after = _bits_per_byte(_scores_of(theirs, model.tokenizer), text)
+    expected = _bits_per_byte(_own_scores(_as_in(path)), text)
+    if not abs(after - expected) <= GATE_OF_BITS * max(1.0, expected):
         raise Unequal(
             f"llama.cpp makes {after:.3f} bits per byte of {path}, and the run with the same weights {expected:.3f}: "
             "this is a mistake of Pellucid"
         )
-    bits = (_bits_before(model, ids, length), after)
-    return Comparison(version, n_same, abs(after - expected), gate, bits, "score in bits per byte")
+    return Comparison(version, n_same, exact, GATE, "log-probability", bits_per_byte=(before, after))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Text:
+    """What is compared on: what the run held out of its own text, or fairy tales where that is not there any more.
+
+    Args:
+        ids: its first tokens.
+        length: of them that fit into the context; llama.cpp has no room for a whole one.
+    """
+
+    ids: list[int]
+    length: int
+    tokenizer: Tokenizer
+
+    @classmethod
+    def of(cls, model: Exportable) -> _Text:
+        ids = _ids_of_text(model)
+        length = min(model.weights.config.context_length - 1, LONGEST, len(ids))
+        return cls(ids, length, model.tokenizer)
+
+    @property
+    def room(self) -> int:
+        """Tokens of context that llama.cpp is to have."""
+        return self.length + SPARE
+
+
+def _compare_in_float32(model: Exportable, text: _Text, score: bool) -> tuple[float, float]:
+    """The largest difference of log-probabilities where the export is written in float32, and its bits per byte there.
+
+    Raises:
+        Unequal: llama.cpp computes something else.
+    """
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
+        whole = Path(folder) / "f32.gguf"
+        write(model, whole, lambda done, total: None, "f32")
+        with llama_cpp(whole, text.room) as theirs:
+            difference = _compare_distributions(own_model(model), theirs, text, GATE, whole)
+            bits = _bits_per_byte(_scores_of(theirs, model.tokenizer), text) if score else math.nan
+    return difference, bits
 
 
 def _ids_of_text(model: Exportable) -> list[int]:
-    """What the run held out of its own text, or fairy tales where that is not known or is not there any more."""
     part = None
     if "imported" not in model.stored:
         try:
@@ -138,13 +179,14 @@ def _must_be_same(ours: list[int], theirs: list[int], tokenizer: Tokenizer, what
 
 @torch.no_grad()
 def _compare_distributions(
-    own: LanguageModel, theirs: LlamaCpp, ids: list[int], end: int, gate: float, path: Path
+    own: LanguageModel, theirs: LlamaCpp, text: _Text, gate: float, path: Path
 ) -> float:
     """The largest difference of log-probabilities of the next token, after a few lengths of a text.
 
     Raises:
         Unequal: it is more than is let pass.
     """
+    ids, end = text.ids[: text.length], text.tokenizer.end_of_text
     places = sorted({round(n) for n in np.geomspace(1, len(ids), POSITIONS)})
     ours = own(torch.tensor([ids]))[0].float().log_softmax(dim=-1).double().numpy()  # (T, V)
     differences = [
@@ -176,15 +218,6 @@ Scores = Callable[
 ]  # of a window: the logarithm of each token's probability but the first's
 
 
-def _bits_before(model: Exportable, ids: list[int], length: int) -> float:
-    """Bits per byte in llama.cpp with the same weights in float32."""
-    with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
-        whole = Path(folder) / "f32.gguf"
-        write(model, whole, lambda done, total: None, "f32")
-        with llama_cpp(whole, length + SPARE) as theirs:
-            return _bits_per_byte(_scores_of(theirs, model.tokenizer), ids, length, model.tokenizer)
-
-
 def _scores_of(theirs: LlamaCpp, tokenizer: Tokenizer) -> Scores:
     return lambda window: theirs.scores(window, tokenizer.vocab_size, tokenizer.end_of_text)
 
@@ -198,11 +231,12 @@ def _own_scores(own: LanguageModel) -> Scores:
     return scores
 
 
-def _bits_per_byte(scores: Scores, ids: list[int], length: int, tokenizer: Tokenizer) -> float:
+def _bits_per_byte(scores: Scores, text: _Text) -> float:
     """Of the tokens that spell something, each after those before it in its window of `length` tokens."""
+    tokenizer = text.tokenizer
     nats, n_bytes = 0.0, 0
-    for start in range(0, len(ids) - 1, length):
-        window = ids[start : start + length]
+    for start in range(0, len(text.ids) - 1, text.length):
+        window = text.ids[start : start + text.length]
         for id, score in zip(window[1:], scores(window) if len(window) > 1 else (), strict=True):
             if id != tokenizer.unknown and (spelled := len(tokenizer.token_bytes(id))):
                 nats, n_bytes = nats - float(score), n_bytes + spelled
