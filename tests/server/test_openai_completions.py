@@ -220,6 +220,20 @@ def test_a_model_that_begins_every_text_with_a_token(start, tmp_path):
         assert "the in"[place:end] == token
 
 
+def test_a_model_that_answers_ends_a_text_with_its_reply(start, runs):
+    """As in transformers on its export: it was never taught what comes after that."""
+    stored = json.loads((runs / RUN / "config.json").read_text(encoding="utf-8"))
+    (runs / RUN / "config.json").write_text(json.dumps({**stored, "template": "markers"}), encoding="utf-8")
+    live = start(runs)
+    tokenizer = live.house.models.get(RUN).engine.tokenizer
+    for name in ("<|end|>", "<|endoftext|>"):
+        bias = {str(tokenizer.special_id(name)): 100}
+        asked = {"model": RUN, "prompt": "The cat", "logit_bias": bias, "logprobs": 0}
+        (choice,) = live.client.post("/v1/completions", json=asked).json()["choices"]
+        assert (choice["text"], choice["finish_reason"]) == ("", "stop")
+        assert choice["logprobs"]["tokens"] == [name]
+
+
 # ---------------------------------------------------------------------- streams
 
 
@@ -257,7 +271,7 @@ REFUSED = [
     ({"model": "gpt-x"}, 404, "no run called 'gpt-x'"),
     ({"suffix": "the end"}, 400, "suffix is not possible here"),
     ({"best_of": 3}, 400, "best_of is not possible here"),
-    ({"prompt": []}, 400, "prompt must be a text, not an empty list"),
+    ({"prompt": []}, 400, "prompt must have at least 1 item, not none"),
     ({"prompt": 3}, 400, "prompt must be a text, not 3"),
     ({"prompt": [1, "x"]}, 400, "prompt.1 must be a whole number, not 'x'"),
     ({"prompt": ["x", 1]}, 400, "prompt.1 must be a text, not 1"),
@@ -286,6 +300,24 @@ def test_refusals_have_openais_shape(server, change, status, says, stream):
     error = answer.json()["error"]
     assert (answer.status_code, set(error)) == (status, {"message", "type", "param", "code"})
     assert says in error["message"] and len(error["message"]) < 400
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"suffix": "x"}, "suffix"),
+        ({"best_of": 3}, "best_of"),
+        ({"prompt": [5000]}, "prompt"),
+        ({"prompt": ["x"] * 17, "n": 2}, "prompt"),
+        ({"prompt": "x" * 200, "echo": True, "logprobs": 1}, "prompt"),
+        ({"logit_bias": {"5000": 1}}, "logit_bias"),
+    ],
+    ids=str,
+)
+def test_a_refusal_names_the_field_that_is_wrong(write, change, param):
+    with pytest.raises(openai.BadRequestError) as caught:
+        write(**change)
+    assert caught.value.param == param
 
 
 def test_old_clients_defaults_are_no_refusals(write):
