@@ -250,8 +250,12 @@ def test_a_stream_says_the_same(write, server, echo):
         streamed = [each for chunk in told for each in getattr(chunk.choices[0].logprobs, name)]
         assert streamed == getattr(whole.choices[0].logprobs, name)
     assert usage.choices == [] and usage.usage == whole.usage and not any(chunk.usage for chunk in told)
-    raw = server.client.post("/v1/completions", json={"model": RUN, "prompt": "The", "stream": True}).text
+    body = {"model": RUN, "prompt": "The", "stream": True, "echo": echo}
+    raw = server.client.post("/v1/completions", json=body).text
     assert raw.endswith("data: [DONE]\n\n") and '"usage"' not in raw
+    raw = server.client.post("/v1/completions", json={**body, "stream_options": {"include_usage": True}}).text
+    *events, usage, _ = raw.strip().split("\n\n")  # each has the field, null but in the last
+    assert events and all('"usage": null' in event for event in events) and '"usage": {' in usage
 
 
 def test_a_stream_of_what_is_only_read_ends(write):
