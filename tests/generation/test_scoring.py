@@ -75,6 +75,16 @@ def test_a_model_of_ones_own_code_reads_each_text_by_itself(tmp_path, chars, mon
         assert [token.logprob for token in tokens] == pytest.approx(expected, abs=1e-5)
 
 
+def test_what_sees_behind_does_not_see_its_neighbours(make_model, chars, monkeypatch):
+    engine = Engine(make_model(chars.vocab_size, mask="none"), chars)
+    engine.model.eval()
+    given = texts(engine)
+    alone = [score(engine, [ids])[0] for ids in given]
+    monkeypatch.setattr(scoring, "LOGITS_AT_ONCE", 200)
+    for one, other in zip(score(engine, given), alone, strict=True):
+        assert [token.logprob for token in one] == pytest.approx([token.logprob for token in other], abs=1e-5)
+
+
 def test_it_is_what_writing_says(make_model, chars):
     engine = Engine(make_model(chars.vocab_size), chars)
     engine.model.eval()

@@ -55,8 +55,8 @@ def score(
 
 
 def _reads_whole(model: LanguageModel) -> bool:
-    """Whether it knows neither padding nor a cache, so that each text is read by itself and at once."""
-    return isinstance(model, OwnModel)
+    """Whether each text is read by itself and at once: where it knows neither padding nor a cache, or sees behind."""
+    return isinstance(model, OwnModel) or model.config.mask == "none"
 
 
 def _groups(texts: Sequence[Sequence[int]], vocab_size: int) -> Iterator[list[Sequence[int]]]:
