@@ -1,4 +1,4 @@
-"""Places of the scheduler through OpenAI's own client: none where there are too few, and free once a client has left."""
+"""Places of the scheduler through OpenAI's own client: none where there are too few, free once a client has left."""
 
 from __future__ import annotations
 
