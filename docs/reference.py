@@ -246,8 +246,8 @@ def _json_kind(kind: dict[str, Any], schema: dict[str, Any]) -> str:
     if "$ref" in kind:
         own = _resolved(kind, schema)
         return "an object of " + ", ".join(code(name) for name in own["properties"])
-    if "anyOf" in kind:
-        return ", or ".join(_json_kind(one, schema) for one in kind["anyOf"])
+    if several := kind.get("anyOf", kind.get("oneOf")):
+        return ", or ".join(_json_kind(one, schema) for one in several)
     if "enum" in kind or "const" in kind:
         return ", ".join(code(one) for one in kind.get("enum", [kind.get("const")]))
     if kind.get("type") == "array":

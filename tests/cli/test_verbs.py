@@ -163,6 +163,15 @@ def test_eval_answers_a_task(cli: Cli, finished_run: Path, here: Path):
     assert parse_json(cli("eval", "--task", "task.jsonl", "--json"))["questions"] == told["questions"]
 
 
+def test_eval_tells_what_of_a_task_it_did_not_read(cli: Cli, finished_run: Path, here: Path):
+    asked = {"prompt": "The cat Ω " * 10, "choices": ["sees", "hums"], "answer": 0}
+    (here / "task.jsonl").write_text(json.dumps(asked), encoding="utf-8")
+    result = cli("eval", "farm-1", "--task", "task.jsonl")
+    assert result.code == 0 and "nan" not in result.out
+    assert "in 1 of 1 questions: of these only the end is read" in result.err
+    assert "10 characters of the questions are unknown" in result.err
+
+
 def test_eval_warns_of_overlap_with_the_training_text(
     cli: Cli, finished_run: Path, text_file: Path, here: Path
 ):

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 import torch
+from own_models import write_lstm
 from small_models import MODELS, OTHERS
 
 from pellucid.errors import InputError
@@ -13,6 +14,9 @@ from pellucid.generation import scoring
 from pellucid.generation.engine import Engine
 from pellucid.generation.options import SamplingOptions
 from pellucid.generation.scoring import Stopped, score
+from pellucid.model.config import ModelConfig
+from pellucid.model.transformer import build_model
+from pellucid.training.own_code import load_own
 
 LENGTHS = (2, 17, 1, 9, 0, 16)  # the context has 16: the last token of 17 need not be read
 
@@ -48,6 +52,37 @@ def test_it_is_what_plain_forward_passes_say(engine, monkeypatch, at_once):
             assert token.logprob <= token.top[0][1] or token.rank == 1
             if token.id in dict(token.top):
                 assert dict(token.top)[token.id] == token.logprob  # the very same number: greedy can be told
+
+
+def test_a_model_of_ones_own_code_reads_each_text_by_itself(tmp_path, chars, monkeypatch):
+    """It has no cache and knows nothing of padding."""
+    monkeypatch.setattr(scoring, "LOGITS_AT_ONCE", 1)
+    own = load_own(f"{write_lstm(tmp_path)}:LSTM,hidden=16")
+    torch.manual_seed(0)
+    model = build_model(ModelConfig(chars.vocab_size, 16, architecture="own", own=own)).eval()
+    engine = Engine(model, chars)
+    lengths: list[tuple[int, ...]] = []
+    model.register_forward_pre_hook(lambda _, given: lengths.append(tuple(given[0].shape)))
+    given = texts(engine)
+    scored = score(engine, given, n_top=1)
+    assert lengths == [(1, n - 1) for n in LENGTHS if n > 1]
+    for ids, tokens in zip(given, scored, strict=True):
+        with torch.inference_mode():
+            expected = [
+                float(model(torch.tensor([ids[:n]]))[0, -1].log_softmax(-1)[ids[n]])
+                for n in range(1, len(ids))
+            ]
+        assert [token.logprob for token in tokens] == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_sees_behind_does_not_see_its_neighbours(make_model, chars, monkeypatch):
+    engine = Engine(make_model(chars.vocab_size, mask="none"), chars)
+    engine.model.eval()
+    given = texts(engine)
+    alone = [score(engine, [ids])[0] for ids in given]
+    monkeypatch.setattr(scoring, "LOGITS_AT_ONCE", 200)
+    for one, other in zip(score(engine, given), alone, strict=True):
+        assert [token.logprob for token in one] == pytest.approx([token.logprob for token in other], abs=1e-5)
 
 
 def test_it_is_what_writing_says(make_model, chars):

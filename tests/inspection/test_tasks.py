@@ -128,7 +128,17 @@ def test_every_token_of_a_text_is_scored_once(run, chars):
 
 
 def test_unknown_characters_are_counted(run):
-    assert answer_task(run, ["abz", "a"]).n_unknown == 1
+    found = answer_task(run, ["abz", "a", Question("xa", ("b", "yb"), 0), Question("a", ("b", "c"), 0)])
+    assert (found.n_unknown, found.n_unknown_asked) == (1, 2)
+    told = found.to_dict()
+    assert (told["texts"]["unknown"], told["questions"]["unknown"]) == (1, 2)
+
+
+def test_prompts_that_do_not_fit_are_counted(run):
+    whole, one_more = ("a" * n for n in (CONTEXT, CONTEXT + 1))  # the last token of all need not be read
+    found = answer_task(run, [Question(prompt, ("b", "c"), 0) for prompt in (whole, one_more)] + ["a" * 50])
+    assert [each.is_cut for each in found.answered] == [False, True]
+    assert found.n_cut == found.to_dict()["questions"]["cut"] == 1
 
 
 def test_what_has_no_tokens_or_too_many(run):

@@ -43,6 +43,8 @@ QUESTIONS = [
 ]
 RIGHT, RIGHT_BY_LENGTH = (sum(taken) / len(QUESTIONS) for taken in list(zip(*QUESTIONS, strict=True))[3:])
 EXPECTED = (RIGHT, RIGHT_BY_LENGTH, RIGHT_BY_LENGTH)  # ASCII: characters are bytes
+# greedily, until an "h" or an "n"; where the model does know
+WRITTEN = [("Q f", "g"), ("Q i", "jklm"), ("Q j", "klm"), ("Q k", "lm")]
 TEXTS = ["abc xyz! ", "It was a bright cold day in April. " * 12, "naïve 漢字 🙂"]
 MULTIPLE = """
 task: known
@@ -74,6 +76,23 @@ doc_to_target: "{{{{text}}}}"
 metric_list:
   - metric: bits_per_byte
 """
+WRITING = """
+task: written
+dataset_path: json
+dataset_kwargs:
+  data_files: {{test: {path}.jsonl}}
+  cache_dir: {path}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{{{prompt}}}}"
+doc_to_target: "{{{{answer}}}}"
+generation_kwargs:
+  until: ["h", "n"]
+  max_gen_toks: 12
+metric_list:
+  - metric: exact_match
+"""
+TASKS = ("known", "whole", "written")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +133,12 @@ def tasks(folder: Path) -> Path:
     path = folder.parent / "tasks"
     path.mkdir()
     asked = [{"prompt": q[0], "choices": q[1], "answer": q[2]} for q in QUESTIONS]
-    files = {"known": (MULTIPLE, asked), "whole": (ROLLING, [{"text": text} for text in TEXTS])}
+    begun = [{"prompt": prompt, "answer": answer} for prompt, answer in WRITTEN]
+    files = {
+        "known": (MULTIPLE, asked),
+        "whole": (ROLLING, [{"text": text} for text in TEXTS]),
+        "written": (WRITING, begun),
+    }
     for name, (recipe, lines) in files.items():
         data = path / f"{name}.jsonl"
         data.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
@@ -136,13 +160,14 @@ def harness(tasks: Path, kind: str, **model_args: Any) -> dict[str, Any]:
 
     manager = TaskManager(include_path=str(tasks), include_defaults=False)
     found = lm_eval.simple_evaluate(
-        model=kind, model_args=model_args, tasks=["known", "whole"], task_manager=manager, bootstrap_iters=0
+        model=kind, model_args=model_args, tasks=list(TASKS), task_manager=manager, bootstrap_iters=0
     )
-    known, whole = found["results"]["known"], found["results"]["whole"]
+    known, whole, written = (found["results"][name] for name in TASKS)
     samples = found["samples"]
     return {
         "accuracy": (known["acc,none"], known["acc_norm,none"], known["acc_bytes,none"]),
         "bits_per_byte": whole["bits_per_byte,none"],
+        "written": written["exact_match,none"],
         "questions": [
             [logprob for logprob, _ in each["filtered_resps"]]
             for each in sorted(samples["known"], key=lambda each: each["doc_id"])
@@ -182,6 +207,7 @@ def test_three_ways_agree(folder, runs, tasks, url, capsys):
     )
     own = ours(runs, tasks, capsys)
     assert direct["accuracy"] == served["accuracy"] == own["accuracy"] == EXPECTED
+    assert direct["written"] == served["written"] == 1
     assert_same(served, direct)
     assert_same(own, direct)
 

@@ -25,6 +25,31 @@ def test_models(client, server):
         client.models.retrieve("gpt-x")
 
 
+def test_a_run_without_weights_is_no_model_yet(start, runs):
+    (runs / "begun").mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        (runs / "begun" / name).write_bytes((runs / "farm-1" / name).read_bytes())
+    own = openai.OpenAI(base_url=f"{start(runs).url}/v1", api_key="none", max_retries=0)
+    assert [model.id for model in own.models.list()] == ["farm-1"]
+    with pytest.raises(openai.NotFoundError, match="has no weights yet") as caught:
+        own.models.retrieve("begun")
+    assert caught.value.code == "model_not_found"
+
+
+@pytest.mark.parametrize("more", [{}, {"n": 2, "logprobs": True, "top_logprobs": 2}], ids=str)
+def test_answers_are_what_the_clients_types_declare(server, more):
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+    asked = {"model": "farm-1", "messages": ASKED, "max_tokens": 5, **more}
+    answer = server.client.post("/v1/chat/completions", json=asked)
+    ChatCompletion.model_validate(answer.json(), strict=True)
+    asked |= {"stream": True, "stream_options": {"include_usage": True}}
+    *events, done = server.client.post("/v1/chat/completions", json=asked).text.strip().split("\n\n")
+    assert done == "data: [DONE]" and len(events) > 3
+    for event in events:
+        ChatCompletionChunk.model_validate(json.loads(event.removeprefix("data: ")), strict=True)
+
+
 def test_a_completion_is_the_same_conversation_as_the_pages(client, server):
     made = client.chat.completions.create(model="farm-1", messages=ASKED, seed=3, max_tokens=30)
     reply = server.chat("The cat", seed=3, max_tokens=30).json()
@@ -115,6 +140,37 @@ def test_an_error_names_its_field_and_its_kind(client):
     with pytest.raises(openai.NotFoundError) as elsewhere:  # no model would help there
         client.embeddings.create(model="farm-1", input="The cat")
     assert elsewhere.value.code is None
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}, "response_format"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {"name": "add"}}}, "tool_choice"),
+        ({"function_call": {"name": "add"}}, "function_call"),
+    ],
+    ids=str,
+)
+def test_what_would_change_the_answer_and_cannot_be_done_is_refused(client, change, param):
+    with pytest.raises(openai.BadRequestError, match=f"{param} is not possible here") as caught:
+        client.chat.completions.create(model="farm-1", messages=ASKED, **change)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize("offered", [{"tools": [{"type": "function"}]}, {"functions": [{"name": "add"}]}])
+def test_tools_that_are_only_offered_are_passed_over_and_that_is_told(client, offered):
+    asked = {"model": "farm-1", "messages": ASKED, "max_tokens": 5, "seed": 1}
+    plain = client.chat.completions.create(
+        **asked, response_format={"type": "text"}, modalities=["text"], tool_choice="none", tools=[]
+    )
+    made = client.chat.completions.create(**asked, **offered, tool_choice="auto")
+    assert made.choices == plain.choices and not hasattr(plain, "notes")
+    assert made.notes == [
+        "The models here write text and call no tools: those that were offered are not read."
+    ]
 
 
 @pytest.mark.parametrize("stream", [False, True])

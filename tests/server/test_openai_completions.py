@@ -12,10 +12,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from published import llama_folder, metaspace
-from serving import until
 
 from pellucid import import_model
-from pellucid.generation import scoring
 from pellucid.generation.options import SamplingOptions
 
 openai = pytest.importorskip("openai")
@@ -220,6 +218,20 @@ def test_a_model_that_begins_every_text_with_a_token(start, tmp_path):
         assert "the in"[place:end] == token
 
 
+def test_a_model_that_answers_ends_a_text_with_its_reply(start, runs):
+    """As in transformers on its export: it was never taught what comes after that."""
+    stored = json.loads((runs / RUN / "config.json").read_text(encoding="utf-8"))
+    (runs / RUN / "config.json").write_text(json.dumps({**stored, "template": "markers"}), encoding="utf-8")
+    live = start(runs)
+    tokenizer = live.house.models.get(RUN).engine.tokenizer
+    for name in ("<|end|>", "<|endoftext|>"):
+        bias = {str(tokenizer.special_id(name)): 100}
+        asked = {"model": RUN, "prompt": "The cat", "logit_bias": bias, "logprobs": 0}
+        (choice,) = live.client.post("/v1/completions", json=asked).json()["choices"]
+        assert (choice["text"], choice["finish_reason"]) == ("", "stop")
+        assert choice["logprobs"]["tokens"] == [name]
+
+
 # ---------------------------------------------------------------------- streams
 
 
@@ -236,8 +248,12 @@ def test_a_stream_says_the_same(write, server, echo):
         streamed = [each for chunk in told for each in getattr(chunk.choices[0].logprobs, name)]
         assert streamed == getattr(whole.choices[0].logprobs, name)
     assert usage.choices == [] and usage.usage == whole.usage and not any(chunk.usage for chunk in told)
-    raw = server.client.post("/v1/completions", json={"model": RUN, "prompt": "The", "stream": True}).text
+    body = {"model": RUN, "prompt": "The", "stream": True, "echo": echo}
+    raw = server.client.post("/v1/completions", json=body).text
     assert raw.endswith("data: [DONE]\n\n") and '"usage"' not in raw
+    raw = server.client.post("/v1/completions", json={**body, "stream_options": {"include_usage": True}}).text
+    *events, usage, _ = raw.strip().split("\n\n")  # each has the field, null but in the last
+    assert events and all('"usage": null' in event for event in events) and '"usage": {' in usage
 
 
 def test_a_stream_of_what_is_only_read_ends(write):
@@ -250,14 +266,14 @@ def test_a_stream_of_what_is_only_read_ends(write):
         assert (choice.text, choice.finish_reason) == (text, "length")
 
 
-# ---------------------------------------------------------------------- refusals, and leaving
+# ---------------------------------------------------------------------- refusals
 
 
 REFUSED = [
     ({"model": "gpt-x"}, 404, "no run called 'gpt-x'"),
     ({"suffix": "the end"}, 400, "suffix is not possible here"),
     ({"best_of": 3}, 400, "best_of is not possible here"),
-    ({"prompt": []}, 400, "prompt must be a text, not an empty list"),
+    ({"prompt": []}, 400, "prompt must have at least 1 item, not none"),
     ({"prompt": 3}, 400, "prompt must be a text, not 3"),
     ({"prompt": [1, "x"]}, 400, "prompt.1 must be a whole number, not 'x'"),
     ({"prompt": ["x", 1]}, 400, "prompt.1 must be a text, not 1"),
@@ -286,6 +302,24 @@ def test_refusals_have_openais_shape(server, change, status, says, stream):
     error = answer.json()["error"]
     assert (answer.status_code, set(error)) == (status, {"message", "type", "param", "code"})
     assert says in error["message"] and len(error["message"]) < 400
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"suffix": "x"}, "suffix"),
+        ({"best_of": 3}, "best_of"),
+        ({"prompt": [5000]}, "prompt"),
+        ({"prompt": ["x"] * 17, "n": 2}, "prompt"),
+        ({"prompt": "x" * 200, "echo": True, "logprobs": 1}, "prompt"),
+        ({"logit_bias": {"5000": 1}}, "logit_bias"),
+    ],
+    ids=str,
+)
+def test_a_refusal_names_the_field_that_is_wrong(write, change, param):
+    with pytest.raises(openai.BadRequestError) as caught:
+        write(**change)
+    assert caught.value.param == param
 
 
 def test_old_clients_defaults_are_no_refusals(write):
@@ -339,50 +373,3 @@ def test_whatever_is_asked_it_is_never_the_servers_fault(server, fields, max_tok
         assert all(choice["finish_reason"] in ("stop", "length") for choice in told["choices"])
     else:
         assert answer.text.endswith("data: [DONE]\n\n")
-
-
-def test_more_replies_than_there_are_places_are_none(start, runs):
-    live = start(runs, most_running=2, most_waiting=2)
-    own = openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0)
-    with pytest.raises(openai.RateLimitError) as caught:
-        own.completions.create(model=RUN, prompt="The", n=5, max_tokens=2)
-    assert caught.value.code == "rate_limit_exceeded" and caught.value.response.headers["retry-after"] == "1"
-    assert live.house.scheduler.n_waiting == live.house.scheduler.n_running == 0
-    assert len(own.completions.create(model=RUN, prompt="The", n=4, max_tokens=2).choices) == 4
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_leaving_stops_all_replies(start, endless, stream):
-    live = start(endless)
-    passes: list[int] = []
-    live.house.models.get().loaded.model.register_forward_pre_hook(lambda *_: passes.append(1))
-    own = openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0, timeout=1)
-    asked = {"model": RUN, "prompt": ["The", "A"], "n": 3, "max_tokens": 100_000}
-    if stream:
-        told = own.completions.create(**asked, stream=True)
-        next(iter(told))
-        told.close()
-    else:
-        with pytest.raises(openai.APITimeoutError):
-            own.completions.create(**asked, extra_body={"ignored": True})
-    until(lambda: live.house.scheduler.n_running == 0)
-    assert len(passes) < 4096
-
-
-def test_leaving_stops_the_reading(start, runs, monkeypatch):
-    monkeypatch.setattr(scoring, "LOGITS_AT_ONCE", 1)  # a token at a time
-    live = start(runs)
-    passes: list[int] = []
-    live.house.models.get().loaded.model.register_forward_pre_hook(lambda *_: passes.append(1))
-    own = openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0, timeout=0.2)
-    asked = {"model": RUN, "prompt": [[1] * CONTEXT] * 32, "max_tokens": 0, "echo": True, "logprobs": 0}
-    with pytest.raises(openai.APITimeoutError):
-        own.completions.create(**asked)
-
-    def at_rest() -> bool:
-        before = len(passes)
-        live.client.get("/health")
-        return len(passes) == before
-
-    until(at_rest)
-    assert 0 < len(passes) < 32 * (CONTEXT - 1)

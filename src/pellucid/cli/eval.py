@@ -85,6 +85,16 @@ def _answer(run_name: str | None, texts: list[str], args: argparse.Namespace) ->
     console.say(f"{run.folder.path} on {args.task}:")
     for line in _task_lines(found):
         print(line)
+    if found.n_cut:
+        console.say(
+            f"Not all of the prompt fits into the model's context in {found.n_cut:,} of {len(found.answered):,} "
+            "questions: of these only the end is read."
+        )
+    if found.n_unknown_asked:
+        console.say(
+            f"{found.n_unknown_asked:,} characters of the questions are unknown: choices that differ in these alone "
+            "look the same."
+        )
     if found.n_unknown:
         console.say(
             f"{found.n_unknown:,} tokens of the texts are unknown characters: bits per byte is not comparable."
@@ -98,7 +108,8 @@ def _task_lines(found: TaskResult) -> list[str]:
     if found.answered:
         lines += [
             f"questions      {len(found.answered):,}, of which guessing answers {found.chance:.4f}",
-            f"accuracy       {found.accuracy:.4f} ± {found.error:.4f}",
+            f"accuracy       {found.accuracy:.4f}"
+            + (f" ± {found.error:.4f}" if len(found.answered) > 1 else ""),
             f"  a character  {found.accuracy_by_characters:.4f}, by log-probability a character",
             f"  a byte       {found.accuracy_by_bytes:.4f}, by log-probability a byte",
         ]

@@ -14,6 +14,8 @@ from pellucid.errors import InputError
 from pellucid.generation.decoding import NOT_FINITE, Token, likeliest
 from pellucid.generation.engine import Engine
 from pellucid.model.cache import KVCache
+from pellucid.model.own import OwnModel
+from pellucid.model.transformer import LanguageModel
 
 LOGITS_AT_ONCE = 1 << 24  # numbers: 64 MiB of float32, and a few times that while they are compared
 
@@ -45,9 +47,16 @@ def score(
         Stopped: `stopped` became true.
     """
     scored: list[list[Token]] = []
-    for group in _groups(texts, engine.model.config.vocab_size):
+    model = engine.model
+    groups = [[text] for text in texts] if _reads_whole(model) else _groups(texts, model.config.vocab_size)
+    for group in groups:
         scored += _score_group(engine, group, n_top, stopped)
     return scored
+
+
+def _reads_whole(model: LanguageModel) -> bool:
+    """Whether each text is read by itself and at once: where it knows neither padding nor a cache, or sees behind."""
+    return isinstance(model, OwnModel) or model.config.mask == "none"
 
 
 def _groups(texts: Sequence[Sequence[int]], vocab_size: int) -> Iterator[list[Sequence[int]]]:
@@ -78,8 +87,11 @@ def _score_group(
         ids, n = torch.tensor(text, dtype=torch.long), max(0, len(text) - 1)
         inputs[row, :n], targets[row, :n] = ids[:n], ids[1:]
     weights = next(model.parameters())
-    cache = KVCache(model.config, len(texts), max(1, length), weights.device, weights.dtype)
-    at_once = max(1, LOGITS_AT_ONCE // (len(texts) * model.config.vocab_size))
+    if _reads_whole(model):
+        cache, at_once = None, max(1, length)
+    else:
+        cache = KVCache(model.config, len(texts), max(1, length), weights.device, weights.dtype)
+        at_once = max(1, LOGITS_AT_ONCE // (len(texts) * model.config.vocab_size))
     scored: list[list[Token]] = [[] for _ in texts]
     for start in range(0, length, at_once):
         if stopped():

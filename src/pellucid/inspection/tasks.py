@@ -38,10 +38,14 @@ class Answered:
 
     Args:
         logprobs: the natural log-probability of each choice after the prompt.
+        n_unknown: unknown tokens in its prompt and choices.
+        is_cut: whether only the end of its prompt was read, as not all of it fits.
     """
 
     question: Question
     logprobs: tuple[float, ...]
+    n_unknown: int = 0
+    is_cut: bool = False
 
     def is_right(self, lengths: Callable[[str], int] = lambda choice: 1) -> bool:
         """Whether the likeliest choice, per unit of its length, is the answer; of equals the first counts."""
@@ -104,6 +108,16 @@ class TaskResult:
         """Unknown tokens in the texts: with any, bits per byte are not comparable."""
         return sum(each.n_unknown for each in self.read)
 
+    @property
+    def n_unknown_asked(self) -> int:
+        """Unknown tokens in the questions: choices that differ in these alone look the same."""
+        return sum(each.n_unknown for each in self.answered)
+
+    @property
+    def n_cut(self) -> int:
+        """Questions of which only the end was read."""
+        return sum(each.is_cut for each in self.answered)
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON, with the log-probabilities of every line, in the order of the file."""
         told: dict[str, Any] = {}
@@ -115,6 +129,8 @@ class TaskResult:
                 "accuracy_by_bytes": self.accuracy_by_bytes,
                 "error": self.error if len(self.answered) > 1 else None,
                 "chance": self.chance,
+                "unknown": self.n_unknown_asked,
+                "cut": self.n_cut,
                 "logprobs": [list(each.logprobs) for each in self.answered],
             }
         if self.read:
@@ -199,11 +215,12 @@ def _whole(text: str, where: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Asked:
-    """Tokens to be read, of which the last `n` are scored, for line `line`."""
+    """Tokens to be read, of which the last `n` are scored, for line `line`; `is_cut` where more stand before them."""
 
     line: int
     ids: list[int]
     n: int
+    is_cut: bool = False
 
 
 def answer_task(
@@ -230,10 +247,12 @@ def answer_task(
     by_line: list[list[float]] = [[] for _ in lines]
     for each, logprobs in zip(asked, sums, strict=True):
         by_line[each.line].append(math.fsum(logprobs))
+    cut = {each.line for each in asked if each.is_cut}
     answered, read = list[Answered](), list[Read]()
-    for line, logprobs in zip(lines, by_line, strict=True):
+    for number, (line, logprobs) in enumerate(zip(lines, by_line, strict=True)):
         if isinstance(line, Question):
-            answered.append(Answered(line, tuple(logprobs)))
+            n_unknown = sum(map(engine.tokenizer.count_unknown, (line.prompt, *line.choices)))
+            answered.append(Answered(line, tuple(logprobs), n_unknown, number in cut))
         else:
             read.append(Read(line, math.fsum(logprobs), engine.tokenizer.count_unknown(line)))
     return TaskResult(answered, read)
@@ -270,7 +289,8 @@ def _continuation(engine: Engine, prompt: str, choice: str, number: int) -> _Ask
             f"question {number + 1}: a choice has {n:,} tokens, and the model sees {context:,}: shorten it"
         )
     start = _start(engine) if not before else list(tokenizer.beginning)
-    return _Asked(number, [*start, *ids][-(context + 1) :], n)  # the last token need not be read
+    read = [*start, *ids][-(context + 1) :]  # the last token need not be read
+    return _Asked(number, read, n, len(read) < len(start) + len(ids))
 
 
 def _windows(engine: Engine, text: str, number: int) -> Iterator[_Asked]:

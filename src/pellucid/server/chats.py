@@ -46,7 +46,7 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
     role: Literal["user", "assistant"]
     content: str = Field(max_length=LONGEST_MESSAGE)
-    tokens: Annotated[list[Token], Field(max_length=MOST_TOKENS)] | None = None
+    tokens: Annotated[list[Token], Field(max_length=MOST_TOKENS, fail_fast=True)] | None = None
     finish_reason: Literal["stop", "length", "stopped"] | None = None
     notes: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=20)] | None = None
 

@@ -73,7 +73,8 @@ class Reading:
             if len(prompt.ids) > context + 1:  # the last token need not be read
                 raise TooLong(
                     f"prompt {number} has {len(prompt.ids):,} tokens, but {body.model} sees {context:,}: "
-                    f"with echo and logprobs it may have {context + 1:,}; send less of it at a time"
+                    f"with echo and logprobs it may have {context + 1:,}; send less of it at a time",
+                    "prompt",
                 )
         with house.turnstile.waiting(), house.turnstile.turn():
             told = score(
@@ -121,7 +122,7 @@ def routes(house: House) -> APIRouter:
 
 
 def _prompt(served: Served, given: str | list[int], number: int) -> Prompt:
-    """Raises: InputError where there is no such token."""
+    """Raises: Refusal where there is no such token."""
     tokenizer = served.engine.tokenizer
     if isinstance(given, str):
         return Prompt(
@@ -134,11 +135,16 @@ def _prompt(served: Served, given: str | list[int], number: int) -> Prompt:
 def _drafts(
     served: Served, prompt: Prompt, options: Sequence[SamplingOptions], notes: list[str]
 ) -> Iterator[Draft]:
-    """The replies to one prompt; says what a person should know of it."""
+    """The replies to one prompt; says what a person should know of it.
+
+    A model that answers ends a text with its reply, too: what else it could write after that, it never learned.
+    """
+    template = served.loaded.template
+    ends = template.ends if template else ()
     if said := unknown_note(served.engine.tokenizer, prompt.text):
         notes.append(said)
     for each in options:
-        yield served.engine.draft(prompt.ids, each, note=notes.append)
+        yield served.engine.draft(prompt.ids, each, note=notes.append, ends=ends)
 
 
 class TextAnswer(Answer):

@@ -33,10 +33,31 @@ RETRY_AFTER = "1"  # seconds: a reply in front of the queue takes about so long
 
 
 class Refusal(InputError):
-    """A request that is refused; subclasses say with which status."""
+    """A request that is refused; subclasses say with which status.
+
+    Args:
+        message: as of InputError.
+        param: the field that is wrong, where it is one.
+    """
 
     status = 400
     code: str | None = None  # OpenAI's word for it, where clients know one
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class Impossible(Refusal):
+    """A field that would change the answer, and that nobody here can do.
+
+    Args:
+        param: its name.
+        why: and what to do instead.
+    """
+
+    def __init__(self, param: str, why: str) -> None:
+        super().__init__(f"{param} is not possible here: {why}", param)
 
 
 class NotFound(Refusal):
@@ -99,8 +120,12 @@ def error_body(
 
 def openai_error(error: Exception) -> dict[str, Any]:
     """The JSON of an exception in the shape of OpenAI's API."""
-    code = error.code if isinstance(error, Refusal) else None
-    return error_body(status_of(error), told(error), True, code=code)
+    return error_body(status_of(error), told(error), True, *_details(error))
+
+
+def _details(error: Exception) -> tuple[str | None, str | None]:
+    """`param` and `code` of an exception."""
+    return (error.param, error.code) if isinstance(error, Refusal) else (None, None)
 
 
 def error_response(
@@ -132,8 +157,7 @@ def install(app: FastAPI) -> None:
     """Let `app` answer every exception in this module's shapes."""
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
-        code = error.code if isinstance(error, Refusal) else None
-        return error_response(request.url.path, status_of(error), told(error), code=code)
+        return error_response(request.url.path, status_of(error), told(error), None, *_details(error))
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from pellucid.generation.options import LARGEST_SEED
 from pellucid.server.complaints import given
 from pellucid.server.limits import MAX_TOKENS, NAME, PROMPT_CHARACTERS
+
+MOST_FIELDS = 100  # of a body
 
 
 def _no_nulls(text: str) -> str:
     if "\0" in text:
         raise ValueError("a text must not hold the character U+0000")
     return text
+
+
+def at_most(most: int) -> Callable[[Any], Any]:
+    """Refuses a JSON object of more fields before they are looked at.
+
+    A complaint about each of half a million takes many seconds, in which nobody else is answered; lists of many have
+    pydantic's `fail_fast` for that.
+    """
+
+    def few(value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > most:
+            context = {"field_type": "Dictionary", "max_length": most, "actual_length": len(value)}
+            raise PydanticKnownError("too_long", context)
+        return value
+
+    return few
 
 
 Text = Annotated[str, Field(max_length=PROMPT_CHARACTERS), AfterValidator(_no_nulls)]
@@ -33,6 +53,11 @@ class Body(BaseModel):
     """A body of /api: strict in its types, and without fields that nobody reads."""
 
     model_config = ConfigDict(strict=True, extra="forbid", protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, body: Any) -> Any:
+        return at_most(MOST_FIELDS)(body)
 
 
 class OfRun(Body):

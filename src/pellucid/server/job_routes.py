@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from pellucid.server.exports import Export
+from pellucid.server.fields import MOST_FIELDS, at_most
 from pellucid.server.job import Source
 from pellucid.server.jobs import Jobs
 
@@ -35,7 +36,9 @@ class Start(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     kind: Literal["preview", "train", "finetune"]
     source: From
-    settings: dict[str, Setting] = Field(default_factory=dict, max_length=100)
+    settings: Annotated[dict[str, Setting], BeforeValidator(at_most(MOST_FIELDS))] = Field(
+        default_factory=dict, max_length=MOST_FIELDS
+    )
     chat: Export | None = None
     name: str | None = Field(default=None, max_length=60)
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from pellucid.generation.conversation import Speakers
 from pellucid.generation.decoding import Draft
 from pellucid.server.chat import Asked, prepare
+from pellucid.server.errors import NotFound
 from pellucid.server.fields import Name
 from pellucid.server.house import House
 from pellucid.server.openai_bodies import ChatBody
@@ -30,13 +31,18 @@ def routes(house: House) -> APIRouter:
     @router.get("/models")
     def models() -> dict[str, Any]:
         """The runs that can write, in OpenAI's form."""
-        usable = (run for run in house.runs.all() if run.model_path.exists())
-        return {"object": "list", "data": [_model(run) for run in usable]}
+        return {
+            "object": "list",
+            "data": [_model(run) for run in house.runs.all() if run.model_path.exists()],
+        }
 
     @router.get("/models/{name}")
     def model(name: Name) -> dict[str, Any]:
-        """One run, in OpenAI's form."""
-        return _model(house.runs.run(name))
+        """One run that can write, in OpenAI's form."""
+        run = house.runs.run(name)
+        if not run.model_path.exists():
+            raise NotFound(f"the run {name} has no weights yet: they are saved in the course of its training")
+        return _model(run)
 
     def ask(body: ChatBody) -> tuple[Asked, list[Draft]]:
         options = body.options()
@@ -53,11 +59,15 @@ def routes(house: House) -> APIRouter:
 
     @router.post("/chat/completions")
     async def complete(body: ChatBody, request: Request) -> Response:
-        """A chat completion in OpenAI's form; with `stream`, in pieces. `model` is the name of a run."""
+        """A chat completion in OpenAI's form; with `stream`, in pieces. `model` is the name of a run.
+
+        Replies are text: another `response_format` is refused, and so is a tool that must be called. Tools that are
+        only offered are not read, and `notes`, a field of ours in the answer, says so.
+        """
         asked, drafts = await run_in_threadpool(ask, body)
         cutters = [asked.form.cutter() for _ in drafts]
         streams = house.scheduler.submit_all(asked.served.engine, drafts, cutters)
-        answer = ChatAnswer(body, asked.served, drafts, asked.notes)
+        answer = ChatAnswer(body, asked.served, drafts, [*asked.notes, *body.notes])
         if body.stream:
             return EventStream(streams, answer.events(streams))
         return await unless_gone(request, streams, answer.whole(streams))

@@ -13,6 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
+from starlette.concurrency import run_in_threadpool
+
 from pellucid.generation.decoding import Draft, Token
 from pellucid.server.errors import openai_error
 from pellucid.server.models import Served
@@ -61,7 +63,10 @@ class Answer(ABC):
         pieces: list[list[Piece]] = [[] for _ in self.drafts]
         async for index, piece in streams.pieces():
             pieces[index].append(piece)
-        choices = [self.choice(index, own) for index, own in enumerate(pieces)]
+        # log-probabilities of long prompts can take a second to be spelt, in which others want to be answered
+        choices = await run_in_threadpool(
+            lambda: [self.choice(index, own) for index, own in enumerate(pieces)]
+        )
         return {**self._head(self.kinds[0]), **self._noted(), "choices": choices, "usage": self._usage()}
 
     async def events(self, streams: Streams) -> AsyncIterator[str]:
