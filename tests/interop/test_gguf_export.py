@@ -139,7 +139,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no mask": ({"mask": "none"}, "no architecture with mask none"),
     "no norms": ({"norm": "none"}, "norm rmsnorm instead of none"),
     "no feed-forward": ({"feedforward": "none"}, "feedforward dense instead of none"),
-    "a bigram": ({"architecture": "bigram"}, "no architecture with architecture bigram"),
+    "a bigram": ({"architecture": "bigram"}, "no architecture that is a bigram model"),
 }
 
 

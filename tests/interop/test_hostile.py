@@ -288,3 +288,41 @@ def test_a_number_of_layers_is_not_believed(tmp_path: Path):
     with pytest.raises(InputError, match=r"tensors, and its configuration asks for 16,777,216 layers"):
         import_model(folder, "imported")
     assert not Path("imported").exists()
+
+
+def test_a_context_is_not_believed(tmp_path: Path):
+    """It has no tensor: a number in a small file would make tables of gigabytes when the model is loaded."""
+    folder = llama_folder(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["max_position_embeddings"] = LARGEST
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"a context of 16,777,216 tokens, whose rotary angles alone would take"
+    ):
+        import_model(folder, "imported")
+    assert not Path("imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"num_attention_heads": 3},
+            r"config\.json describes a model that cannot be: 3 query heads cannot share",
+        ),
+        (
+            {"head_dim": 15},
+            r"config\.json describes a model that cannot be: rotary positions .* 15 must be even",
+        ),
+        ({"hidden_size": -1}, r"has hidden_size = -1 instead of a whole number from 1"),
+        ({"hidden_size": None}, r"lacks hidden_size, a whole number from 1"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_told_with_their_file(
+    changes: dict[str, Any], message: str, tmp_path: Path
+):
+    folder = llama_folder(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, **changes}), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        import_model(folder, "imported")

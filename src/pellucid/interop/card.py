@@ -10,6 +10,7 @@ from pellucid.interop.exportable import Exportable
 from pellucid.model.accounting import n_params
 from pellucid.training.report import origin_lines, private_lines, shape_row
 
+MOST_NEW = 100  # tokens that the example writes
 LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}")  # an identifier; anything else is not for a header
 
 
@@ -22,6 +23,7 @@ def model_card(model: Exportable, family: str, notes: Sequence[str]) -> str:
     """
     run, stored, config = model.run, model.stored, model.weights.config
     name = re.sub(r"[^\w.-]", "-", run.name)
+    n_new = min(MOST_NEW, config.context_length // 2)  # with what is asked it must fit the context
     of = f"step {model.step:,}" if isinstance(model.step, int) else "the best step"
     lines = [
         *_header(stored),
@@ -41,13 +43,14 @@ def model_card(model: Exportable, family: str, notes: Sequence[str]) -> str:
         "```python",
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",
-        f'model = AutoModelForCausalLM.from_pretrained("{name}")  # the path of this folder',
-        f'tokenizer = AutoTokenizer.from_pretrained("{name}")',
+        'folder = "."  # that this file is in',
+        "model = AutoModelForCausalLM.from_pretrained(folder)",
+        "tokenizer = AutoTokenizer.from_pretrained(folder)",
         *_use(model),
-        "print(tokenizer.decode(model.generate(ids, max_new_tokens=100, do_sample=True)[0]))",
+        f"print(tokenizer.decode(model.generate(ids, max_new_tokens={n_new}, do_sample=True)[0]))",
         "```",
         "",
-        f"`pellucid import {name}` makes it a run again.",
+        "`pellucid import .`, typed in that folder, makes it a run again.",
         "",
         "## Privacy",
         "",
@@ -57,6 +60,15 @@ def model_card(model: Exportable, family: str, notes: Sequence[str]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def licence_in(card: str) -> str | None:
+    """The licence that the head of a model card names; None where it names none."""
+    head = re.match(r"---\r?\n(.*?)\r?\n---", card, re.DOTALL)
+    said = (
+        re.search(r"^license:[ \t]*[\"']?([^\s\"']+)[\"']?[ \t\r]*$", head[1], re.MULTILINE) if head else None
+    )
+    return said[1] if said and LICENCE.fullmatch(said[1]) else None
 
 
 def _header(stored: dict[str, Any]) -> list[str]:
