@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from pellucid.interop.exportable import Exportable
 from pellucid.model.accounting import n_params
@@ -26,7 +25,7 @@ def model_card(model: Exportable, family: str, notes: Sequence[str]) -> str:
     n_new = min(MOST_NEW, config.context_length // 2)  # with what is asked it must fit the context
     of = f"step {model.step:,}" if isinstance(model.step, int) else "the best step"
     lines = [
-        *_header(stored),
+        *_header(model.licence),
         f"# {name}",
         "",
         f"A {family} language model of {n_params(config):,} parameters and {config.vocab_size:,} tokens, exported by "
@@ -71,11 +70,9 @@ def licence_in(card: str) -> str | None:
     return said[1] if said and LICENCE.fullmatch(said[1]) else None
 
 
-def _header(stored: dict[str, Any]) -> list[str]:
+def _header(licence: str | None) -> list[str]:
     """What the hub reads, in YAML."""
-    origin = stored.get("imported") or (stored.get("base") or {}).get("imported") or {}
-    licence = origin.get("licence")
-    said = [f"license: {licence}"] if isinstance(licence, str) and LICENCE.fullmatch(licence) else []
+    said = [f"license: {licence}"] if licence and LICENCE.fullmatch(licence) else []
     return ["---", "library_name: transformers", "pipeline_tag: text-generation", *said, "---", ""]
 
 

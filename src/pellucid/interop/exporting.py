@@ -125,7 +125,7 @@ def _place(out: str | Path | None, usual: Path) -> Path:
     """Where to write: at `out`, which is not there yet or an empty folder, or at the usual place."""
     if out is None:
         if usual.exists():
-            raise InputError(f"{usual} is there already: delete it, or give --out")
+            raise InputError(f"{usual} is there already: delete it, or give another --out")
         return usual
     path = expand_home(Path(out))
     if path.name in ("", ".."):
