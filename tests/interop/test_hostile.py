@@ -15,6 +15,7 @@ from published import SIZES, byte_level, llama_folder, randomise
 
 from pellucid.errors import InputError
 from pellucid.interop.gguf import read_gguf
+from pellucid.interop.gguf_tokenizer import gguf_tokenizer
 from pellucid.interop.importing import import_model
 from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.tensors import TensorFiles
@@ -301,6 +302,35 @@ def test_a_context_is_not_believed(tmp_path: Path):
     ):
         import_model(folder, "imported")
     assert not Path("imported").exists()
+
+
+TOKENIZERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "an id that is a list": lambda content: content["model"]["vocab"].update({"er": []}),
+    "an id that is true": lambda content: content["model"]["vocab"].update({"er": True}),
+    "half a pair of surrogates": lambda content: content["model"].update({"unk_token": "\ud800"}),
+    "a decoder of type 1": lambda content: content["decoder"].update({"type": 1}),
+    "no vocabulary": lambda content: content["model"].pop("vocab"),
+    "no tokens that were added": lambda content: content.update({"added_tokens": [None]}),
+}
+
+
+@pytest.mark.parametrize("change", TOKENIZERS)
+def test_a_tokenizer_is_not_believed(change: str, tmp_path: Path):
+    folder = llama_folder(tmp_path / "model")
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    TOKENIZERS[change](content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match="damaged"):
+        import_model(folder, "imported")
+    assert not Path("imported").exists()
+
+
+@pytest.mark.parametrize("tokens", [2.5, ["<|endoftext|>", 3], None, []])
+def test_an_alphabet_in_gguf_is_not_believed(tokens: Any):
+    metadata = {"tokenizer.ggml.model": "t5", "tokenizer.ggml.tokens": tokens}
+    with pytest.raises(InputError, match="no alphabet exported here"):
+        gguf_tokenizer(metadata, 40, "a file")
 
 
 @pytest.mark.parametrize(

@@ -107,13 +107,14 @@ def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[s
 def _characters(settings: Settings, n_rows: int, where: str) -> tuple[str, set[str]]:
     """An alphabet: the reserved tokens, then a character each, in the order of their code points."""
     tokens = settings.get("tokens")
-    symbols = tokens[len(RESERVED) :] if _are(tokens, str) else []
+    tokens = tokens if _are(tokens, str) else []
+    symbols = tokens[len(RESERVED) :]
     symbols = [" " if symbol == BLANK else symbol for symbol in symbols]
     tokenizer = CharTokenizer(symbol for symbol in symbols if len(symbol) == 1)
     settings.must_be("add_bos_token", False)
     settings.must_be("add_space_prefix", False)
     settings.must_be("remove_extra_whitespaces", False)
-    if tokens is None or [*tokens[: len(RESERVED)], *symbols] != [*RESERVED, *tokenizer.alphabet]:
+    if [*tokens[: len(RESERVED)], *symbols] != [*RESERVED, *tokenizer.alphabet]:
         raise InputError(
             f"{where} has a unigram vocabulary that is no alphabet exported here: "
             "import the model's Hugging Face folder instead"

@@ -204,14 +204,18 @@ def is_own(content: dict[str, Any]) -> bool:
 
 def _names(content: dict[str, Any], path: Path) -> dict[str, int]:
     try:
-        return {
+        names = {
             **content["model"]["vocab"],
             **{token["content"]: token["id"] for token in content["added_tokens"]},
         }
+        sound = all(type(id) is int for id in names.values())
     except (KeyError, TypeError, ValueError):
+        names, sound = {}, False
+    if not sound:
         raise InputError(
             f"{path} is damaged, or no byte-pair encoding (BPE), which alone is taken over: its model cannot be used"
-        ) from None
+        )
+    return names
 
 
 def _end_ids(folder: Path, config: dict[str, Any]) -> list[int]:

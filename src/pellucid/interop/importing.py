@@ -62,11 +62,20 @@ def import_model(
             model = read_gguf_model(path, str(source))
         else:
             model = _read(expand_home(Path(source)))
-        tokenizer = parse_tokenizer(model.tokenizer.encode(), "its tokenizer")
+        tokenizer = parse_tokenizer(_in_bytes(model.tokenizer, source), "its tokenizer")
         needed = sum(n_bytes(place, model.files) for place in model.plan.values())
         with _new_run(out, model.name, needed) as run:
             _write(run, model, tokenizer, str(source), heard)
     return run
+
+
+def _in_bytes(tokenizer: str, source: str | Path) -> bytes:
+    try:
+        return tokenizer.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell
+        raise InputError(
+            f"{source} has a tokenizer that is damaged (it is no text): take a whole copy"
+        ) from None
 
 
 def _import_adapters(
