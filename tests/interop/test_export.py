@@ -191,15 +191,49 @@ def test_one_tensor_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.M
     assert all(first == "written" or second == "written" for first, second in itertools.pairwise(order))
 
 
-def test_weights_that_were_changed_on_the_way_are_found_out(tmp_path: Path):
+@pytest.mark.parametrize("name", ["RMSNorm, rotary, ReLU²", "LayerNorm, learned, GELU (tanh)"])
+def test_a_tensor_that_was_changed_on_the_way_is_found_out(name: str, tmp_path: Path):
+    """Each of them: one number moved a little, and a square matrix turned over; also where no bit differs otherwise."""
     from safetensors.torch import save_file
 
-    made = export(make_run(tmp_path / "run", PLAIN).path)
-    weights = load_file(made.path / "model.safetensors")
-    weights["model.layers.1.mlp.up_proj.weight"][3, 4] += 0.5
-    save_file(weights, made.path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(Unequal, match="differ from the run's by"):
-        huggingface_check.compare(open_run(tmp_path / "run"), made.path)
+    torch.manual_seed(0)
+    made = export(make_run(tmp_path / "run", CASES[name], bias=False).path)
+    model, path = open_run(tmp_path / "run"), made.path / "model.safetensors"
+    weights = load_file(path)
+    found, turned = 0, 0
+    for tensor_name, tensor in weights.items():
+        moved = tensor.clone()
+        moved.view(-1)[tensor.numel() // 2 + 1] += 0.05
+        others = [moved] if "bias" not in tensor_name else []  # softmax takes no notice of a key's bias
+        if tensor.dim() == 2 and tensor.shape[0] == tensor.shape[1]:
+            others.append(tensor.T.contiguous())
+            turned += 1
+        for other in others:
+            save_file({**weights, tensor_name: other}, path, {"format": "pt"})
+            with pytest.raises(Unequal, match="differ from the run's by"):
+                huggingface_check.compare(model, made.path)
+            found += 1
+    assert found >= 14 and turned >= 2
+    save_file(weights, path, {"format": "pt"})
+    assert huggingface_check.compare(model, made.path).difference <= 1e-4
+
+
+@pytest.mark.parametrize("name", ["LayerNorm, learned, GELU (tanh)", "fixed RMSNorm"])
+def test_what_was_filled_in_stays_where_it_was_trained(name: str, tmp_path: Path):
+    """The export says that it filled in zeros and ones; where they are something else now, they are weights."""
+    from safetensors.torch import save_file
+
+    made = export(make_run(tmp_path / "run", CASES[name]).path, check=False)
+    path = made.path / "model.safetensors"
+    weights = load_file(path)
+    changed = "transformer.h.1.mlp.c_fc.bias" if made.family == "gpt2" else "model.norm.weight"
+    weights[changed][3] += 0.5
+    save_file(weights, path, {"format": "pt"})
+    back = load(import_model(made.path, "back").path, "cpu").model
+    assert (back.config.bias, back.config.norm) in ((True, "layernorm"), (False, "rmsnorm"))
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(made.path).eval()
+    ids = torch.arange(40)[None]
+    assert (back(ids) - theirs(ids).logits).abs().max() <= 1e-4
 
 
 # ---------------------------------------------------------------------- tokenizers
@@ -265,6 +299,39 @@ def test_a_model_that_only_continues_text_has_no_chat_template(tmp_path: Path):
     assert "Privacy" in card and "private conversations" not in card
 
 
+@pytest.mark.parametrize("template", [None, "markers"])
+def test_what_the_model_card_says_can_be_done(
+    template: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Its Python runs in the folder, though the context is small, and the command makes it a run."""
+    more = {"template": template} if template else {}
+    run = make_run(tmp_path / "run", CASES["LayerNorm, learned, GELU (tanh)"], context_length=48, **more)
+    folder = export(run.path, out=tmp_path / "out", check=False).path
+    monkeypatch.chdir(folder)
+    card = Path("README.md").read_text(encoding="utf-8")
+    exec(card.split("```python\n")[1].split("```")[0], {})
+    assert capsys.readouterr().out.strip()
+    assert "`pellucid import .`" in card
+    assert import_model(".", tmp_path / "back").config()["data"]["name"] == "out"
+
+
+def test_the_licence_of_an_import_comes_back(tmp_path: Path):
+    run = make_run(tmp_path / "run", PLAIN)
+    run.write_config({**run.config(), "imported": {"licence": "apache-2.0"}})
+    made = export(run.path, check=False)
+    assert import_model(made.path, "back").config()["imported"]["licence"] == "apache-2.0"
+    card = made.path / "README.md"
+    for text in (
+        "license: mit",
+        "---\nlicense: [mit]\n---",
+        "---\nlicense: a b\n---",
+        "---\ntags: x\n---\nlicense: mit",
+    ):
+        card.write_text(text, encoding="utf-8")
+        again = import_model(made.path, f"back {len(text)}")
+        assert again.config()["imported"]["licence"] is None
+
+
 # ---------------------------------------------------------------------- where it goes
 
 
@@ -280,6 +347,33 @@ def test_steps_and_places(finished_run: Path):
     with pytest.raises(InputError, match="a step is a number or best"):
         export(finished_run, step="live")
     assert not list(Path().glob(".*writing"))
+
+
+def test_places_that_cannot_be(finished_run: Path, monkeypatch: pytest.MonkeyPatch):
+    Path("a-file").write_text("mine", encoding="utf-8")
+    Path("empty").mkdir()
+    with pytest.raises(InputError, match="a-file is a file, so that nothing"):
+        export(finished_run, out="a-file/under/it")
+    with pytest.raises(InputError, match="a-file is there already"):
+        export(finished_run, "gguf", "a-file")
+    monkeypatch.chdir("empty")
+    for nameless in (".", "", "/"):
+        with pytest.raises(InputError, match="has no name of its own"):
+            export(finished_run, out=nameless)
+    with pytest.raises(InputError, match="hf has no type 'f16': numbers stay as they are; leave out --type"):
+        export(finished_run, type="f16")
+    assert not list(Path().iterdir()) and Path("../a-file").read_text(encoding="utf-8") == "mine"
+
+
+def test_an_export_is_no_run(finished_run: Path, tmp_path: Path):
+    run = make_run(tmp_path / "run", PLAIN)
+    made = export(run.path, check=False)
+    with pytest.raises(
+        InputError, match=r"is a model of Hugging Face, not a run: .* `pellucid import exports"
+    ):
+        export(made.path)
+    with pytest.raises(InputError, match="holds a run already: give another --out"):
+        import_model(made.path, run.path)
 
 
 def test_the_checkpoint_of_a_step(finished_run: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from gguf_runs import MODELS, SIZES, TEXT, characters, pieces, write_run
+from published import byte_level
 from small_models import OTHERS
 
 from pellucid import import_model, load
@@ -21,7 +23,9 @@ from pellucid.interop.gguf_vocabulary import vocabulary
 from pellucid.interop.gguf_writing import TYPES, write
 from pellucid.interop.run_weights import weights_of
 from pellucid.model.config import ModelConfig
+from pellucid.text.template import CHATML_MARKERS, Template
 from pellucid.text.tokenizers.char import CharTokenizer
+from pellucid.text.tokenizers.imported import as_imported
 from pellucid.text.tokenizers.tokenizer import Tokenizer, parse_tokenizer
 from pellucid.text.tokenizers.wordpiece import train_wordpiece
 from pellucid.training.weights import stored_weights
@@ -139,7 +143,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no mask": ({"mask": "none"}, "no architecture with mask none"),
     "no norms": ({"norm": "none"}, "norm rmsnorm instead of none"),
     "no feed-forward": ({"feedforward": "none"}, "feedforward dense instead of none"),
-    "a bigram": ({"architecture": "bigram"}, "no architecture with architecture bigram"),
+    "a bigram": ({"architecture": "bigram"}, "no architecture that is a bigram model"),
 }
 
 
@@ -211,6 +215,16 @@ def test_words_that_are_cut_in_an_unknown_way():
     tokenizer = parse_tokenizer(text.encode(), "a tokenizer")
     with pytest.raises(InputError, match=r"not known to be one of llama\.cpp's"):
         vocabulary(tokenizer, tokenizer.vocab_size, None)
+
+
+def test_a_turn_that_ends_as_a_document_does():
+    """ChatML in a vocabulary without a token for the end of a document."""
+    content = json.loads(byte_level(CHATML_MARKERS).to_str())
+    made = as_imported(content, 320, "<|im_end|>", None, CHATML_MARKERS, "a tokenizer")
+    tokenizer = parse_tokenizer(json.dumps(made).encode(), "a tokenizer")
+    said = vocabulary(tokenizer, 320, Template("chatml", tokenizer))
+    end = tokenizer.special_id("<|im_end|>")
+    assert said["tokenizer.ggml.eot_token_id"] == said["tokenizer.ggml.eos_token_id"] == end
 
 
 def test_what_a_file_says_of_its_tokens():

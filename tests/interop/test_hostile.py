@@ -15,6 +15,7 @@ from published import SIZES, byte_level, llama_folder, randomise
 
 from pellucid.errors import InputError
 from pellucid.interop.gguf import read_gguf
+from pellucid.interop.gguf_tokenizer import gguf_tokenizer
 from pellucid.interop.importing import import_model
 from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.tensors import TensorFiles
@@ -288,3 +289,70 @@ def test_a_number_of_layers_is_not_believed(tmp_path: Path):
     with pytest.raises(InputError, match=r"tensors, and its configuration asks for 16,777,216 layers"):
         import_model(folder, "imported")
     assert not Path("imported").exists()
+
+
+def test_a_context_is_not_believed(tmp_path: Path):
+    """It has no tensor: a number in a small file would make tables of gigabytes when the model is loaded."""
+    folder = llama_folder(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["max_position_embeddings"] = LARGEST
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"a context of 16,777,216 tokens, whose rotary angles alone would take"
+    ):
+        import_model(folder, "imported")
+    assert not Path("imported").exists()
+
+
+TOKENIZERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "an id that is a list": lambda content: content["model"]["vocab"].update({"er": []}),
+    "an id that is true": lambda content: content["model"]["vocab"].update({"er": True}),
+    "half a pair of surrogates": lambda content: content["model"].update({"unk_token": "\ud800"}),
+    "a decoder of type 1": lambda content: content["decoder"].update({"type": 1}),
+    "no vocabulary": lambda content: content["model"].pop("vocab"),
+    "no tokens that were added": lambda content: content.update({"added_tokens": [None]}),
+}
+
+
+@pytest.mark.parametrize("change", TOKENIZERS)
+def test_a_tokenizer_is_not_believed(change: str, tmp_path: Path):
+    folder = llama_folder(tmp_path / "model")
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    TOKENIZERS[change](content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match="damaged"):
+        import_model(folder, "imported")
+    assert not Path("imported").exists()
+
+
+@pytest.mark.parametrize("tokens", [2.5, ["<|endoftext|>", 3], None, []])
+def test_an_alphabet_in_gguf_is_not_believed(tokens: Any):
+    metadata = {"tokenizer.ggml.model": "t5", "tokenizer.ggml.tokens": tokens}
+    with pytest.raises(InputError, match="no alphabet exported here"):
+        gguf_tokenizer(metadata, 40, "a file")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"num_attention_heads": 3},
+            r"config\.json describes a model that cannot be: 3 query heads cannot share",
+        ),
+        (
+            {"head_dim": 15},
+            r"config\.json describes a model that cannot be: rotary positions .* 15 must be even",
+        ),
+        ({"hidden_size": -1}, r"has hidden_size = -1 instead of a whole number from 1"),
+        ({"hidden_size": None}, r"lacks hidden_size, a whole number from 1"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_told_with_their_file(
+    changes: dict[str, Any], message: str, tmp_path: Path
+):
+    folder = llama_folder(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, **changes}), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        import_model(folder, "imported")

@@ -12,6 +12,11 @@ from pellucid.errors import InputError
 from pellucid.interop.mapping import Layout, Place, Plan, plan
 from pellucid.interop.tensors import TensorFiles, shown
 from pellucid.model.config import ModelConfig
+from pellucid.text.wording import size
+
+MOST_ANGLES = (
+    1 << 30
+)  # bytes: a context of a million tokens with heads of 128, as the longest of these families have
 
 
 def plan_for(
@@ -35,6 +40,12 @@ def plan_for(
                 f"{where} has {len(files.entries):,} tensors, and its configuration asks for {count:,} {what}: "
                 "they are not of one model"
             )
+    angles = 2 * 4 * config.head_dim * config.context_length  # a sine and a cosine in float32
+    if config.positions == "rotary" and angles > MOST_ANGLES:
+        raise InputError(
+            f"{where} asks for a context of {config.context_length:,} tokens, whose rotary angles alone would take "
+            f"{size(angles)}: ask for a shorter one in a copy of its configuration"
+        )
     made = plan(config, layout)
     _check(made, files, where, unused)
     return made

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from pellucid.interop.exportable import Exportable
 from pellucid.model.accounting import n_params
 from pellucid.training.report import origin_lines, private_lines, shape_row
 
+MOST_NEW = 100  # tokens that the example writes
 LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}")  # an identifier; anything else is not for a header
 
 
@@ -22,9 +22,10 @@ def model_card(model: Exportable, family: str, notes: Sequence[str]) -> str:
     """
     run, stored, config = model.run, model.stored, model.weights.config
     name = re.sub(r"[^\w.-]", "-", run.name)
+    n_new = min(MOST_NEW, config.context_length // 2)  # with what is asked it must fit the context
     of = f"step {model.step:,}" if isinstance(model.step, int) else "the best step"
     lines = [
-        *_header(stored),
+        *_header(model.licence),
         f"# {name}",
         "",
         f"A {family} language model of {n_params(config):,} parameters and {config.vocab_size:,} tokens, exported by "
@@ -41,13 +42,14 @@ def model_card(model: Exportable, family: str, notes: Sequence[str]) -> str:
         "```python",
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",
-        f'model = AutoModelForCausalLM.from_pretrained("{name}")  # the path of this folder',
-        f'tokenizer = AutoTokenizer.from_pretrained("{name}")',
+        'folder = "."  # that this file is in',
+        "model = AutoModelForCausalLM.from_pretrained(folder)",
+        "tokenizer = AutoTokenizer.from_pretrained(folder)",
         *_use(model),
-        "print(tokenizer.decode(model.generate(ids, max_new_tokens=100, do_sample=True)[0]))",
+        f"print(tokenizer.decode(model.generate(ids, max_new_tokens={n_new}, do_sample=True)[0]))",
         "```",
         "",
-        f"`pellucid import {name}` makes it a run again.",
+        "`pellucid import .`, typed in that folder, makes it a run again.",
         "",
         "## Privacy",
         "",
@@ -59,11 +61,18 @@ def model_card(model: Exportable, family: str, notes: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _header(stored: dict[str, Any]) -> list[str]:
+def licence_in(card: str) -> str | None:
+    """The licence that the head of a model card names; None where it names none."""
+    head = re.match(r"---\r?\n(.*?)\r?\n---", card, re.DOTALL)
+    said = (
+        re.search(r"^license:[ \t]*[\"']?([^\s\"']+)[\"']?[ \t\r]*$", head[1], re.MULTILINE) if head else None
+    )
+    return said[1] if said and LICENCE.fullmatch(said[1]) else None
+
+
+def _header(licence: str | None) -> list[str]:
     """What the hub reads, in YAML."""
-    origin = stored.get("imported") or (stored.get("base") or {}).get("imported") or {}
-    licence = origin.get("licence")
-    said = [f"license: {licence}"] if isinstance(licence, str) and LICENCE.fullmatch(licence) else []
+    said = [f"license: {licence}"] if licence and LICENCE.fullmatch(licence) else []
     return ["---", "library_name: transformers", "pipeline_tag: text-generation", *said, "---", ""]
 
 

@@ -27,12 +27,7 @@ def special_names(tokenizer: Tokenizer, template: Template | None) -> dict[str, 
         "pad_token": tokenizer.pad,
         "unk_token": tokenizer.unknown,
     }
-    return {name: special_name(tokenizer, id) for name, id in ids.items() if id is not None}
-
-
-def special_name(tokenizer: Tokenizer, id: int) -> str:
-    """How a special token is spelled."""
-    return tokenizer.token_text(id)
+    return {name: tokenizer.token_text(id) for name, id in ids.items() if id is not None}
 
 
 def renders_alike(template: Template) -> bool:

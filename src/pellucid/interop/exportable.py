@@ -31,6 +31,13 @@ class Exportable:
     template: Template | None
     step: int | str = "best"
 
+    @property
+    def licence(self) -> str | None:
+        """Of the published model that it came from, as that says it; None where nothing is said."""
+        origin = self.stored.get("imported") or (self.stored.get("base") or {}).get("imported") or {}
+        licence = origin.get("licence")
+        return licence if isinstance(licence, str) and licence else None
+
 
 @dataclasses.dataclass(frozen=True)
 class Written:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import importlib.util
@@ -78,13 +79,7 @@ def export(
             "or leave out --check"
         )
     model = open_run(run, step)
-    path = (
-        expand_home(Path(out))
-        if out is not None
-        else EXPORTS / format.name.format(run=model.run.name, **options)
-    )
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise InputError(f"{path} is there already: delete it, or give another --out")
+    path = _place(out, EXPORTS / format.name.format(run=model.run.name, **options))
     _check_room(path, model)
     writer = importlib.import_module(format.writer)
     heard = advanced or (lambda what, done, total: None)
@@ -104,7 +99,8 @@ def export(
             f"{path} cannot be written ({reason}): make room there, or give another --out"
         ) from None
     finally:
-        _remove(temporary)
+        with contextlib.suppress(OSError):  # what went wrong before is what is told
+            _remove(temporary)
     comparison = None
     if check is not False and is_installed(format.checker):
         if progress:
@@ -116,9 +112,31 @@ def export(
 def _options(format: Format, to: str, type: str | None) -> dict[str, str]:
     """What the format's `write` is told beside the model."""
     if type is not None and type not in format.types:
-        choice = f"choose {', '.join(format.types)}" if format.types else "numbers stay of the type they have"
+        choice = (
+            f"choose {', '.join(format.types)}"
+            if format.types
+            else "numbers stay as they are; leave out --type"
+        )
         raise InputError(f"{to} has no type {type!r}: {choice}")
     return {"type": type or format.types[0]} if format.types else {}
+
+
+def _place(out: str | Path | None, usual: Path) -> Path:
+    """Where to write: at `out`, which is not there yet or an empty folder, or at the usual place."""
+    if out is None:
+        if usual.exists():
+            raise InputError(f"{usual} is there already: delete it, or give another --out")
+        return usual
+    path = expand_home(Path(out))
+    if path.name in ("", ".."):
+        raise InputError(
+            f"--out {path} has no name of its own: give one that is not there yet, as in {usual}"
+        )
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path} is there already: give an --out that is not, as in {usual}")
+    if file := next((parent for parent in path.parents if parent.is_file()), None):
+        raise InputError(f"{file} is a file, so that nothing can be written under it: give another --out")
+    return path
 
 
 def is_installed(package: str) -> bool:

@@ -11,7 +11,7 @@ from pellucid.interop import families_learned as learned
 from pellucid.interop import families_rotary as rotary
 from pellucid.interop.families_rotary import Described
 from pellucid.interop.harmless import HARMLESS
-from pellucid.interop.settings import Settings
+from pellucid.interop.settings import Settings, naming
 
 FAMILIES: dict[str, Callable[[Settings], Described]] = {
     "llama": rotary.llama,
@@ -42,8 +42,9 @@ def describe(values: dict[str, Any], where: str) -> tuple[str, Described]:
             f"{where} is of model_type {family!r}: the families that are imported are {', '.join(FAMILIES)}"
         )
     settings = Settings(values, where)
-    if values.get("quantization_config"):
-        raise settings.refused("quantization_config", "…")
-    described = FAMILIES[family](settings)
+    if quantised := values.get("quantization_config"):
+        raise settings.refused("quantization_config", quantised)
+    with naming(where):
+        described = FAMILIES[family](settings)
     settings.refuse_the_rest(HARMLESS)
     return family, described

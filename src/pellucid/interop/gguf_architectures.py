@@ -191,6 +191,10 @@ def twin_of(weights: Weights) -> Twin:
 
 def choose(config: ModelConfig) -> Arch:
     """The architecture for a model. Raises: InputError where there is none."""
+    if config.architecture != "transformer":
+        raise InputError(
+            f"llama.cpp has no architecture that is a {config.architecture} model: export a transformer"
+        )
     for field in dataclasses.fields(ModelConfig):
         value = getattr(config, field.name)
         if field.name not in USED | OF_TRAINING and value != field.default:

@@ -12,7 +12,7 @@ from pellucid.interop.gguf import Gguf, read_gguf, tidy
 from pellucid.interop.gguf_architectures import ARCHITECTURES, Arch
 from pellucid.interop.gguf_tokenizer import gguf_tokenizer
 from pellucid.interop.names import GGUF_NAMES
-from pellucid.interop.settings import Settings
+from pellucid.interop.settings import Settings, naming
 from pellucid.interop.source import Source
 from pellucid.model.config import ModelConfig
 
@@ -40,7 +40,8 @@ def read_gguf_model(path: Path, name: str | None = None) -> Source:
     arch, prefix = ARCHITECTURES[family], f"{family}."
     own = {key.removeprefix(prefix): tidy(value) for key, value in metadata.items() if key.startswith(prefix)}
     settings = Settings(own, where)
-    config = _config(arch, settings, gguf)
+    with naming(where):
+        config = _config(arch, settings, gguf)
     settings.refuse_the_rest(HARMLESS)
     made = plan_for(config, arch.layout(config, _biased(gguf)), gguf.files, path, lambda name: False)
     tokenizer, tokens = gguf_tokenizer(metadata, config.vocab_size, where)
@@ -72,7 +73,7 @@ def _n_rows(gguf: Gguf) -> int:
     """Tokens that the model has a row for."""
     entry = gguf.files.entries.get(f"{GGUF_NAMES.embedding}.weight")
     if entry is None or len(entry.shape) != 2:
-        raise InputError("the GGUF file has no matrix token_embd.weight: take a whole copy of the model")
+        raise InputError("it has no matrix token_embd.weight; take a whole copy of it")
     return entry.shape[0]
 
 

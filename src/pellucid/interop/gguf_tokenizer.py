@@ -66,29 +66,7 @@ def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[s
             f"{where} is damaged: it has {len(tokens):,} tokens, {len(types):,} types and {n_rows:,} rows for them, "
             "or a token twice; take a whole copy of it"
         )
-    added = [
-        {"id": id, "content": token, "special": kind != USER_DEFINED, **PLAIN}
-        for id, (token, kind) in enumerate(zip(tokens, types, strict=True))
-        if kind in (CONTROL, USER_DEFINED, UNUSED) and token
-    ]
-    content = {
-        "version": "1.0",
-        "added_tokens": added,
-        "normalizer": NORMALIZERS.get(pre),
-        "pre_tokenizer": PRE_TOKENIZERS[pre],
-        "decoder": {
-            "type": "ByteLevel",
-            "add_prefix_space": False,
-            "trim_offsets": False,
-            "use_regex": False,
-        },
-        "model": {
-            "type": "BPE",
-            "vocab": {token: id for id, token in enumerate(tokens)},
-            "merges": merges,
-            "ignore_merges": pre in WHOLE_WORDS,
-        },
-    }
+    content = _byte_level(pre, tokens, types, merges)
     end_id = settings.get("eos_token_id")
     own_end = tokens[end_id] if type(end_id) is int and 0 <= end_id < len(tokens) else None
     end = next((name for name in DOCUMENT_ENDS if name in content["model"]["vocab"]), own_end)
@@ -104,16 +82,40 @@ def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[s
     return json.dumps(made, ensure_ascii=False), set(tokens)
 
 
+def _byte_level(pre: str, tokens: list[str], types: list[int], merges: list[str]) -> dict[str, Any]:
+    """The tokenizer.json of byte-level BPE whose words are cut as `pre` says."""
+    added = [
+        {"id": id, "content": token, "special": kind != USER_DEFINED, **PLAIN}
+        for id, (token, kind) in enumerate(zip(tokens, types, strict=True))
+        if kind in (CONTROL, USER_DEFINED, UNUSED) and token
+    ]
+    decoder = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+    return {
+        "version": "1.0",
+        "added_tokens": added,
+        "normalizer": NORMALIZERS.get(pre),
+        "pre_tokenizer": PRE_TOKENIZERS[pre],
+        "decoder": decoder,
+        "model": {
+            "type": "BPE",
+            "vocab": {token: id for id, token in enumerate(tokens)},
+            "merges": merges,
+            "ignore_merges": pre in WHOLE_WORDS,
+        },
+    }
+
+
 def _characters(settings: Settings, n_rows: int, where: str) -> tuple[str, set[str]]:
     """An alphabet: the reserved tokens, then a character each, in the order of their code points."""
     tokens = settings.get("tokens")
-    symbols = tokens[len(RESERVED) :] if _are(tokens, str) else []
+    tokens = tokens if _are(tokens, str) else []
+    symbols = tokens[len(RESERVED) :]
     symbols = [" " if symbol == BLANK else symbol for symbol in symbols]
     tokenizer = CharTokenizer(symbol for symbol in symbols if len(symbol) == 1)
     settings.must_be("add_bos_token", False)
     settings.must_be("add_space_prefix", False)
     settings.must_be("remove_extra_whitespaces", False)
-    if tokens is None or [*tokens[: len(RESERVED)], *symbols] != [*RESERVED, *tokenizer.alphabet]:
+    if [*tokens[: len(RESERVED)], *symbols] != [*RESERVED, *tokenizer.alphabet]:
         raise InputError(
             f"{where} has a unigram vocabulary that is no alphabet exported here: "
             "import the model's Hugging Face folder instead"

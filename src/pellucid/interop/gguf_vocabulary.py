@@ -12,6 +12,7 @@ from typing import Any
 
 from pellucid.errors import InputError
 from pellucid.interop.chat_templates import jinja
+from pellucid.interop.ends import begin_id, end_ids
 from pellucid.text.template import Template
 from pellucid.text.tokenizers.char import CharTokenizer
 from pellucid.text.tokenizers.patterns import NORMALIZERS, PRE_TOKENIZERS
@@ -50,7 +51,7 @@ def vocabulary(tokenizer: Tokenizer, n_rows: int, template: Template | None) -> 
         **own,
         "tokens": tokens,
         "token_type": types,
-        "bos_token_id": tokenizer.beginning[0] if tokenizer.beginning else end,
+        "bos_token_id": begin_id(tokenizer),
         "eos_token_id": end,
         "padding_token_id": tokenizer.pad,
         "add_bos_token": bool(tokenizer.beginning),
@@ -58,7 +59,7 @@ def vocabulary(tokenizer: Tokenizer, n_rows: int, template: Template | None) -> 
         "add_space_prefix": False,
     }
     if template is not None:
-        (values["eot_token_id"],) = template.ends - {end}
+        values["eot_token_id"] = end_ids(tokenizer, template)[0]
     if tokenizer.unknown is not None:
         values["unknown_token_id"] = tokenizer.unknown
     named = {f"tokenizer.ggml.{name}": value for name, value in values.items()}

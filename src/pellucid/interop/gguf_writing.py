@@ -152,12 +152,10 @@ def _named(tensors: list[str]) -> str:
 
 def _about(model: Exportable, kind: str) -> dict[str, Any]:
     """The metadata about the file as a whole."""
-    origin = model.stored.get("imported") or (model.stored.get("base") or {}).get("imported") or {}
-    licence = origin.get("licence")
     return {
         "general.type": "model",
         "general.name": model.run.name,
-        **({"general.license": licence} if isinstance(licence, str) and licence else {}),
+        **({"general.license": model.licence} if model.licence else {}),
         "general.file_type": FILE_TYPES[kind],
         "general.quantization_version": QUANTISATION_VERSION,
     }

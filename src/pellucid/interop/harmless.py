@@ -68,6 +68,7 @@ HARMLESS = frozenset(
         "output_scores",
         "pad_key_length",
         "pad_token_id",
+        "pellucid",  # what an export filled in (fillers.py)
         "pre_allocate_kv_cache",
         "predict_special_tokens",
         "prefix",

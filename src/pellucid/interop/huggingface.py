@@ -9,10 +9,13 @@ from typing import Any
 
 from pellucid.errors import InputError
 from pellucid.interop.assembling import plan_for
+from pellucid.interop.card import licence_in
 from pellucid.interop.chat_templates import template_kind
 from pellucid.interop.families import describe
+from pellucid.interop.fillers import KEY, without_fillers
+from pellucid.interop.hub_cache import model_name
 from pellucid.interop.names import GPT2_NAMES
-from pellucid.interop.opening import read_whole
+from pellucid.interop.opening import opened, read_whole
 from pellucid.interop.safetensors_files import safetensors_entries
 from pellucid.interop.source import Source
 from pellucid.interop.tensors import Entry, TensorFiles, shown
@@ -23,6 +26,7 @@ from pellucid.text.tokenizers.tokenizer import MOST_FILE_BYTES, parse_tokenizer
 
 MOST_CONFIG = 1 << 24  # bytes
 MOST_SHARDS = 1024
+MOST_HEAD = 1 << 16  # bytes of a model card that are looked at
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 UNUSED = re.compile(r"(.*\.)?rotary_emb\.inv_freq|transformer\.h\.\d+\.attn\.(bias|masked_bias)")
@@ -49,11 +53,20 @@ def read_folder(folder: Path) -> Source:
         config, layout, files, folder, lambda name: name == tied_head or UNUSED.fullmatch(name) is not None
     )
     _check_tied(files, f"{layout.names.embedding}.weight", tied_head, folder)
+    config, made = without_fillers(values.get(KEY), config, made, files)
     tokenizer, template = _tokenizer(folder, values, config.vocab_size)
-    licence = None
-    return Source(
-        folder.resolve().name, "huggingface", family, config, made, files, tokenizer, template, licence
-    )
+    name, licence = model_name(folder), _licence(folder)
+    return Source(name, "huggingface", family, config, made, files, tokenizer, template, licence)
+
+
+def _licence(folder: Path) -> str | None:
+    """What the model card says, if there is one."""
+    path = folder / "README.md"
+    if not path.is_file():
+        return None
+    file, _ = opened(path)
+    with file:
+        return licence_in(file.read(MOST_HEAD).decode("utf-8", "replace"))
 
 
 def _check_tied(files: TensorFiles, embedding: str, head: str | None, folder: Path) -> None:
@@ -191,14 +204,18 @@ def is_own(content: dict[str, Any]) -> bool:
 
 def _names(content: dict[str, Any], path: Path) -> dict[str, int]:
     try:
-        return {
+        names = {
             **content["model"]["vocab"],
             **{token["content"]: token["id"] for token in content["added_tokens"]},
         }
+        sound = all(type(id) is int for id in names.values())
     except (KeyError, TypeError, ValueError):
+        names, sound = {}, False
+    if not sound:
         raise InputError(
             f"{path} is damaged, or no byte-pair encoding (BPE), which alone is taken over: its model cannot be used"
-        ) from None
+        )
+    return names
 
 
 def _end_ids(folder: Path, config: dict[str, Any]) -> list[int]:

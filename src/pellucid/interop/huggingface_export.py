@@ -15,6 +15,7 @@ from pellucid.interop.card import model_card
 from pellucid.interop.chat_templates import jinja
 from pellucid.interop.ends import begin_id, end_ids, renders_alike, special_names
 from pellucid.interop.exportable import Exportable, Written
+from pellucid.interop.fillers import KEY, filled_in
 from pellucid.interop.huggingface_check import compare as compare
 from pellucid.interop.mapping import Plan, plan
 from pellucid.interop.run_weights import Weights
@@ -60,7 +61,9 @@ def write(model: Exportable, folder: Path, advanced: Advanced, shard: int = SHAR
             "its chat template is left out: joined to what is said, its frame would have other tokens than here"
         )
         template = None
-    _write_json(folder / "config.json", _config(twin, tokenizer, template))
+    said = filled_in(model.weights.config, twin.weights.config)
+    config = {**_config(twin, tokenizer, template), **({KEY: said} if said else {})}
+    _write_json(folder / "config.json", config)
     _write_json(folder / "generation_config.json", _token_ids(tokenizer, template))
     for name, content in tokenizer_files(tokenizer, template, twin.weights.config.context_length).items():
         (folder / name).write_text(content, encoding="utf-8", newline="\n")

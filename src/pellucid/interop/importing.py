@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import pellucid
 from pellucid.errors import InputError
 from pellucid.interop.assembling import n_bytes
 from pellucid.interop.gguf_models import read_gguf_model
+from pellucid.interop.hub_cache import snapshot
 from pellucid.interop.huggingface import has_pickle_name, pickle_refused, read_folder
 from pellucid.interop.named import MODELS, list_of_models, named_file
-from pellucid.interop.peft import is_adapter, read_adapters
+from pellucid.interop.peft import Adapted, is_adapter, read_adapters
 from pellucid.interop.source import Source
 from pellucid.interop.writing import Piece, told, write_model, write_safetensors
 from pellucid.model.accounting import n_params
@@ -26,7 +27,7 @@ from pellucid.text.wording import size
 from pellucid.training.data import text_record
 from pellucid.training.files import write_atomically
 from pellucid.training.report import private_lines, use_lines
-from pellucid.training.run_folder import RunFolder, create_run
+from pellucid.training.run_folder import RunFolder, create_run, is_run
 
 ROOM = "make room there, or give --out on another disk"
 Advanced = Callable[[str, int, int], object]
@@ -61,23 +62,28 @@ def import_model(
             model = read_gguf_model(path, str(source))
         else:
             model = _read(expand_home(Path(source)))
-        tokenizer = parse_tokenizer(model.tokenizer.encode(), "its tokenizer")
-        run = create_run(out, _run_name(model.name))
-        try:
-            _check_room(run, model)
+        tokenizer = parse_tokenizer(_in_bytes(model.tokenizer, source), "its tokenizer")
+        needed = sum(n_bytes(place, model.files) for place in model.plan.values())
+        with _new_run(out, model.name, needed) as run:
             _write(run, model, tokenizer, str(source), heard)
-        except OSError as error:
-            raise InputError(f"{run.path} cannot be written ({error.strerror or error}): {ROOM}") from None
-        finally:
-            run.discard_if_not_begun()
-            run.unlock()
     return run
+
+
+def _in_bytes(tokenizer: str, source: str | Path) -> bytes:
+    try:
+        return tokenizer.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell
+        raise InputError(
+            f"{source} has a tokenizer that is damaged (it is no text): take a whole copy"
+        ) from None
 
 
 def _import_adapters(
     folder: Path, base: str | Path | None, out: str | Path | None, advanced: Advanced
 ) -> RunFolder:
     """A run of its own: the base with adapters merged, and what the base says of itself."""
+    if not folder.exists():
+        raise InputError(f"{folder} is not there: give the folder of adapters that PEFT saved")
     if not is_adapter(folder):
         raise InputError(f"{folder} holds no adapters of PEFT: leave out --base to import a whole model")
     if base is None:
@@ -85,61 +91,69 @@ def _import_adapters(
             f"{folder} holds adapters: give --base RUN, the run whose export they were trained beside"
         )
     adapted = read_adapters(folder, base)
+    needed = sum(tensor.n_bytes for tensor in adapted.weights.tensors.values())
+    with _new_run(out, folder.resolve().name, needed) as run:
+        _write_adapted(run, adapted, folder, advanced)
+    return run
+
+
+def _write_adapted(run: RunFolder, adapted: Adapted, folder: Path, advanced: Advanced) -> None:
     weights, origin = adapted.weights, adapted.base
-    run = create_run(out, _run_name(folder.resolve().name))
+    origin.tokenizer.save(run.tokenizer_path)
+    pieces = [Piece(name, tensor.shape, tensor.dtype) for name, tensor in weights.tensors.items()]
+    total = sum(piece.n_bytes for piece in pieces)
+    read = (tensor.read() for tensor in weights.tensors.values())
+    tensors = told(read, total, lambda done, total: advanced("writing the weights", done, total))
+    write_atomically(run.model_path, lambda path: write_safetensors(path, pieces, tensors))
+    kept = {name: origin.stored[name] for name in ("template", "trained_on_private") if name in origin.stored}
+    earlier = origin.stored.get("imported") or {}
+    stored = {
+        **kept,
+        "pellucid": pellucid.__version__,
+        "model": weights.config.to_dict(),
+        "training": {},
+        "data": {**origin.stored["data"], "sources": []},
+        "machine": {},
+        "imported": {
+            "from": str(folder),
+            "format": "peft",
+            "family": adapted.family,
+            "licence": earlier.get("licence"),
+            "base": origin.run.name,
+        },
+    }
+    about = f"*{origin.run.name}* with adapters of PEFT merged."
+    lines = [f"# {run.name}", "", about, "", *use_lines(run), "", *private_lines(stored)]
+    run.card_path.write_text("\n".join(lines), encoding="utf-8")
+    run.write_config(stored)  # last: with it the folder is a run
+
+
+@contextlib.contextmanager
+def _new_run(out: str | Path | None, name: str, needed: int) -> Iterator[RunFolder]:
+    """A run folder to be filled with `needed` bytes of weights, which is gone again if it does not become a run.
+
+    Raises:
+        InputError: something is in the way, or the disk is full.
+    """
+    if out is not None and is_run(expand_home(Path(out))):
+        raise InputError(f"{out} holds a run already: give another --out")
+    run = create_run(out, _run_name(name))
     try:
-        origin.tokenizer.save(run.tokenizer_path)
-        pieces = [Piece(name, tensor.shape, tensor.dtype) for name, tensor in weights.tensors.items()]
-        total = sum(piece.n_bytes for piece in pieces)
-        tensors = told(
-            (tensor.read() for tensor in weights.tensors.values()),
-            total,
-            lambda done, total: advanced("writing the weights", done, total),
-        )
-        write_atomically(run.model_path, lambda path: write_safetensors(path, pieces, tensors))
-        earlier = origin.stored.get("imported") or {}
-        stored = {
-            **{
-                name: origin.stored[name]
-                for name in ("template", "trained_on_private")
-                if name in origin.stored
-            },
-            "pellucid": pellucid.__version__,
-            "model": weights.config.to_dict(),
-            "training": {},
-            "data": {**origin.stored["data"], "sources": []},
-            "machine": {},
-            "imported": {
-                "from": str(folder),
-                "format": "peft",
-                "family": adapted.family,
-                "licence": earlier.get("licence"),
-                "base": origin.run.name,
-            },
-        }
-        lines = [
-            f"# {run.name}",
-            "",
-            f"*{origin.run.name}* with adapters of PEFT merged.",
-            "",
-            *use_lines(run),
-            "",
-        ]
-        lines += [*private_lines(stored)]
-        run.card_path.write_text("\n".join(lines), encoding="utf-8")
-        run.write_config(stored)
+        free = shutil.disk_usage(run.path).free
+        if needed > free:
+            raise InputError(f"{name} takes {size(needed)}, and {size(free)} are free in {run.path}: {ROOM}")
+        yield run
     except OSError as error:
         raise InputError(f"{run.path} cannot be written ({error.strerror or error}): {ROOM}") from None
     finally:
         run.discard_if_not_begun()
         run.unlock()
-    return run
 
 
 def _read(path: Path) -> Source:
     """The model at a path."""
     if path.is_dir():
-        return read_folder(path)
+        return read_folder(snapshot(path))
     if not path.exists():
         raise InputError(
             f"{path} is not there: give the folder of a Hugging Face model, a .gguf file, or a name: {list_of_models()}"
@@ -153,16 +167,6 @@ def _read(path: Path) -> Source:
     return read_gguf_model(path)
 
 
-def _check_room(run: RunFolder, model: Source) -> None:
-    """Raises: InputError where the disk has no room for the weights."""
-    needed = sum(n_bytes(place, model.files) for place in model.plan.values())
-    free = shutil.disk_usage(run.path).free
-    if needed > free:
-        raise InputError(
-            f"{model.name} takes {size(needed)}, and {size(free)} are free in {run.path}: {ROOM}"
-        )
-
-
 def _run_name(name: str) -> str:
     """A folder's name made of a model's."""
     plain = re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")
@@ -171,11 +175,8 @@ def _run_name(name: str) -> str:
 
 def _write(run: RunFolder, model: Source, tokenizer: Tokenizer, source: str, advanced: Advanced) -> None:
     tokenizer.save(run.tokenizer_path)
-
-    def told(done: int, total: int) -> None:
-        advanced("writing the weights", done, total)
-
-    write_atomically(run.model_path, lambda path: write_model(path, model.plan, model.files, told))
+    heard = lambda done, total: advanced("writing the weights", done, total)  # noqa: E731
+    write_atomically(run.model_path, lambda path: write_model(path, model.plan, model.files, heard))
     run.card_path.write_text(_card(run, model), encoding="utf-8")
     run.write_config(_config(model, tokenizer, source))  # last: with it the folder is a run
 

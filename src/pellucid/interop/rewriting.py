@@ -45,15 +45,15 @@ def with_norm_scales(weights: Weights) -> Weights:
     config = weights.config
     if config.norm != "rmsnorm_fixed":
         return weights
-    names = [
-        f"blocks.{n}.{part}_norm.weight"
-        for n in range(config.n_layers)
-        for part in ("attention", "feedforward")
-    ]
-    if config.norm_position == "pre":
-        names.append("norm.weight")
-    ones = {name: kept(torch.ones(config.d_model, dtype=weights.dtype)) for name in names}
+    ones = {name: kept(torch.ones(config.d_model, dtype=weights.dtype)) for name in norm_names(config)}
     return Weights(dataclasses.replace(config, norm="rmsnorm"), {**weights.tensors, **ones})
+
+
+def norm_names(config: ModelConfig) -> list[str]:
+    """What the scales of the stream's norms are called."""
+    parts = ("attention", "feedforward")
+    names = [f"blocks.{n}.{part}_norm.weight" for n in range(config.n_layers) for part in parts]
+    return [*names, "norm.weight"] if config.norm_position == "pre" else names
 
 
 def with_learned_positions(weights: Weights) -> Weights:

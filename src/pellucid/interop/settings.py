@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pellucid.errors import InputError
@@ -89,8 +90,19 @@ class Settings:
         )
 
     def wrong(self, name: str, value: Any, expected: str) -> InputError:
-        said = "lacks" if value is None else f"has {name} = {_short(value)} for"
-        return InputError(f"{self.where} {said} {name}, {expected}: take a whole copy of the model")
+        said = f"lacks {name}, " if value is None else f"has {name} = {_short(value)} instead of "
+        return InputError(f"{self.where} {said}{expected}: take a whole copy of the model")
+
+
+@contextlib.contextmanager
+def naming(where: str) -> Iterator[None]:
+    """What a model cannot be is told with the file that asks for it."""
+    try:
+        yield
+    except InputError as error:
+        if where in str(error):
+            raise
+        raise InputError(f"{where} describes a model that cannot be: {error}") from None
 
 
 def _short(value: Any) -> str:

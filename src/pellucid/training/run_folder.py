@@ -104,6 +104,10 @@ class RunFolder:
     def config(self) -> dict[str, Any]:
         """Raises: InputError when it is missing, damaged, or of a later format than this version reads."""
         values = read_json(self.config_path)
+        if "format" not in values and "model_type" in values:
+            raise InputError(
+                f"{self.path} is a model of Hugging Face, not a run: make it one with `pellucid import {self.path}`"
+            )
         if not isinstance(values.get("format"), int) or values["format"] > FORMAT:
             raise InputError(
                 f"{self.config_path} has run format {values.get('format')!r}; this version reads up to {FORMAT}: "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tokenizers
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from published import TEXT, byte_level, metaspace, qwen, split_by
 from tokenizers import AddedToken, decoders, pre_tokenizers
@@ -72,6 +72,10 @@ def pair(request: pytest.FixtureRequest) -> tuple[tokenizers.Tokenizer, Imported
 @given(text=st.one_of(st.text(max_size=60), WORDS.map("".join)))
 def test_the_originals_ids_and_text(text: str, pair: tuple[tokenizers.Tokenizer, ImportedTokenizer]):
     original, ours = pair
+    added = original.get_added_tokens_decoder().values()
+    assume(
+        not any(token.special and token.content in text for token in added)
+    )  # the original reads those as tokens
     ids = original.encode(text, add_special_tokens=False).ids
     assert ours.encode(text).tolist() == ids
     assert ours.decode(ids) == original.decode(ids)

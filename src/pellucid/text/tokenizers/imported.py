@@ -335,7 +335,10 @@ def _ids(content: dict[str, Any]) -> set[int]:
 def _types(decoder: Any) -> list[str]:
     if decoder is None:
         return []
-    return [decoder["type"], *(part["type"] for part in decoder.get("decoders", []))]
+    types = [decoder["type"], *(part["type"] for part in decoder.get("decoders", []))]
+    if not all(type(each) is str for each in types):
+        raise TypeError("the type of a decoder is a text")
+    return types
 
 
 def _is_over_bytes(content: dict[str, Any]) -> bool:
