@@ -16,7 +16,6 @@ from pellucid.inspection.compare.measures.mask import MASK
 from pellucid.inspection.compare.measures.projections import PROJECTIONS
 
 CLASSIC = {"positions": "learned", "norm": "layernorm", "activation": "relu"}
-POST = {**CLASSIC, "norm_position": "post", "n_layers": 8}
 # with the usual norm_eps of 1e-5 the norms of so deep a model without residuals would do nothing against what the small
 # initial weights make of its signal: it would vanish in the first few layers, and the gradient with it
 THIN = {"n_layers": 12, "n_heads": 2, "d_model": 32, "norm_eps": 1e-12}
@@ -84,13 +83,13 @@ SETS = (
          _c("bpe-512", "Little more than bytes.", vocab_size=512), _c("bpe-1024", "Pieces of words.", vocab_size=1024),
          _c("bpe-4096", "Most words; and most of the parameters are tables.", vocab_size=4096),
          common={"tokenizer": "bpe"}),
-    _set("warmup", "A learning rate that rises over a tenth of the run, or begins at its peak, where it matters "
-         "(eight post-norm layers) and where not (pre-norm).",
-         _c("post-norm, warm-up", "The rate rises.", **POST, warmup_steps=40),
-         _c("post-norm, none", "It begins at its peak.", **POST, warmup_steps=0),
-         Contender("pre-norm, warm-up", "The rate rises.", {**POST, "norm_position": "pre", "warmup_steps": 40}),
-         Contender("pre-norm, none", "It begins at its peak.", {**POST, "norm_position": "pre", "warmup_steps": 0},
-                   against="pre-norm, warm-up"), steps=400),
+    _set("warmup", "A learning rate that rises over a tenth of the run, or begins at its peak, where it matters (a peak "
+         "four times the usual one, in eight layers) and where it does not (the usual peak).",
+         _c("high, warm-up", "The rate rises to 0.012.", lr=1.2e-2, warmup_steps=40),
+         _c("high, none", "It begins there.", lr=1.2e-2, warmup_steps=0),
+         _c("usual, warm-up", "It rises to 0.003.", lr=3e-3, warmup_steps=40),
+         Contender("usual, none", "It begins there.", {"lr": 3e-3, "warmup_steps": 0}, against="usual, warm-up"),
+         common={**CLASSIC, "n_layers": 8}, steps=400),
     _set("clipping", "Gradients no longer than 1, or as they come, at three times the usual rate.",
          _c("clipped", "The norm of all gradients is at most 1.", clip=1.0),
          _c("unclipped", "As they come.", clip=0.0), common={"lr": 1e-2}),
