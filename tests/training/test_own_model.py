@@ -19,7 +19,8 @@ import pellucid
 from pellucid.errors import InputError
 from pellucid.model import own
 from pellucid.model.config import ModelConfig
-from pellucid.training.own_code import load_own, sees_the_future, tried
+from pellucid.training.own_code import load_own
+from pellucid.training.own_trial import sees_the_future, tried
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.train import resume
 
@@ -201,8 +202,8 @@ def test_one_that_sees_the_future_is_told_of(train_own: Train, tmp_path: Path):
     path = write_others(tmp_path)
     train_own(tmp_path / "run", f"{path}:Peeking", observer=notes)
     assert any(note.startswith("Peeking sees later tokens") for note in notes.notes)
-    lstm = load_own(f"{write_lstm(tmp_path)}:LSTM")
-    assert not sees_the_future(ModelConfig(11, 8, architecture="own", own=lstm))
+    for innocent in (f"{write_lstm(tmp_path)}:LSTM", f"{path}:Noisy", f"{path}:NamedConfig"):
+        assert not sees_the_future(tried(ModelConfig(11, 8, architecture="own", own=load_own(innocent))))
 
 
 def test_what_is_found_out_of_it(tmp_path: Path):
@@ -224,6 +225,15 @@ def test_what_is_found_out_of_it(tmp_path: Path):
         ("Demanding", {}, "insists on 'depth'.*Demanding,NAME=VALUE"),
         ("Empty", {}, "has no parameters to train"),
         ("Failing", {}, "RuntimeError: no such thing"),
+        ("Listed", {}, "its state_dict does not hold.*nn.ModuleList"),
+        ("Remembering", {}, "its state_dict does not hold"),
+        ("Detached", {}, "nothing could be learned"),
+        ("Changing", {}, "changes the ids it is given"),
+        ("Infinite", {}, "not finite numbers before it has learned.*others.py:Infinite"),
+        ("Whole", {}, "gives torch.int64 numbers"),
+        ("Leaving", {}, "SystemExit: 3"),
+        ("Sparse", {}, "sparse gradients"),
+        ("Unsized", {}, "give sizes"),
         ("function", {}, "is no class of that file"),
         ("nn", {}, "is no class of that file"),
         ("Nothing", {}, "has no Nothing: it has Tied, Peeking"),
@@ -267,6 +277,10 @@ def test_what_a_model_of_its_own_code_cannot_do_is_said(
     for view in ("tokens", "bigram", "next"):
         shown = cli("inspect", lstm_run, "--view", view, "--text", "The cat")
         assert shown.code == 0 and "attention" not in shown.err and "shapes" not in shown.err
+    shown = cli("inspect", lstm_run, "--view", "attention", "--text", "The cat")
+    assert shown.code == 0 and shown.out.startswith("Loss ") and "scores" not in shown.out
+    shown = cli("inspect", lstm_run, "--view", "attention", "--layer", 0)
+    assert shown.code == 2 and "LSTM is a model of its own code" in shown.err
 
 
 def test_the_page_can_name_no_file_to_train_with():
