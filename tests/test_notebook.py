@@ -10,6 +10,7 @@ import pytest
 
 import pellucid
 from pellucid.errors import InputError
+from pellucid.training.run_folder import RunFolder
 
 PNG = b"\x89PNG"
 
@@ -42,8 +43,8 @@ def test_attention_is_that_of_a_forward_pass(finished_run: Path):
 
 
 def test_tables_tell_what_it_is_and_hold_no_markup_of_a_text(finished_run: Path, tmp_path: Path):
-    run = pellucid.load(finished_run)
-    assert isinstance(run, pellucid.LoadedRun)
+    run = pellucid.load(RunFolder(finished_run))
+    assert isinstance(run, pellucid.LoadedRun) and type(run) is pellucid.Run
     for shown in (run._repr_html_(), repr(run)):
         assert all(words in shown for words in ("farm-1", "parameters", "farm", "nats a token", "step 24"))
     assert len(repr(run)) < 500

@@ -18,6 +18,7 @@ from pellucid.training.report import loss_figure, parameters_text
 if TYPE_CHECKING:
     from pellucid.figures import ShownFigure
     from pellucid.inspection.subject import Subject
+    from pellucid.training.run_folder import RunFolder
 
 
 class Run(LoadedRun):
@@ -68,11 +69,16 @@ class Run(LoadedRun):
 
 
 def load(
-    run: str | Path | None = None, device: str = "auto", step: int | str = "best", trust_code: bool = False
+    run: RunFolder | str | Path | None = None,
+    device: str = "auto",
+    step: int | str = "best",
+    trust_code: bool = False,
 ) -> Run:
-    """As `api.load`: the run at a path or of a name under `runs/`; with no name, the latest.
+    """A run, to be used and looked at: the one at a path or of a name under `runs/`; with no name, the latest.
 
     Args:
+        run: its path or name, or what a training gave as its `run`.
+        device: "auto", "cpu", "cuda" or "mps".
         step: "best" on the dev split, "live" (of a training that goes on), or the step of a checkpoint.
         trust_code: whether a model of its own code is executed, although it was not trained here nor allowed.
 
