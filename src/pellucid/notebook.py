@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pellucid import api
 from pellucid.api import LoadedRun
+from pellucid.errors import InputError
 from pellucid.text.html import table
 from pellucid.training.report import loss_figure, parameters_text
 
@@ -31,7 +32,13 @@ class Run(LoadedRun):
         return Subject(self)
 
     def plot_loss(self) -> ShownFigure:
-        """Every recorded loss against the tokens read, as in the run's loss.png, as it is now."""
+        """Every recorded loss against the tokens read, as in the run's loss.png, as it is now.
+
+        Raises:
+            InputError: it has recorded none, as an imported model.
+        """
+        if not any(self.folder.metrics()):
+            raise InputError(f"{self.folder.name} has no losses to draw: it was not trained here")
         finished = self.folder.finished or {}
         return loss_figure(self.folder, finished.get("validation_loss"), finished.get("bigram_loss"))
 

@@ -70,6 +70,9 @@ class RunFolder:
         self._lock: IO[bytes] | None = None
         self._journal: Journal | None = None
 
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
     @property
     def name(self) -> str:
         return self.path.resolve().name
