@@ -109,6 +109,22 @@ def test_writing_rereads_the_window_beyond_the_context_and_in_any_company(lstm_r
             assert logits.argmax() == ids[place]
 
 
+@pytest.mark.parametrize("at_once", [1, 1 << 24])
+def test_given_tokens_are_scored_without_a_cache(
+    lstm_run: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+):
+    from pellucid.generation import scoring
+
+    monkeypatch.setattr(scoring, "LOGITS_AT_ONCE", at_once)
+    run = pellucid.load(lstm_run)
+    texts = [run.tokenizer.encode(text).tolist() for text in ("The cat in the", "", "The dog", "T")]
+    for ids, scored in zip(texts, scoring.score(run.engine(), texts, n_top=2), strict=True):
+        assert [token.id for token in scored] == ids[1:]
+        for place, token in enumerate(scored):
+            says = run.model(torch.tensor([ids[: place + 1]]))[0, -1].log_softmax(-1)
+            assert token.logprob == pytest.approx(says[token.id].item(), abs=1e-4)
+
+
 def test_a_run_of_someone_else_is_not_executed_until_it_is_allowed(
     lstm_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]
 ):

@@ -14,6 +14,7 @@ from pellucid.errors import InputError
 from pellucid.generation.decoding import NOT_FINITE, Token, likeliest
 from pellucid.generation.engine import Engine
 from pellucid.model.cache import KVCache
+from pellucid.model.own import OwnModel
 
 LOGITS_AT_ONCE = 1 << 24  # numbers: 64 MiB of float32, and a few times that while they are compared
 
@@ -78,8 +79,10 @@ def _score_group(
         ids, n = torch.tensor(text, dtype=torch.long), max(0, len(text) - 1)
         inputs[row, :n], targets[row, :n] = ids[:n], ids[1:]
     weights = next(model.parameters())
-    cache = KVCache(model.config, len(texts), max(1, length), weights.device, weights.dtype)
-    at_once = max(1, LOGITS_AT_ONCE // (len(texts) * model.config.vocab_size))
+    cache, at_once = None, max(1, length)
+    if not isinstance(model, OwnModel):  # which keeps no cache: it reads all columns at once
+        cache = KVCache(model.config, len(texts), max(1, length), weights.device, weights.dtype)
+        at_once = max(1, LOGITS_AT_ONCE // (len(texts) * model.config.vocab_size))
     scored: list[list[Token]] = [[] for _ in texts]
     for start in range(0, length, at_once):
         if stopped():
