@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,8 @@ import torch.nn.functional as F
 
 from pellucid.training import allocator
 from pellucid.training.allocator import keeping_memory
+
+resource = pytest.importorskip("resource", reason="Windows does not count page faults so")
 
 LOGITS = 256 * 50_000 * 4  # bytes, more than glibc would keep by itself
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
