@@ -82,6 +82,12 @@ def test_the_wheel_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Pat
     )
     assert Path(where.strip()).is_relative_to(own)
 
+    told = "from pellucid.shell import install_extra; print(install_extra('tracking'), install_extra('pdf'))"
+    how = python("-c", told, folder=tmp_path, executable=scripts / "python").strip()
+    assert how == 'pip install "tensorboard>=2.18" pip install "pypdf>=6"', (
+        "there is no folder to install from"
+    )
+
     def pellucid(*arguments: object) -> str:
         shared = {"OMP_NUM_THREADS": "1", "PELLUCID_NO_CACHE": "1"}
         return python(*arguments, folder=tmp_path, executable=scripts / "pellucid", **shared)
