@@ -16,7 +16,6 @@ def python() -> str:
     import pellucid
     from pellucid.text.documents import Corpus
     from pellucid.training.evaluation import Score
-    from pellucid.training.report import Outcome
 
     about = (
         "What `import pellucid` offers, and what its functions give. Settings are those of "
@@ -31,8 +30,9 @@ def python() -> str:
         about,
         *(_function(f"pellucid.{function.__name__}", function) for function in functions),
         "## What they give",
+        _class("pellucid.Run", pellucid.Run),
         _class("pellucid.LoadedRun", pellucid.LoadedRun),
-        _class("Outcome", Outcome),
+        _class("pellucid.Outcome", pellucid.Outcome),
         _class("Score", Score),
         _class("Corpus", Corpus),
         f"### pellucid.InputError\n\n{_prose(pellucid.InputError.__doc__)}",
@@ -88,8 +88,11 @@ def _class(name: str, kind: type) -> str:
     parts = [
         f"### {name}",
         _prose(kind.__doc__),
-        "It has " + ", ".join(f"`{field}`" for field in fields) + ".",
     ]
+    if inherited := [base.__name__ for base in kind.__bases__ if dataclasses.is_dataclass(base)]:
+        parts.append(f"It has all that `{inherited[0]}` has.")
+    else:
+        parts.append("It has " + ", ".join(f"`{field}`" for field in fields) + ".")
     if lines:
         parts.append("And, computed of them:\n\n" + "\n".join(lines))
     return "\n\n".join(

@@ -10,6 +10,7 @@ import pytest
 
 import pellucid
 from pellucid.errors import InputError
+from pellucid.training.run_folder import RunFolder
 
 PNG = b"\x89PNG"
 
@@ -39,17 +40,21 @@ def test_attention_is_that_of_a_forward_pass(finished_run: Path):
     assert figure._repr_png_().startswith(PNG)
     with pytest.raises(InputError, match="head"):
         run.show_attention("The cat", head=9)
+    assert "63 tokens and this model sees 16" in run.show_attention("The cat" * 9).axes[0].get_title(), (
+        "what is left out is told"
+    )
 
 
 def test_tables_tell_what_it_is_and_hold_no_markup_of_a_text(finished_run: Path, tmp_path: Path):
-    run = pellucid.load(finished_run)
-    assert isinstance(run, pellucid.LoadedRun)
+    run = pellucid.load(RunFolder(finished_run))
+    assert isinstance(run, pellucid.LoadedRun) and type(run) is pellucid.Run
     for shown in (run._repr_html_(), repr(run)):
         assert all(words in shown for words in ("farm-1", "parameters", "farm", "nats a token", "step 24"))
     assert len(repr(run)) < 500
     path = tmp_path / "book.txt"
     path.write_text("hello " * 50, encoding="utf-8")
     corpus = pellucid.read(path)
+    assert repr(corpus) == "<corpus book: documents 1; characters 300; bytes 300>"
     assert "300" in corpus._repr_html_() and "book" in corpus._repr_html_()
     from pellucid.text.html import table
 

@@ -82,6 +82,12 @@ def test_the_wheel_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Pat
     )
     assert Path(where.strip()).is_relative_to(own)
 
+    told = "from pellucid.shell import install_extra; print(install_extra('tracking'), install_extra('pdf'))"
+    how = python("-c", told, folder=tmp_path, executable=scripts / "python").strip()
+    assert how == 'pip install "tensorboard>=2.18" pip install "pypdf>=6"', (
+        "there is no folder to install from"
+    )
+
     def pellucid(*arguments: object) -> str:
         shared = {"OMP_NUM_THREADS": "1", "PELLUCID_NO_CACHE": "1"}
         return python(*arguments, folder=tmp_path, executable=scripts / "pellucid", **shared)
@@ -91,6 +97,54 @@ def test_the_wheel_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Pat
     told = json.loads(pellucid("train", text_file, *small, "--device", "cpu", "--json").splitlines()[-1])
     assert told["steps"] == 6
     assert pellucid("sample", told["run"], "--max-tokens", 5, "--seed", 1)
+
+
+TYPED = """
+import pellucid
+
+
+class Printed:
+    def log(self, values: dict[str, float], step: int) -> None:
+        print(step, values)
+
+    def close(self) -> None: ...
+
+
+outcome: pellucid.Outcome = pellucid.train("book.txt", steps=5, sinks=[Printed(), "tensorboard"])
+run: pellucid.Run = pellucid.load(outcome.run)
+words: str = run.generate("It", max_tokens=5) + "".join(run.stream("It"))
+loss: float = run.score(words).bits_per_byte
+run.plot_loss().savefig("loss.png")
+run.show_attention(words, layer=0, head=0)
+size: int = pellucid.read(["book.txt"]).n_bytes
+"""
+
+
+@pytest.mark.slow
+def test_a_typed_program_is_checked_against_the_package(tmp_path: Path):
+    pytest.importorskip("basedpyright")
+    (tmp_path / "pyrightconfig.json").write_text(
+        json.dumps({"extraPaths": [str(SOURCE.parent)], "typeCheckingMode": "standard"}), encoding="utf-8"
+    )
+    program = tmp_path / "program.py"
+
+    def errors(text: str) -> list[str]:
+        program.write_text(text, encoding="utf-8")
+        command = [
+            sys.executable,
+            "-m",
+            "basedpyright",
+            "--outputjson",
+            "--pythonpath",
+            sys.executable,
+            program.name,
+        ]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+        return [each["rule"] for each in json.loads(done.stdout)["generalDiagnostics"]]
+
+    assert errors(TYPED) == []
+    assert errors("import pellucid\npellucid.trian('book.txt')\n")[0] == "reportAttributeAccessIssue"
+    assert errors("import pellucid\npellucid.load(5)\n") == ["reportArgumentType"]
 
 
 def test_metadata_is_whole():

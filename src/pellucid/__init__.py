@@ -3,7 +3,7 @@
     import pellucid
 
     outcome = pellucid.train("book.txt", minutes=5)
-    run = pellucid.load(outcome.run.path)
+    run = pellucid.load(outcome.run)
     print(run.generate("Once upon a time"), run.loss("Once upon a time there was a king."))
 
 What is offered here is loaded when it is first used, so that `import pellucid` is instant.
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from pellucid.interop.exporting import export
     from pellucid.interop.importing import import_model
     from pellucid.model.config import ModelConfig
-    from pellucid.notebook import load
+    from pellucid.notebook import Run, load
     from pellucid.text.sources import read
     from pellucid.training.finetune import finetune
+    from pellucid.training.report import Outcome
     from pellucid.training.train import resume, train
 
 __version__ = "0.1.0"
@@ -32,6 +33,8 @@ _HOMES = {
     "InputError": "pellucid.errors",
     "LoadedRun": "pellucid.api",
     "ModelConfig": "pellucid.model.config",
+    "Outcome": "pellucid.training.report",
+    "Run": "pellucid.notebook",
     "audit": "pellucid.inspection.audit.audit",
     "export": "pellucid.interop.exporting",
     "finetune": "pellucid.training.finetune",
@@ -45,6 +48,8 @@ __all__ = [
     "InputError",
     "LoadedRun",
     "ModelConfig",
+    "Outcome",
+    "Run",
     "audit",
     "export",
     "finetune",
@@ -56,7 +61,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
+if not TYPE_CHECKING:  # to a type checker a name that is not here is a mistake
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module 'pellucid' has no attribute {name!r}")

@@ -73,7 +73,7 @@ class LoadedRun:
 
 
 def load(
-    run: str | Path | None = None,
+    run: RunFolder | str | Path | None = None,
     device: str = "auto",
     step: int | str = "best",
     trust_code: bool = False,
@@ -81,7 +81,7 @@ def load(
     """The run at a path or of a name under `runs/`; with no name, the latest.
 
     Args:
-        run: its path or name; None is the latest.
+        run: its path or name, or the folder itself; None is the latest.
         device: "auto", "cpu", "cuda" or "mps".
         step: which of its weights: "best" on the dev split, "live" (copied from a training that goes on, see
             training/control.py), or the step of a checkpoint.

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from pellucid import api
 from pellucid.api import LoadedRun
+from pellucid.errors import InputError
 from pellucid.text.html import table
 from pellucid.training.report import loss_figure, parameters_text
 
 if TYPE_CHECKING:
     from pellucid.figures import ShownFigure
     from pellucid.inspection.subject import Subject
+    from pellucid.training.run_folder import RunFolder
 
 
 class Run(LoadedRun):
@@ -30,7 +32,13 @@ class Run(LoadedRun):
         return Subject(self)
 
     def plot_loss(self) -> ShownFigure:
-        """Every recorded loss against the tokens read, as in the run's loss.png, as it is now."""
+        """Every recorded loss against the tokens read, as in the run's loss.png, as it is now.
+
+        Raises:
+            InputError: it has recorded none, as an imported model.
+        """
+        if not any(self.folder.metrics()):
+            raise InputError(f"{self.folder.name} has no losses to draw: it was not trained here")
         finished = self.folder.finished or {}
         return loss_figure(self.folder, finished.get("validation_loss"), finished.get("bigram_loss"))
 
@@ -68,11 +76,16 @@ class Run(LoadedRun):
 
 
 def load(
-    run: str | Path | None = None, device: str = "auto", step: int | str = "best", trust_code: bool = False
+    run: RunFolder | str | Path | None = None,
+    device: str = "auto",
+    step: int | str = "best",
+    trust_code: bool = False,
 ) -> Run:
-    """As `api.load`: the run at a path or of a name under `runs/`; with no name, the latest.
+    """A run, to be used and looked at: the one at a path or of a name under `runs/`; with no name, the latest.
 
     Args:
+        run: its path or name, or what a training gave as its `run`.
+        device: "auto", "cpu", "cuda" or "mps".
         step: "best" on the dev split, "live" (of a training that goes on), or the step of a checkpoint.
         trust_code: whether a model of its own code is executed, although it was not trained here nor allowed.
 

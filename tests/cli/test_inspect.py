@@ -203,6 +203,13 @@ def test_a_bigram_model_is_shown_as_far_as_it_goes(cli: Cli, train_tiny: Callabl
     train_tiny(tmp_path / "pairs", architecture="bigram")
     result = cli("inspect", tmp_path / "pairs", "--view", "attention", "--text", TEXT)
     assert result.code == 0 and "A bigram model has no attention." in result.err
+    assert (
+        result.out.startswith("Loss ") and "scores" not in result.out and "--view attention" not in result.err
+    )
     assert "table" in cli("inspect", tmp_path / "pairs", "--view", "shapes", "--text", TEXT).out
-    result = cli("inspect", tmp_path / "pairs", "--view", "attention", "--head", 0)
-    assert result.code == 2 and "choose a transformer" in result.err
+    assert (
+        "--view attention" not in cli("inspect", tmp_path / "pairs", "--view", "bigram", "--text", TEXT).err
+    )
+    for one in ("--head", "--layer"):
+        result = cli("inspect", tmp_path / "pairs", "--view", "attention", one, 0)
+        assert result.code == 2 and "choose a transformer" in result.err

@@ -27,6 +27,7 @@ CHECKS = {  # the check that a cause belongs to
     "rotary along the head axis": "positions reach the model",
     "no scaling": "score scale",
     "frozen block": "nothing is frozen",
+    "not registered": "every weight is a parameter",
     "targets shifted twice": "targets fit logits",
     "accidental untying": "tied weights are one tensor",
     "initialisation": "initial loss",

@@ -219,7 +219,10 @@ def test_a_folder_of_links_is_a_folder(tmp_path: Path):
     whole, linked = llama_folder(tmp_path / "blobs"), tmp_path / "snapshot"
     linked.mkdir()
     for path in whole.iterdir():
-        (linked / path.name).symlink_to(path)
+        try:
+            (linked / path.name).symlink_to(path)
+        except OSError:  # Windows, to a person who may not
+            pytest.skip("this system makes no links")
     assert import_model(linked).config()["imported"]["family"] == "llama"
 
 

@@ -25,6 +25,7 @@ from pellucid.server.settings import as_flags
 from pellucid.training.run_folder import RunFolder
 
 LONG = {"steps": 9900, "eval_every": 9900}  # longer than a test lasts, and every step is still recorded
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no signal that stops or kills")
 
 
 @pytest.fixture
@@ -119,6 +120,7 @@ def killed_between_checkpoints(process: int, run: RunFolder) -> int:
     return 0
 
 
+@needs_signals
 def test_a_killed_training_says_so_and_goes_on_where_it_was_saved(live: Client, farm: str, tmp_path: Path):
     job = live.train(farm, **LONG, checkpoint_every=100)
     run = begun(live, job)
@@ -182,6 +184,7 @@ class Frozen(subprocess.Popen[bytes]):
         os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
+@needs_signals
 def test_one_that_has_not_begun_leaves_nothing(
     live: Client, farm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -339,7 +342,7 @@ def test_a_moved_run_takes_its_uploaded_text_along(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+@needs_signals
 def test_a_training_outlives_a_server_that_is_killed(tmp_path: Path, text_file: Path):
     command = [sys.executable, "-m", "pellucid", "serve", "--port", "0", "--no-browser"]
     server = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)

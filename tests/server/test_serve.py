@@ -62,6 +62,7 @@ def served(folder: Path, *arguments: object) -> Iterator[tuple[subprocess.Popen[
         process.communicate()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a signal to one process alone")
 def test_ctrl_c_ends_it_in_peace_even_while_it_speaks(runs):
     with (
         served(runs.parent, "--port", 0) as (process, address, _),

@@ -74,6 +74,94 @@ class Short(Peeking):
         return self.table(ids)[:, :4]
 
 
+class Listed(nn.Module):
+    """Its layers are in a list that torch knows nothing of."""
+
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, 4)
+        self.layers = [nn.Linear(4, 4), nn.Linear(4, vocab_size)]
+
+    def forward(self, ids):
+        return self.layers[1](self.layers[0](self.table(ids)))
+
+
+class Remembering(Peeking):
+    """What it says hangs on what it was asked before."""
+
+    calls = 0
+
+    def forward(self, ids):
+        self.calls += 1
+        return self.table(ids) + self.calls
+
+
+class Detached(Peeking):
+    def forward(self, ids):
+        return self.table(ids).detach()
+
+
+class Changing(Peeking):
+    def forward(self, ids):
+        ids[ids > 3] = 0
+        return self.table(ids)
+
+
+class Infinite(Peeking):
+    def forward(self, ids):
+        return self.table(ids) / 0
+
+
+class Whole(Peeking):
+    def forward(self, ids):
+        return self.table(ids).long()
+
+
+class Leaving(Peeking):
+    def forward(self, ids):
+        raise SystemExit(3)
+
+
+class Sparse(nn.Module):
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, vocab_size, sparse=True)
+
+    def forward(self, ids):
+        return self.table(ids)
+
+
+class Unsized(nn.Module):
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table, self.head = nn.Embedding(vocab_size, 4), nn.LazyLinear(vocab_size)
+
+    def forward(self, ids):
+        return self.head(self.table(ids))
+
+
+class Noisy(nn.Module):
+    """Draws at random, from torch, which is allowed."""
+
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, ids):
+        return self.table(ids) + torch.randn(*ids.shape, self.table.num_embeddings)
+
+
+class NamedConfig(nn.Module):
+    """No configuration, for all its name."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.table = nn.Embedding(config.vocab_size, config.vocab_size)
+
+    def forward(self, ids):
+        return self.table(ids)
+
+
 def function(vocab_size):
     return Peeking(vocab_size)
 '''

@@ -35,6 +35,7 @@ BUGS = {
     "cut_stream": "detached gradient",
     "shifted_twice": "targets shifted twice",
     "frozen": "frozen block",
+    "plain_list": "not registered",
     "attention_dropout": "attention dropout active in evaluation",
     "dropout": "dropout active in evaluation",
     "untied_copy": "accidental untying",
@@ -120,7 +121,8 @@ class GPT(nn.Module):
         rotary = rotary or bug == "rotary_over_heads"
         self.wte = nn.Embedding(V, C)
         self.wpe = None if rotary else nn.Embedding(CONTEXT, C)
-        self.h = nn.ModuleList(Layer(bug, rotary, p) for _ in range(LAYERS))
+        layers = [Layer(bug, rotary, p) for _ in range(LAYERS)]
+        self.h = layers if bug == "plain_list" else nn.ModuleList(layers)
         self.norm = nn.LayerNorm(C)
         self.head = nn.Linear(C, V, bias=False)
         self.apply(self.initialise)

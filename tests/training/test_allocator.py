@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,8 @@ import torch.nn.functional as F
 
 from pellucid.training import allocator
 from pellucid.training.allocator import keeping_memory
+
+resource = pytest.importorskip("resource", reason="Windows does not count page faults so")
 
 LOGITS = 256 * 50_000 * 4  # bytes, more than glibc would keep by itself
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
@@ -54,7 +55,7 @@ def test_what_steps_free_stays_until_the_end() -> None:
     done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     assert found["kept"] < found["usual"] / 2
-    assert found["later"] < found["at_work"] + 10 * LOGITS  # a tenth of what a block of each step would be
+    assert found["later"] < found["at_work"] + 30 * LOGITS  # where it grows by a block a step: 100 of them
     assert found["after"] < found["at_work"] - LOGITS
 
 

@@ -19,7 +19,8 @@ import pellucid
 from pellucid.errors import InputError
 from pellucid.model import own
 from pellucid.model.config import ModelConfig
-from pellucid.training.own_code import load_own, sees_the_future, tried
+from pellucid.training.own_code import load_own
+from pellucid.training.own_trial import sees_the_future, tried
 from pellucid.training.run_folder import RunFolder
 from pellucid.training.train import resume
 
@@ -106,6 +107,22 @@ def test_writing_rereads_the_window_beyond_the_context_and_in_any_company(lstm_r
         for place in range(len(generation.prompt_ids), min(len(ids), context)):  # what the model itself says
             logits = run.model(torch.tensor([ids[:place]]))[0, -1].masked_fill(engine.forbidden, -torch.inf)
             assert logits.argmax() == ids[place]
+
+
+@pytest.mark.parametrize("at_once", [1, 1 << 24])
+def test_given_tokens_are_scored_without_a_cache(
+    lstm_run: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+):
+    from pellucid.generation import scoring
+
+    monkeypatch.setattr(scoring, "LOGITS_AT_ONCE", at_once)
+    run = pellucid.load(lstm_run)
+    texts = [run.tokenizer.encode(text).tolist() for text in ("The cat in the", "", "The dog", "T")]
+    for ids, scored in zip(texts, scoring.score(run.engine(), texts, n_top=2), strict=True):
+        assert [token.id for token in scored] == ids[1:]
+        for place, token in enumerate(scored):
+            says = run.model(torch.tensor([ids[: place + 1]]))[0, -1].log_softmax(-1)
+            assert token.logprob == pytest.approx(says[token.id].item(), abs=1e-4)
 
 
 def test_a_run_of_someone_else_is_not_executed_until_it_is_allowed(
@@ -201,8 +218,8 @@ def test_one_that_sees_the_future_is_told_of(train_own: Train, tmp_path: Path):
     path = write_others(tmp_path)
     train_own(tmp_path / "run", f"{path}:Peeking", observer=notes)
     assert any(note.startswith("Peeking sees later tokens") for note in notes.notes)
-    lstm = load_own(f"{write_lstm(tmp_path)}:LSTM")
-    assert not sees_the_future(ModelConfig(11, 8, architecture="own", own=lstm))
+    for innocent in (f"{write_lstm(tmp_path)}:LSTM", f"{path}:Noisy", f"{path}:NamedConfig"):
+        assert not sees_the_future(tried(ModelConfig(11, 8, architecture="own", own=load_own(innocent))))
 
 
 def test_what_is_found_out_of_it(tmp_path: Path):
@@ -224,6 +241,15 @@ def test_what_is_found_out_of_it(tmp_path: Path):
         ("Demanding", {}, "insists on 'depth'.*Demanding,NAME=VALUE"),
         ("Empty", {}, "has no parameters to train"),
         ("Failing", {}, "RuntimeError: no such thing"),
+        ("Listed", {}, "its state_dict does not hold.*nn.ModuleList"),
+        ("Remembering", {}, "its state_dict does not hold"),
+        ("Detached", {}, "nothing could be learned"),
+        ("Changing", {}, "changes the ids it is given"),
+        ("Infinite", {}, "not finite numbers before it has learned.*others.py:Infinite"),
+        ("Whole", {}, "gives torch.int64 numbers"),
+        ("Leaving", {}, "SystemExit: 3"),
+        ("Sparse", {}, "sparse gradients"),
+        ("Unsized", {}, "give sizes"),
         ("function", {}, "is no class of that file"),
         ("nn", {}, "is no class of that file"),
         ("Nothing", {}, "has no Nothing: it has Tied, Peeking"),
@@ -267,6 +293,10 @@ def test_what_a_model_of_its_own_code_cannot_do_is_said(
     for view in ("tokens", "bigram", "next"):
         shown = cli("inspect", lstm_run, "--view", view, "--text", "The cat")
         assert shown.code == 0 and "attention" not in shown.err and "shapes" not in shown.err
+    shown = cli("inspect", lstm_run, "--view", "attention", "--text", "The cat")
+    assert shown.code == 0 and shown.out.startswith("Loss ") and "scores" not in shown.out
+    shown = cli("inspect", lstm_run, "--view", "attention", "--layer", 0)
+    assert shown.code == 2 and "LSTM is a model of its own code" in shown.err
 
 
 def test_the_page_can_name_no_file_to_train_with():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import shutil
+import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,6 +113,19 @@ def test_tensorboard_reads_back_what_the_run_recorded_after_a_rewind_too(train_t
         assert read[name] == pytest.approx(series, rel=1e-6), name
 
 
+def test_runs_that_share_a_folder_are_kept_apart_and_one_begun_anew_replaces_its_series(
+    train_tiny: Train, tmp_path: Path
+):
+    pytest.importorskip("tensorboard")
+    for name, steps in (("one", 4), ("two", 6), ("two", 3)):
+        train_tiny(
+            tmp_path / name, sinks=["tensorboard"], track_dir=tmp_path / "kept", steps=steps, overwrite=True
+        )
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"one", "two"}
+    assert sorted(events(tmp_path / "kept" / "one")["train/loss"]) == [1, 2, 3, 4]
+    assert sorted(events(tmp_path / "kept" / "two")["train/loss"]) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("name", ["wandb", "trackio"])
 def test_the_adapter_of_the_two_that_are_alike(
     name: str,
@@ -125,12 +141,20 @@ def test_the_adapter_of_the_two_that_are_alike(
     train_tiny(run, sinks=[name], track_dir=tmp_path / "kept", observer=notes, sample_prompt="The cat")
     assert not [note for note in notes.notes if "failed" in note]
     assert not capsys.readouterr().out, "what they say is no result"
+    resume(run, steps=30, sinks=[name], track_dir=tmp_path / "kept")
+    train_tiny(tmp_path / "other" / "run", sinks=[name], track_dir=tmp_path / "kept")
     if name == "wandb":
-        resume(run, steps=30, sinks=[name], track_dir=tmp_path / "kept")
-        parts = list((tmp_path / "kept" / "wandb").glob("offline-run-*"))
-        assert len(parts) == 2 and len({part.name.rsplit("-", 1)[1] for part in parts}) == 1, (
-            "one run in two parts"
-        )
+        parts = (tmp_path / "kept" / "wandb").glob("offline-run-*")
+        n_parts = Counter(part.name.rsplit("-", 1)[1] for part in parts)
+        assert sorted(n_parts.values()) == [1, 2], "one run in two parts, and another of its name"
+        assert not list((tmp_path / "kept").rglob("requirements.txt")), "what is installed is no number"
+    else:
+        (database,) = (tmp_path / "kept").glob("*.db")
+        with contextlib.closing(sqlite3.connect(database)) as opened:
+            rows = opened.execute("select run_id, step, metrics from metrics").fetchall()
+        steps = Counter((run, step) for run, step, kept in rows if "train/loss" in str(kept))
+        assert sorted(Counter(run for run, _ in steps).values()) == [24, 30], "two runs of one name"
+        assert set(steps.values()) == {1}, "no step twice"
     files = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
     stored = b"".join(path.read_bytes() for path in files)
     assert b"train/loss" in stored and b"val/bpb" in stored

@@ -206,8 +206,10 @@ def _grid_row(weights: np.ndarray, visible: np.ndarray) -> list[str]:
 
 
 def _way(header: dict[str, Any]) -> str:
-    """How attention was computed, and what that does to the loss."""
+    """How attention was computed, and what that does to the loss; of a model without attention, the loss alone."""
     scale, mask, loss = header["scale"], header["mask"], header["loss"]
+    if not header["layers"]:
+        return f"Loss {loss['nats']:.4f} nats over {plural(loss['n_tokens'], 'token')}." if loss else ""
     how = f"scores × {scale['value']:.4g}" + (
         f" (1/√{header['head_dim']})" if scale["kind"] == "sqrt" else ""
     )

@@ -67,7 +67,9 @@ def add_tracking(parser: argparse._ActionsContainer) -> None:
         "given several times",
     )
     parser.add_argument(
-        "--track-dir", metavar="FOLDER", help="where that is written; default in the run's folder"
+        "--track-dir",
+        metavar="FOLDER",
+        help="where that is written; default in the run's folder, and of trackio where `trackio show` looks",
     )
 
 

@@ -13,6 +13,7 @@ from pellucid.shell import quoted
 
 if TYPE_CHECKING:
     from pellucid.inspection.subject import Subject
+    from pellucid.model.config import ModelConfig
 
 LONGEST_REPEATED = 200  # characters of a text that the next command to type repeats
 
@@ -95,7 +96,7 @@ def main(args: argparse.Namespace) -> None:
         console.result(answer, True)
     else:
         console.write(text + "\n")
-    console.next_step(_next(args, quoted(subject.loaded.folder.path), bool(subject.config.own)))
+    console.next_step(_next(args, quoted(subject.loaded.folder.path), subject.config))
 
 
 def load_subject(args: argparse.Namespace) -> Subject:
@@ -129,9 +130,9 @@ def can_be_typed(text: str) -> bool:
     return text.isprintable() and len(text) <= LONGEST_REPEATED
 
 
-def _next(args: argparse.Namespace, run: str, own_code: bool) -> str:
+def _next(args: argparse.Namespace, run: str, config: ModelConfig) -> str:
     text = f"--text {quoted(args.text)} " if args.text and can_be_typed(args.text) else ""
-    views = [view for view in VIEWS if not (own_code and view in INSIDE)]
+    views = [view for view in VIEWS if view not in UNSEEN.get(config.architecture, ())]
     if args.view not in views:
         return f"pellucid inspect {run} {text}--view {views[0]}"
     if args.view == "attention" and args.head is None:
@@ -173,6 +174,8 @@ def _attention(subject: Subject, args: argparse.Namespace) -> tuple[dict[str, An
         frame = attention.head(subject, args.text, layer, args.head, args.scale, args.mask)
         return frame.to_dict() if args.json else frame.header, "" if args.json else drawing.head(frame)
     frame = attention.overview(subject, args.text, args.scale, args.mask, args.tiles)
+    if args.layer is not None and not frame.header["layers"]:
+        raise InputError(f"{attention.without_attention(subject.config)}: choose a transformer")
     if args.layer is not None and not 0 <= args.layer < frame.header["layers"]:
         raise InputError(
             f"this model has {frame.header['layers']} layers, counted from 0: there is no {args.layer}"
@@ -209,4 +212,5 @@ VIEWS: dict[str, View] = {
     "next": _next_token,
     "shapes": _shapes,
 }
-INSIDE = ("attention", "shapes")  # of these, the ones that must know what a model is made of
+# of these, those that have nothing to show, by the architecture
+UNSEEN = {"bigram": ("attention",), "own": ("attention", "shapes")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from pellucid.figures import ShownFigure
 from pellucid.inspection.attention import head as look
 from pellucid.inspection.subject import Subject
@@ -9,6 +11,7 @@ from pellucid.inspection.subject import Subject
 MOST_LABELS = 48
 SHOWN = str.maketrans({" ": "·", "\n": "↵", "\t": "→"})
 DOLLAR = "\\$"  # a bare one would begin a formula
+INCHES_A_LETTER = 0.09
 
 
 def attention_figure(subject: Subject, text: str, layer: int = 0, head: int = 0) -> ShownFigure:
@@ -27,8 +30,9 @@ def attention_figure(subject: Subject, text: str, layer: int = 0, head: int = 0)
     labels = [tokens[place] for place in places]
     axes.set_xticks(list(places), labels, rotation=90, family="monospace", fontsize=8)
     axes.set_yticks(list(places), labels, family="monospace", fontsize=8)
-    axes.set(
-        xlabel="looked at", ylabel="looks", title=f"{subject.loaded.folder.name}: layer {layer}, head {head}"
-    )
+    axes.set(xlabel="looked at", ylabel="looks")
+    title = f"{subject.loaded.folder.name}: layer {layer}, head {head}"
+    notes = (textwrap.fill(note, int(side / INCHES_A_LETTER)) for note in frame.header["notes"])
+    axes.set_title("\n".join([title, *notes]), fontsize=9, parse_math=False)
     figure.colorbar(image, ax=axes, shrink=0.8, label="weight")
     return figure

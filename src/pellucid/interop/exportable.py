@@ -47,7 +47,7 @@ class Written:
     notes: list[str]
 
 
-def open_run(run: str | Path | None = None, step: int | str = "best") -> Exportable:
+def open_run(run: RunFolder | str | Path | None = None, step: int | str = "best") -> Exportable:
     """The run at a path or of a name under `runs/`; with no name, the latest.
 
     Raises:

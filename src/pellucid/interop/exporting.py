@@ -17,6 +17,7 @@ from pellucid.interop.formats import FORMATS, Format
 from pellucid.text.files import expand_home
 from pellucid.text.wording import size
 from pellucid.training.files import sync
+from pellucid.training.run_folder import RunFolder
 
 EXPORTS = Path("exports")
 Advanced = Callable[[str, int, int], object]
@@ -42,7 +43,7 @@ class Exported:
 
 
 def export(
-    run: str | Path | None = None,
+    run: RunFolder | str | Path | None = None,
     to: str = "hf",
     out: str | Path | None = None,
     *,

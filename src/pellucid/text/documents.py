@@ -45,12 +45,20 @@ class Corpus:
         """Bytes of the documents in UTF-8; what bits per byte divides by."""
         return sum(count_bytes(document.text) for document in self.documents)
 
-    def _repr_html_(self) -> str:
-        rows = {
+    def _sizes(self) -> dict[str, str]:
+        return {
             "documents": f"{len(self.documents):,}",
             "characters": f"{self.n_characters:,}",
             "bytes": f"{self.n_bytes:,}",
         }
+
+    def __repr__(self) -> str:  # without the text: it may be a library
+        return (
+            f"<corpus {self.name}: {'; '.join(f'{name} {value}' for name, value in self._sizes().items())}>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = self._sizes()
         rows |= {f"note {number}": note for number, note in enumerate(self.notes, 1)}
         return table(self.name, rows | {f"not read: {name}": why for name, why in self.unreadable})
 

@@ -46,7 +46,7 @@ class Base:
         }
 
 
-def open_base(name: str | Path | None) -> Base:
+def open_base(name: RunFolder | str | Path | None) -> Base:
     """The run at a path or of a name under `runs/`; with no name, the latest.
 
     Raises:
@@ -65,7 +65,7 @@ def open_base(name: str | Path | None) -> Base:
     return Base(run, stored, model, load_tokenizer(run.tokenizer_path))
 
 
-def open_shared_base(name: str | Path | None, ranks: Ranks) -> Base:
+def open_shared_base(name: RunFolder | str | Path | None, ranks: Ranks) -> Base:
     """As `open_base`; of several processes each opens what the first one finds, which all must be able to read.
 
     Raises:

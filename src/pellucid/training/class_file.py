@@ -135,8 +135,10 @@ class Arguments:
         return given
 
     def _configuration(self) -> Any:
-        """What a class of the file whose name ends in Config makes."""
+        """What a class of the file whose name ends in Config makes; a model of such a name is none."""
         for name, value in vars(self.module).items():
-            if inspect.isclass(value) and name.lower().endswith(("config", "args")):
+            if not inspect.isclass(value) or issubclass(value, nn.Module):
+                continue
+            if name.lower().endswith(("config", "args")):
                 return value(**self.of(value))
         raise InputError("the model insists on a config and its file has no class Config: give it a default")

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import InputError
+from pellucid.model.own import OwnModel
 from pellucid.training.ranks import ALONE, Ranks, T
 
 # process 1 may be told to pause, or read a text for hours before the others
@@ -167,7 +168,10 @@ class Group(Ranks):
                 warnings.simplefilter("ignore", FutureWarning)
                 # buffers count what each process read: the training loop adds them up
                 wrapped = DistributedDataParallel(
-                    model, broadcast_buffers=False, gradient_as_bucket_view=True
+                    model,
+                    broadcast_buffers=False,
+                    gradient_as_bucket_view=True,
+                    find_unused_parameters=isinstance(model, OwnModel),  # it may have some
                 )
             self._wrapped = (model, wrapped)
         return self._wrapped[1]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from pellucid.errors import InputError
+
+WAITS = (0.01, 0.03, 0.1, 0.3, 1.0)  # seconds, for those who read a file that is to be replaced
 
 
 def write_atomically(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:
@@ -19,11 +22,23 @@ def write_atomically(path: Path, write: Callable[[Path], object], durable: bool 
         write(temporary)
         if durable:
             sync(temporary)
-        temporary.replace(path)
+        _put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     if durable:
         sync(path.parent)
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    """Windows replaces no file while somebody reads it, as the page may for a moment: then it is tried again."""
+    waits = WAITS if os.name == "nt" else ()
+    for seconds in waits:
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            time.sleep(seconds)
+    temporary.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -72,7 +72,7 @@ class LoRA:
 
 
 def finetune(
-    base: str | Path | None,
+    base: RunFolder | str | Path | None,
     sources: Sources,
     *,
     chats: ChatOptions | None = None,
@@ -144,7 +144,7 @@ class Outlook:
 
 
 def outlook(
-    base: str | Path | None,
+    base: RunFolder | str | Path | None,
     sources: Sources,
     *,
     chats: ChatOptions | None = None,
@@ -193,7 +193,7 @@ class _Plan:
 
 
 def _plan(
-    base: str | Path | None,
+    base: RunFolder | str | Path | None,
     sources: Sources,
     chats: ChatOptions,
     lora: LoRA | None,

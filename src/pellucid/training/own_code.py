@@ -1,14 +1,14 @@
-"""A model class of a person's own: named, executed, tried out, kept in the run, and loaded from there again.
+"""A model class of a person's own: named, executed, kept in the run, and loaded from there again.
 
-docs/how-to/own-model.md is the protocol. Loading such a run executes the code in its folder. So that opening a run that
-someone else sent does not, only code that this person has trained with, or allowed, is executed (`allow`): known by
-what decides what it does, the bytes of the file, the name of the class and its settings.
+docs/how-to/own-model.md is the protocol; own_trial.py holds a class against it. Loading such a run executes the code in
+its folder. So that opening a run that someone else sent does not, only code that this person has trained with, or
+allowed, is executed (`allow`): known by what decides what it does, the bytes of the file, the name of the class and its
+settings.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import inspect
@@ -17,13 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pellucid.errors import InputError
 from pellucid.model.config import ModelConfig, OwnCode
-from pellucid.model.own import is_known, know, logits_in
-from pellucid.model.transformer import build_model
+from pellucid.model.own import is_known, know
 from pellucid.shell import quoted
 from pellucid.text.files import read_bytes
 from pellucid.text.web.cache import cache_dir, writing_in
@@ -113,92 +111,13 @@ def _make(made: type[nn.Module], module: ModuleType, config: ModelConfig) -> nn.
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{own.name} cannot be built ({_said(error)}): mend {own.file}, {HOW}") from error
+        raise InputError(f"{own.name} cannot be built ({said(error)}): mend {own.file}, {HOW}") from error
 
 
-def _said(error: Exception) -> str:
+def said(error: BaseException) -> str:
+    """An error as a few words: its kind, and the first line of what it says."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
-
-
-# ---------------------------------------------------------------------- trying out
-
-
-def tried(config: ModelConfig) -> ModelConfig:
-    """The configuration with what is found out by building the model and running it once.
-
-    Raises:
-        InputError: it cannot be built or run, or does not keep to the protocol.
-    """
-    assert config.own is not None
-    with torch.random.fork_rng(devices=[]):
-        model = build_model(config)
-        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        if not parameters:
-            raise InputError(f"{config.own.name} has no parameters to train: {HOW}")
-        if not all(isinstance(value, Tensor) for value in model.state_dict().values()):
-            raise InputError(f"{config.own.name} keeps more than tensors in its state_dict: {HOW}")
-        kept = _kept_per_token(model, config)
-        for shape in ((2, 2), (1, 1)):
-            _logits(model, config, shape)
-    n_params = sum(parameter.numel() for parameter in parameters)
-    return dataclasses.replace(
-        config, own=dataclasses.replace(config.own, n_params=n_params, kept_per_token=kept)
-    )
-
-
-def _logits(model: nn.Module, config: ModelConfig, shape: tuple[int, int]) -> Tensor:
-    """Raises: InputError unless the model gives logits (B, T, V) for so many ids."""
-    assert config.own is not None
-    name = config.own.name
-    try:
-        logits = logits_in(model.get_submodule("own")(torch.zeros(shape, dtype=torch.long)))
-    except Exception as error:
-        raise InputError(
-            f"{name} fails on ids of shape {shape} ({_said(error)}): forward(ids) takes token ids (B, T), T from 1 to "
-            f"{config.context_length}, and gives logits (B, T, {config.vocab_size}); {HOW}"
-        ) from error
-    if not isinstance(logits, Tensor) or not logits.is_floating_point():
-        raise InputError(f"{name} gives {type(logits).__name__} where it should give logits: {HOW}")
-    if tuple(logits.shape) != (*shape, config.vocab_size):
-        raise InputError(
-            f"{name} gives {tuple(logits.shape)} for ids of shape {shape}: logits of every position are needed, "
-            f"{(*shape, config.vocab_size)}; {HOW}"
-        )
-    return logits
-
-
-def _kept_per_token(model: nn.Module, config: ModelConfig) -> int:
-    """Values that a forward pass of a whole context keeps for the backward pass, its weights left out."""
-    seen = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    kept = 0
-
-    def keep(tensor: Tensor) -> Tensor:
-        nonlocal kept
-        place = tensor.untyped_storage().data_ptr()
-        if place not in seen:
-            seen.add(place)
-            kept += tensor.numel()
-        return tensor
-
-    held = []
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        held.append(_logits(model, config, (1, config.context_length)))
-    return -(-kept // config.context_length)
-
-
-def sees_the_future(config: ModelConfig) -> bool:
-    """Whether what comes later changes what the model says of what came before: then its loss means little."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        model = build_model(config).eval()
-        half = config.context_length // 2
-        ids = torch.randint(config.vocab_size, (1, config.context_length))
-        other = ids.clone()
-        other[:, half:] = (other[:, half:] + 1) % config.vocab_size
-        logits, others = model(ids)[:, :half], model(other)[:, :half]
-        if not half:
-            return False
-        return bool((logits - others).abs().max() > 1e-4 * (1 + logits.abs().max()))
 
 
 # ---------------------------------------------------------------------- in a run

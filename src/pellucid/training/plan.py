@@ -30,7 +30,7 @@ from pellucid.training.gradients import Batches
 from pellucid.training.loop import Trainer
 from pellucid.training.machine import Machine, attention_core, check_names, for_training, probe
 from pellucid.training.observer import Observer
-from pellucid.training.own_code import sees_the_future
+from pellucid.training.own_trial import sees_the_future
 from pellucid.training.ranks import ALONE, Ranks
 from pellucid.training.replies import ReplyData
 from pellucid.training.report import parameters_text, token_counts, unknown_text

@@ -103,7 +103,9 @@ def loss_figure(run: RunFolder, validation: float | None, bigram: float | None) 
     figure = ShownFigure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     steps = [record for record in records if "loss" in record]
-    axes.plot(*_series(steps, "loss"), color="#b7c4d6", linewidth=0.8, label="training batch, dropout on")
+    drops = run.config()["model"].get("dropout", 0.0) > 0
+    label = "training batch, dropout on" if drops else "training batch"
+    axes.plot(*_series(steps, "loss"), color="#b7c4d6", linewidth=0.8, label=label)
     for key, label, colour in (
         ("train_sample_loss", "training sample", "#2b6cb0"),
         ("dev_loss", "dev", "#c05621"),
@@ -115,8 +117,10 @@ def loss_figure(run: RunFolder, validation: float | None, bigram: float | None) 
         axes.axhline(bigram, color="#718096", linestyle=":", label=f"counted bigram {bigram:.3f}")
     if validation is not None:
         axes.axhline(validation, color="#2f855a", linestyle="--", label=f"validation {validation:.3f}")
-    axes.set(xlabel="tokens read", ylabel="loss (nats a token)", title=run.name)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g} M" if value >= 1e5 else f"{value:g}")
+    axes.set(xlabel="tokens read", ylabel="loss (nats a token)")
+    axes.set_title(run.name, parse_math=False)
+    millions = max((record["tokens"] for record in records), default=0) >= 1e6
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g} M" if millions else f"{value:,.0f}")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -70,6 +70,9 @@ class RunFolder:
         self._lock: IO[bytes] | None = None
         self._journal: Journal | None = None
 
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
     @property
     def name(self) -> str:
         return self.path.resolve().name
@@ -279,8 +282,8 @@ def check_out(out: str | Path, overwrite: bool = False) -> bool:
     return True
 
 
-def find_run(name: str | Path | None = None) -> RunFolder:
-    """The run at a path or of a name under `runs/`; with no name, the latest.
+def find_run(name: RunFolder | str | Path | None = None) -> RunFolder:
+    """The run at a path or of a name under `runs/`, or itself; with no name, the latest.
 
     Raises:
         InputError: there is none.
@@ -292,6 +295,8 @@ def find_run(name: str | Path | None = None) -> RunFolder:
                 "there is no run here yet: start one with `pellucid train FILE` or `pellucid demo`"
             )
         return latest
+    if isinstance(name, RunFolder):
+        name = name.path
     for path in (expand_home(Path(name)), RUNS / name):
         if is_run(path):
             return RunFolder(path)

@@ -116,7 +116,7 @@ def resolve(
         choice = auto.choose(n_tokens, vocab_size, kind, machine, minutes, to_read, given)
     model, training = _laid_over(choice, asked, vocab_size)
     if model.own:
-        from pellucid.training.own_code import tried
+        from pellucid.training.own_trial import tried
 
         model = tried(model)
     training = dataclasses.replace(training, device=machine.device, precision=machine.precision)

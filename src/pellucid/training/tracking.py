@@ -50,12 +50,12 @@ Sinks = Sequence[str | Sink]
 
 
 class TensorBoard:
-    """Event files that `tensorboard --logdir` reads; on resuming, what will be written again is taken back."""
+    """Event files that `tensorboard --logdir` reads; from `step` on, what another try wrote is taken back."""
 
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder), purge_step=step or None)
+        self._writer = SummaryWriter(str(folder), purge_step=step)
 
     def log(self, values: dict[str, float], step: int) -> None:
         for name, value in values.items():
@@ -72,14 +72,19 @@ class TensorBoard:
 class Logged:
     """wandb, trackio, or any module whose `init`, `log` and `finish` are theirs.
 
+    A training that begins has a series of its own, whatever its name; one that is resumed goes on with its own. What
+    it does again after a kill, from its last checkpoint on, trackio then has twice, with the same losses.
+
     Args:
+        step: where the training begins.
         more: further arguments of `init`.
     """
 
-    def __init__(self, module: Any, name: str, config: dict[str, Any], **more: Any) -> None:
+    def __init__(self, module: Any, name: str, config: dict[str, Any], step: int, **more: Any) -> None:
         self._module = module
         with contextlib.redirect_stdout(sys.stderr):  # what they say is no result
-            module.init(project=PROJECT, name=name, config=config, resume="allow", **more)
+            resume = "allow" if step else "never"
+            module.init(project=PROJECT, name=name, config=config, resume=resume, **more)
 
     def log(self, values: dict[str, float], step: int) -> None:
         self._module.log(values, step=step)
@@ -94,7 +99,7 @@ class Tracking(Observer):
 
     Args:
         sinks: names of TRACKERS, opened when there is a run, or sinks.
-        folder: where a tracker writes; default a folder in the run.
+        folder: where a tracker writes; default a folder in the run, and trackio's own place.
     """
 
     def __init__(self, observer: Observer, sinks: Sinks, folder: str | Path | None = None) -> None:
@@ -207,7 +212,7 @@ def open_tracker(name: str, run: RunFolder, step: int, folder: str | Path | None
     """The sink of a tracker, for a run that begins at `step`, 0 or where it is resumed."""
     place = expand_home(Path(folder)) if folder is not None else run.path / name
     if name == "tensorboard":
-        return TensorBoard(place, step)
+        return TensorBoard(place if folder is None else place / run.name, step)
     stored = run.config()
     recipe = {key: value for key, value in stored["training"].items() if key not in TEXTS}
     settings = {"model": stored["model"], "training": recipe, "pellucid": stored["pellucid"]}
@@ -215,21 +220,24 @@ def open_tracker(name: str, run: RunFolder, step: int, folder: str | Path | None
         place.mkdir(parents=True, exist_ok=True)
         mode = os.environ.get("WANDB_MODE", "offline")
         module = importlib.import_module(name)
+        # by itself it would take along what the terminal shows, samples among it, the command, who typed it, and what
+        # is installed
         unasked = {"x_disable_stats": True, "x_disable_meta": True, "disable_git": True, "disable_code": True}
-        # by itself it would take along what the terminal shows, samples among it, the command and who typed it
+        unasked["x_save_requirements"] = False
         quiet = module.Settings(console="off", silent=True, **unasked)
-        given = {"id": _identity(place), "dir": str(place), "mode": mode, "settings": quiet}
-        return Logged(module, run.name, settings, **given)
+        given = {"id": _identity(run.path / name, step), "dir": str(place), "mode": mode, "settings": quiet}
+        return Logged(module, run.name, settings, step, **given)
     if folder is not None:  # else where `trackio show` looks
         os.environ["TRACKIO_DIR"] = str(place)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     unasked = {"auto_log_cpu": False, "auto_log_gpu": False}  # it would watch the machine, too
-    return Logged(importlib.import_module(name), run.name, settings, **unasked)
+    return Logged(importlib.import_module(name), run.name, settings, step, **unasked)
 
 
-def _identity(place: Path) -> str:
-    """What a run is called wherever its parts come together: the same after each resume."""
+def _identity(place: Path, step: int) -> str:
+    """What a run is called wherever its parts come together: the same after each resume, and no other run's."""
     path = place / "pellucid.json"
-    if not path.exists():
+    if not step or not path.exists():
+        place.mkdir(parents=True, exist_ok=True)
         write_json(path, {"id": uuid.uuid4().hex[:12]})
     return read_json(path)["id"]

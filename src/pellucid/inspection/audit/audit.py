@@ -16,6 +16,7 @@ from pellucid.inspection.audit.gap import measure_gap
 from pellucid.inspection.audit.material import Material, Progress, Sources, find_material
 from pellucid.inspection.audit.report import Audit, record, write_report
 from pellucid.inspection.audit.verbatim import measure_verbatim
+from pellucid.training.run_folder import RunFolder
 
 PARTS = ("canaries", "extraction", "verbatim", "gap")
 CHEAPEST_FIRST = ("gap", "extraction", "verbatim", "canaries")
@@ -23,7 +24,7 @@ MINUTES = 5.0
 
 
 def audit(
-    run: str | Path | None = None,
+    run: RunFolder | str | Path | None = None,
     *,
     only: Collection[str] = (),
     text: Sources | None = None,

@@ -39,6 +39,7 @@ def _findings(patient: Patient, fresh: Patient, declared_none: bool) -> list[Fin
         *_tried("attention", lambda: attention.check_attention(stirred, patient)),
         *_tried("tied weights", lambda: [tying.check_tied(patient)]),
         *_tried("nothing is frozen", lambda: [gradients.check_frozen(patient)]),
+        *_tried(gradients.REGISTERED, lambda: [gradients.check_registered(patient)]),
     ]
     if not math.isfinite(stirred.seeded(stirred.ids()).sum().item()):
         if not any(each.cause for each in found):

@@ -31,6 +31,7 @@ CAUSES: dict[str, str] = {
     "targets not shifted": "The targets are not shifted: the model is trained to repeat the token it reads.",
     "frozen block": "A block is frozen: its parameters never learn.",
     "detached gradient": "The gradient is detached: part of the path has none (a detach, no_grad or .data).",
+    "not registered": "Some weights are in no parameter, as those of a plain list: they are neither trained nor kept.",
     "unused parameters": "Some parameters are never used: they have no influence on the loss.",
     "accidental untying": "The embedding and the head are accidentally untied: two copies that learn apart.",
     "no scaling": "Attention scores are not scaled by 1/√d: the softmax saturates as heads grow.",

@@ -9,6 +9,7 @@ import dataclasses
 import math
 import re
 import time
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from pellucid.inspection.doctor.patient import Patient, in_mode
 
 REACH, TRUE = "gradients reach all parameters", "gradients are true"
 FROZEN, SIZES = "nothing is frozen", "gradient sizes"
+REGISTERED = "every weight is a parameter"
 
 GRADIENT_BATCHES, GRADIENT_ROWS = 3, 8
 DEAD = 1e-12  # of the largest gradient
@@ -99,6 +101,36 @@ def check_frozen(patient: Patient) -> Finding:
     return unsuited(
         FROZEN, f"requires_grad is off in {_listed(frozen)}: a table, or the base of adapters", expected
     )
+
+
+def check_registered(patient: Patient) -> Finding:
+    """Whether all that the loss would train is among the module's parameters, which alone are trained and kept."""
+    expected = "what has a gradient is in module.parameters()"
+    with in_mode(patient.module, training=True):
+        loss = patient.loss(*patient.batch(1))
+    parameters = {id(parameter) for parameter in patient.module.parameters()}
+    strange = [leaf for leaf in _leaves(loss) if id(leaf) not in parameters]
+    if not strange:
+        return passed(REGISTERED, "all are", expected)
+    sizes = ", ".join(" × ".join(map(str, leaf.shape)) or "1" for leaf in strange[:3])
+    more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+    remedy = "Put modules into nn.ModuleList or nn.ModuleDict, and weights into nn.Parameter."
+    said = f"{len(strange)} of the tensors that the loss would train are not: {sizes}{more}"
+    return wrong(REGISTERED, "not registered", said, expected, remedy)
+
+
+def _leaves(loss: Tensor) -> list[Tensor]:
+    """The tensors that a backward pass would leave gradients in, each once."""
+    found, seen, left = dict[int, Tensor](), set[Any](), [loss.grad_fn]
+    while left:
+        node: Any = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if (leaf := getattr(node, "variable", None)) is not None:
+            found[id(leaf)] = leaf
+        left += [following for following, _ in node.next_functions]
+    return list(found.values())
 
 
 def check_gradients(stirred: Patient) -> list[Finding]:
