@@ -42,8 +42,12 @@ class LoadedRun:
     template: Template | None = None
 
     def engine(self, note: Callable[[str], None] | None = None) -> Engine:
-        """What writes with the model; `note` hears what a person should know, as of unknown characters."""
-        return Engine(self.model, self.tokenizer, self.device, note)
+        """What writes with the model; `note` hears what a person should know, as of unknown characters.
+
+        A model that answers ends a text with its reply, too: what else it could write after that, it never learned.
+        """
+        ends = self.template.ends if self.template else ()
+        return Engine(self.model, self.tokenizer, self.device, note, ends)
 
     def generate(self, prompt: str = "", **options: Any) -> str:
         """What the model writes after `prompt`; `options` are those of SamplingOptions."""

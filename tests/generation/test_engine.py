@@ -251,3 +251,13 @@ def test_a_tokenizer_of_one_character(make_model):
     tokenizer = CharTokenizer("a")
     engine = Engine(make_model(tokenizer.vocab_size, context_length=1), tokenizer)
     assert set(engine.generate("", LONG)[0].text) <= {"a"}
+
+
+def test_a_model_that_answers_ends_a_text_with_its_reply(make_model, chars):
+    end = chars.special_id("<|end|>")
+    engine = Engine(make_model(chars.vocab_size), chars, ends=(end, chars.end_of_text))
+    surely = SamplingOptions(max_tokens=5, logit_bias=((end, 100.0),))
+    (result,) = engine.generate("To ", surely)
+    assert (result.text, result.finish_reason) == ("", "stop")
+    (other,) = Engine(engine.model, chars).generate("To ", surely)
+    assert other.text and end not in other.ids  # elsewhere it is never written

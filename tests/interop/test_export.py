@@ -289,6 +289,16 @@ def test_a_tokenizer_with_its_chat_template(kind: str, tmp_path: Path):
     assert (again.end_of_text, again.beginning) == (tokenizer.end_of_text, tokenizer.beginning)
 
 
+def test_a_frame_that_joins_what_is_said_goes_without_its_chat_template(tmp_path: Path):
+    """A blank before every text: the frame's line end and what follows are other tokens than both apart."""
+    content = json.loads(chatml_tokenizer().to_json())
+    content["pre_tokenizer"]["add_prefix_space"] = True
+    tokenizer = parse_tokenizer(json.dumps(content).encode(), "a tokenizer")
+    made = export(make_run(tmp_path / "run", PLAIN, tokenizer, template="chatml").path)
+    assert any("chat template is left out" in note for note in made.notes)
+    assert transformers.AutoTokenizer.from_pretrained(made.path).chat_template is None
+
+
 def test_a_model_that_only_continues_text_has_no_chat_template(tmp_path: Path):
     made = export(make_run(tmp_path / "run", PLAIN).path)
     assert transformers.AutoTokenizer.from_pretrained(made.path).chat_template is None

@@ -49,6 +49,7 @@ class Engine:
         tokenizer: the one it was trained with.
         device: where to move the model; None leaves it where it is.
         note: called with one sentence a person should know, as when a prompt is too long.
+        ends: the tokens that end a text where nothing else is said; none is the end of text.
 
     Raises:
         InputError: the tokenizer has more tokens than the model.
@@ -60,10 +61,12 @@ class Engine:
         tokenizer: Tokenizer,
         device: torch.device | str | None = None,
         note: Callable[[str], None] | None = None,
+        ends: Collection[int] = (),
     ) -> None:
         self.model = model if device is None else model.to(device)
         self.tokenizer = tokenizer
         self.note = note or (lambda sentence: None)
+        self.ends = ends
         vocab_size = model.config.vocab_size
         if tokenizer.vocab_size > vocab_size:
             raise InputError(
@@ -137,7 +140,7 @@ class Engine:
         Args:
             beginning: tokens that the text is to begin with.
             note: hears what a person should know of this prompt, instead of the engine's own.
-            ends: the tokens that end the text; default the end of text.
+            ends: the tokens that end the text; default those of the engine.
             tell_unknown: whether that is also how many of its characters are unknown; not where a person wrote
                 only some of them.
 
@@ -163,7 +166,7 @@ class Engine:
         # where there are unknown tokens, a token is a character
         if tell_unknown and (said := unknown_note(self.tokenizer, text[dropped:])):
             note(said)
-        return Draft(ids, options, self.tokenizer, self.model.config.vocab_size, beginning, ends)
+        return Draft(ids, options, self.tokenizer, self.model.config.vocab_size, beginning, ends or self.ends)
 
     def decoding(self) -> Decoding:
         """What writes several drafts at once; the model must be in evaluation mode."""

@@ -14,9 +14,8 @@ from pellucid.interop.tensors import TensorFiles, shown
 from pellucid.model.config import ModelConfig
 from pellucid.text.wording import size
 
-MOST_ANGLES = (
-    1 << 30
-)  # bytes: a context of a million tokens with heads of 128, as the longest of these families have
+# bytes: a context of a million tokens with heads of 128, as the longest of these families have
+MOST_ANGLES = 1 << 30
 
 
 def plan_for(

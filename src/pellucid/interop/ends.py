@@ -30,7 +30,16 @@ def special_names(tokenizer: Tokenizer, template: Template | None) -> dict[str, 
     return {name: tokenizer.token_text(id) for name, id in ids.items() if id is not None}
 
 
-def renders_alike(template: Template) -> bool:
+def written_template(template: Template | None) -> tuple[Template | None, list[str]]:
+    """The template that goes with an export, and a note where the run's is left out."""
+    if template is None or _renders_alike(template):
+        return template, []
+    return None, [
+        "its chat template is left out: joined to what is said, its frame would have other tokens than here"
+    ]
+
+
+def _renders_alike(template: Template) -> bool:
     """Whether the text of a conversation has the tokens that `template` gives, which encodes each frame by itself.
 
     Not so of ChatML where the tokenizer joins the line end of a frame with what is said, or puts a blank before a text.

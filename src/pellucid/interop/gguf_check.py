@@ -17,7 +17,8 @@ import torch
 
 from pellucid.errors import InputError
 from pellucid.interop.assembling import assemble
-from pellucid.interop.comparison import Comparison, Unequal, own_model, real_text
+from pellucid.interop.comparison import Comparison, Unequal, any_tokens, own_model, real_text
+from pellucid.interop.ends import written_template
 from pellucid.interop.exportable import Exportable
 from pellucid.interop.gguf import read_gguf
 from pellucid.interop.gguf_models import read_gguf_model
@@ -41,6 +42,7 @@ GATES = {"F32": GATE, "F16": 0.1, "BF16": 0.5}
 GATE_OF_BITS = 0.05
 LONGEST = 256  # tokens of a text that distributions are compared in
 POSITIONS = 6  # at which they are
+POSITIONS_DRAWN = 3  # and in tokens drawn from the whole vocabulary
 N_SCORED = 512  # tokens that bits per byte are measured on
 SPARE = 16  # tokens of room more than a text has
 SAID = (Turn("system", "Answer in one word."), Turn("user", "Is it late?"))
@@ -89,17 +91,20 @@ class _Text:
     Args:
         ids: its first tokens.
         length: of them that fit into the context; llama.cpp has no room for a whole one.
+        drawn: as many tokens from all over the vocabulary.
     """
 
     ids: list[int]
     length: int
+    drawn: list[int]
     tokenizer: Tokenizer
 
     @classmethod
     def of(cls, model: Exportable) -> _Text:
         ids = _ids_of_text(model)
-        length = min(model.weights.config.context_length - 1, LONGEST, len(ids))
-        return cls(ids, length, model.tokenizer)
+        config = model.weights.config
+        length = min(config.context_length - 1, LONGEST, len(ids))
+        return cls(ids, length, any_tokens(config)[0, :length].tolist(), model.tokenizer)
 
     @property
     def room(self) -> int:
@@ -146,9 +151,10 @@ def _compare_tokens(model: Exportable, theirs: LlamaCpp, ids: Sequence[int]) -> 
     text = tokenizer.decode([id for id in ids if id != tokenizer.unknown])
     ours = tokenizer.encode(text).tolist()
     _must_be_same(ours, theirs.tokens(text), tokenizer, "a text")
-    if model.template is None:
+    template, _ = written_template(model.template)
+    if template is None:
         return len(ours)
-    asked = _prompt(model.template, SAID)
+    asked = _prompt(template, SAID)
     written = theirs.prompt([{"role": turn.role, "content": turn.text} for turn in SAID])
     _must_be_same(
         _merged(asked, tokenizer), theirs.tokens(written, special=True), tokenizer, "a conversation"
@@ -181,25 +187,29 @@ def _must_be_same(ours: list[int], theirs: list[int], tokenizer: Tokenizer, what
 def _compare_distributions(
     own: LanguageModel, theirs: LlamaCpp, text: _Text, gate: float, path: Path
 ) -> float:
-    """The largest difference of log-probabilities of the next token, after a few lengths of a text.
+    """The largest difference of log-probabilities of the next token, after a few lengths of a text and of `drawn`.
 
     Raises:
         Unequal: it is more than is let pass.
     """
-    ids, end = text.ids[: text.length], text.tokenizer.end_of_text
-    places = sorted({round(n) for n in np.geomspace(1, len(ids), POSITIONS)})
-    ours = own(torch.tensor([ids]))[0].float().log_softmax(dim=-1).double().numpy()  # (T, V)
-    differences = [
-        np.abs(theirs.distribution(ids[:place], ours.shape[1], end) - ours[place - 1]).max()
-        for place in places
-    ]
-    largest = float(np.max(differences))
+    several = [(text.ids[: text.length], POSITIONS), (text.drawn, POSITIONS_DRAWN)]
+    end = text.tokenizer.end_of_text
+    largest = float(np.max([_largest_difference(own, theirs, ids, n, end) for ids, n in several]))
     if not largest <= gate:  # nor is NaN
         raise Unequal(
             f"llama.cpp computes another distribution from {path}: log-probabilities differ from the run's by up to "
             f"{largest:.3g}, and {gate:g} is allowed: this is a mistake of Pellucid"
         )
     return largest
+
+
+def _largest_difference(
+    own: LanguageModel, theirs: LlamaCpp, ids: list[int], n_places: int, end: int
+) -> float:
+    places = sorted({round(n) for n in np.geomspace(len(ids), 1, n_places)})
+    ours = own(torch.tensor([ids]))[0].float().log_softmax(dim=-1).double().numpy()  # (T, V)
+    found = [np.abs(theirs.distribution(ids[:n], ours.shape[1], end) - ours[n - 1]).max() for n in places]
+    return np.max(found).item()  # NaN if any is
 
 
 def _as_in(path: Path) -> LanguageModel:

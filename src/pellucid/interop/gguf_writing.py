@@ -13,6 +13,7 @@ from torch import Tensor
 from pellucid.errors import InputError
 from pellucid.interop.assembling import taken_apart
 from pellucid.interop.blocks import BLOCK
+from pellucid.interop.ends import written_template
 from pellucid.interop.exportable import Exportable, Written
 from pellucid.interop.gguf_architectures import Twin, hyperparameters, twin_of
 from pellucid.interop.gguf_vocabulary import vocabulary
@@ -45,10 +46,11 @@ def write(model: Exportable, path: Path, advanced: Advanced, type: str = "f16") 
     if type not in TYPES:
         raise InputError(f"{type!r} is no type of numbers in GGUF: choose {', '.join(TYPES)}")
     twin = twin_of(model.weights)
-    tokens = vocabulary(model.tokenizer, twin.config.vocab_size, model.template)
+    template, left_out = written_template(model.template)
+    tokens = vocabulary(model.tokenizer, twin.config.vocab_size, template)
     file = _File(twin, TYPES[type])
     file.write(path, {**_about(model, TYPES[type]), **hyperparameters(twin), **tokens}, advanced)
-    return Written(twin.arch.name, [*twin.changes, *file.notes()])
+    return Written(twin.arch.name, [*twin.changes, *left_out, *file.notes()])
 
 
 class _File:

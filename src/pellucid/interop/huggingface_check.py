@@ -16,7 +16,7 @@ from pellucid.interop.comparison import (
     own_model,
     real_text,
 )
-from pellucid.interop.ends import renders_alike
+from pellucid.interop.ends import written_template
 from pellucid.interop.exportable import Exportable
 from pellucid.text.template import Turn
 
@@ -67,8 +67,8 @@ def compare(model: Exportable, folder: Path) -> Comparison:
 
 
 def _compare_conversation(model: Exportable, tokenizer: Any, folder: Path) -> None:
-    template = model.template
-    if template is None or not renders_alike(template):
+    template, _ = written_template(model.template)
+    if template is None:
         return
     expected = template.prompt(CONVERSATION).tolist()
     messages = [{"role": turn.role, "content": turn.text} for turn in CONVERSATION]

@@ -13,7 +13,7 @@ from torch import Tensor
 from pellucid.interop.assembling import taken_apart
 from pellucid.interop.card import model_card
 from pellucid.interop.chat_templates import jinja
-from pellucid.interop.ends import begin_id, end_ids, renders_alike, special_names
+from pellucid.interop.ends import begin_id, end_ids, special_names, written_template
 from pellucid.interop.exportable import Exportable, Written
 from pellucid.interop.fillers import KEY, filled_in
 from pellucid.interop.huggingface_check import compare as compare
@@ -54,13 +54,9 @@ def write(model: Exportable, folder: Path, advanced: Advanced, shard: int = SHAR
     twin = twin_of(model.weights, model.tokenizer)
     folder.mkdir(parents=True)
     write_weights(twin, folder, advanced, shard)
-    tokenizer, template = model.tokenizer, model.template
-    notes = [*twin.changes]
-    if template is not None and not renders_alike(template):
-        notes.append(
-            "its chat template is left out: joined to what is said, its frame would have other tokens than here"
-        )
-        template = None
+    tokenizer = model.tokenizer
+    template, left_out = written_template(model.template)
+    notes = [*twin.changes, *left_out]
     said = filled_in(model.weights.config, twin.weights.config)
     config = {**_config(twin, tokenizer, template), **({KEY: said} if said else {})}
     _write_json(folder / "config.json", config)

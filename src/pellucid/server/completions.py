@@ -135,16 +135,11 @@ def _prompt(served: Served, given: str | list[int], number: int) -> Prompt:
 def _drafts(
     served: Served, prompt: Prompt, options: Sequence[SamplingOptions], notes: list[str]
 ) -> Iterator[Draft]:
-    """The replies to one prompt; says what a person should know of it.
-
-    A model that answers ends a text with its reply, too: what else it could write after that, it never learned.
-    """
-    template = served.loaded.template
-    ends = template.ends if template else ()
+    """The replies to one prompt; says what a person should know of it."""
     if said := unknown_note(served.engine.tokenizer, prompt.text):
         notes.append(said)
     for each in options:
-        yield served.engine.draft(prompt.ids, each, note=notes.append, ends=ends)
+        yield served.engine.draft(prompt.ids, each, note=notes.append)
 
 
 class TextAnswer(Answer):

@@ -83,8 +83,8 @@ SETS = (
          _c("bpe-512", "Little more than bytes.", vocab_size=512), _c("bpe-1024", "Pieces of words.", vocab_size=1024),
          _c("bpe-4096", "Most words; and most of the parameters are tables.", vocab_size=4096),
          common={"tokenizer": "bpe"}),
-    _set("warmup", "A learning rate that rises over a tenth of the run, or begins at its peak, where it matters (a peak "
-         "four times the usual one, in eight layers) and where it does not (the usual peak).",
+    _set("warmup", "A learning rate that rises over a tenth of the run, or begins at its peak, where it matters (a "
+         "peak four times the usual one, in eight layers) and where it does not (the usual peak).",
          _c("high, warm-up", "The rate rises to 0.012.", lr=1.2e-2, warmup_steps=40),
          _c("high, none", "It begins there.", lr=1.2e-2, warmup_steps=0),
          _c("usual, warm-up", "It rises to 0.003.", lr=3e-3, warmup_steps=40),
