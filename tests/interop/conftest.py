@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import tokenizers
 import torch
-from published import CHATML, SIZES, byte_level, randomise
+from published import SIZES, randomise
+from published_models import save as save_model
 
 transformers = pytest.importorskip("transformers")
 
@@ -35,14 +36,7 @@ def save(tmp_path: Path) -> Save:
     def to_folder(
         model: Any, engine: tokenizers.Tokenizer | None = None, name: str = "model", **how: Any
     ) -> Path:
-        folder = tmp_path / name
-        model.save_pretrained(folder, **how)
-        engine = engine or byte_level()
-        end = "</s>" if engine.token_to_id("</s>") else "<|endoftext|>"
-        fast = transformers.PreTrainedTokenizerFast(tokenizer_object=engine, eos_token=end)
-        fast.chat_template = CHATML
-        fast.save_pretrained(folder)
-        return folder
+        return save_model(model, tmp_path / name, engine, **how)
 
     return to_folder
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import published_models
 import pytest
 import torch
 from published import GPT2_SIZES, SIZES, TEXT, assert_same_logits, byte_level, metaspace, randomise
@@ -20,54 +21,9 @@ transformers = pytest.importorskip("transformers")
 Save = Callable[..., Path]
 Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]
 
-FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "llama": ("Llama", {}),
-    "llama, tied, no groups": ("Llama", {"tie_word_embeddings": True, "num_key_value_heads": 4}),
-    "llama, one key head, wide heads": (
-        "Llama",
-        {"num_key_value_heads": 1, "head_dim": 26, "rms_norm_eps": 1e-5},
-    ),
-    "llama, all biases": ("Llama", {"attention_bias": True, "mlp_bias": True}),
-    "llama, biases of attention": ("Llama", {"attention_bias": True}),
-    "llama, a large base": (
-        "Llama",
-        {"rope_parameters": {"rope_type": "default", "rope_theta": 500_000.0}, "rms_norm_eps": 1e-3},
-    ),
-    "qwen2": ("Qwen2", {"rope_parameters": {"rope_type": "default", "rope_theta": 1_000_000.0}}),
-    "qwen2, tied": ("Qwen2", {"tie_word_embeddings": True, "sliding_window": None}),
-    "qwen3": ("Qwen3", {"head_dim": 22}),
-    "qwen3, biases, tied": ("Qwen3", {"head_dim": 12, "attention_bias": True, "tie_word_embeddings": True}),
-    "mistral": ("Mistral", {"sliding_window": None, "head_dim": 16}),
-    "mistral, a window of the whole context": ("Mistral", {"sliding_window": 64}),
-}
-
 
 def build(family: str, **changes: Any) -> Any:
-    config = getattr(transformers, f"{family}Config")(**{**SIZES, **changes})
-    return randomise(getattr(transformers, f"{family}ForCausalLM")(config))
-
-
-@pytest.mark.parametrize("case", FAMILIES)
-def test_logits(case: str, save: Save):
-    family, changes = FAMILIES[case]
-    theirs = build(family, **changes)
-    run = import_model(save(theirs), "imported")
-    assert_same_logits(load(run.path, "cpu").model, theirs, 320)
-    assert run.config()["imported"]["family"] == family.lower()
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"activation_function": "gelu", "layer_norm_epsilon": 1e-3},
-        {"activation_function": "relu", "n_inner": 100, "tie_word_embeddings": False},
-    ],
-)
-def test_gpt2(changes: dict[str, Any], save: Save):
-    theirs = randomise(transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2_SIZES, **changes)))
-    run = import_model(save(theirs), "imported")
-    assert_same_logits(load(run.path, "cpu").model, theirs, 320)
+    return published_models.build(family.lower(), SIZES, changes)
 
 
 def test_settings_of_old_files_that_compute_nothing(save: Save, edit: Edit):

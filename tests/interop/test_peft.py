@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from adapted import BESIDE, with_adapters
 from exported import CASES, make_run
 from published import GPT2_SIZES, SIZES, assert_same_logits, randomise
-from safetensors.torch import save_file
 from small_chats import messages
 
 from pellucid import export, import_model, load
 from pellucid.errors import InputError
-from pellucid.model.lora import Adapters, add_adapters, possible_targets
-from pellucid.training.adapters import adapter_files
 from pellucid.training.finetune import LoRA, finetune
 
 transformers = pytest.importorskip("transformers")
@@ -73,43 +71,13 @@ def test_logits(
 
 # ---------------------------------------------------------------------- beside an exported run
 
-BESIDE = {
-    "llama": "RMSNorm, rotary, SwiGLU",
-    "qwen3": "the same, QK-norm",
-    "arcee": "RMSNorm, rotary, ReLU²",
-    "starcoder2": "LayerNorm, rotary, GELU (tanh)",
-    "stablelm": "LayerNorm, rotary, SwiGLU",
-    "gpt2, repeated heads": "LayerNorm, learned, grouped queries",
-    "gpt_bigcode": "LayerNorm, learned, multi-query",
-    "opt, repeated heads": "LayerNorm after, sinusoidal, grouped queries",
-    "mixtral": "experts",
-    "granitemoeshared": "experts, a shared one",
-}
-
 
 @pytest.mark.parametrize("name", BESIDE)
 def test_our_adapters_load_beside_the_exported_base(name: str, tmp_path: Path):
     """And what PEFT saves of them comes back as a run of the same logits."""
     base = make_run(tmp_path / "base", CASES[BESIDE[name]])
-    folder = export(base.path, check=False).path
-    ours = load(base.path, "cpu").model
-    every = tuple(possible_targets(ours))
-    add_adapters(ours, Adapters(3, 12.0, every))
-    for key, parameter in ours.named_parameters():
-        if ".lora_b." in key:
-            torch.nn.init.normal_(parameter, std=0.1)
-    config, tensors = adapter_files(ours)
-    Path("adapters").mkdir()
-    save_file(
-        {key: tensor.contiguous() for key, tensor in tensors.items()}, "adapters/adapter_model.safetensors"
-    )
-    Path("adapters/adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
-
-    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
-    before = theirs(torch.arange(40)[None]).logits.detach()
-    adapted = peft.PeftModel.from_pretrained(theirs, "adapters").eval()
-    assert (adapted(torch.arange(40)[None]).logits - before).abs().max() > 0.05
-    assert_same_logits(ours.eval(), adapted, 40)
+    ours, adapted = with_adapters(base, tmp_path)
+    assert_same_logits(ours, adapted, 40)
 
     adapted.save_pretrained("theirs")
     back = import_model("theirs", "back", base=base.path)

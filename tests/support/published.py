@@ -10,6 +10,7 @@ import tokenizers
 import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
 
 from pellucid.text.tokenizers.patterns import DIGITS_ALONE
 
@@ -106,16 +107,23 @@ def randomise(model: Any) -> Any:
     return model.eval()
 
 
-@torch.no_grad()
 def assert_same_logits(
     ours: Any, theirs: Any, vocab_size: int, length: int = 64, tolerance: float = 1e-4
 ) -> None:
-    """Every logit within `tolerance` · max(1, |logit|), for a few lengths up to a whole context."""
+    """Every logit within `tolerance` · max(1, |logit|)."""
+    assert furthest_logit(ours, theirs, vocab_size, length) <= tolerance
+
+
+@torch.no_grad()
+def furthest_logit(ours: Any, theirs: Any, vocab_size: int, length: int = 64) -> float:
+    """The largest difference relative to max(1, |logit|), for a few lengths up to a whole context."""
+    found = list[Tensor]()
     for n_tokens in (1, 2, 17, length):
         ids = torch.randint(vocab_size, (2, n_tokens))
         expected = theirs(ids).logits
-        assert ((ours(ids) - expected).abs() / expected.abs().clamp(min=1)).max() <= tolerance
         assert expected.std() > 0.2  # there is something to compare
+        found.append(((ours(ids) - expected).abs() / expected.abs().clamp(min=1)).max())
+    return torch.stack(found).max().item()  # NaN if any is
 
 
 def llama_folder(path: Path) -> Path:
