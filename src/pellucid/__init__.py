@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from pellucid.model.config import ModelConfig
     from pellucid.notebook import Run, load
     from pellucid.text.sources import read
-    from pellucid.training.finetune import finetune
+    from pellucid.training.conversations import ChatOptions
+    from pellucid.training.finetune import LoRA, finetune
     from pellucid.training.report import Outcome
     from pellucid.training.train import resume, train
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ChatOptions": "pellucid.training.conversations",
     "InputError": "pellucid.errors",
+    "LoRA": "pellucid.training.finetune",
     "LoadedRun": "pellucid.api",
     "ModelConfig": "pellucid.model.config",
     "Outcome": "pellucid.training.report",
@@ -45,7 +48,9 @@ _HOMES = {
     "train": "pellucid.training.train",
 }
 __all__ = [
+    "ChatOptions",
     "InputError",
+    "LoRA",
     "LoadedRun",
     "ModelConfig",
     "Outcome",

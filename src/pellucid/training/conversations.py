@@ -60,6 +60,7 @@ class ChatOptions:
     anyway: bool = False
 
     def record(self) -> dict[str, Any]:
+        """As a run keeps it."""
         return {**dataclasses.asdict(self), "keep": list(self.keep)}
 
     @classmethod
