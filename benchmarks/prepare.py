@@ -143,9 +143,8 @@ def main() -> None:
         "--repeats", type=int, default=3, help="of the rates, over the small text (%(default)s)"
     )
     parser.add_argument("--out", type=Path, help="where the results go as JSON, besides standard output")
-    parser.add_argument(
-        "--rates", type=Path, help=argparse.SUPPRESS
-    )  # in this process, by the tokenizer in a folder
+    # in this process, by the tokenizer in a folder
+    parser.add_argument("--rates", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.rates:
         print(json.dumps(measure_rates(args.text, args.rates, args.repeats)))

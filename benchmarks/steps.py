@@ -86,9 +86,8 @@ def measure(name: str, precision: str, best: float, repeats: int) -> None:
     theirs = statistics.median(seconds["theirs"])
     for kind in kinds:
         own = statistics.median(seconds[kind])
-        share = (
-            "" if kind == "lora" else f"{flops / own / best:.0%}"
-        )  # adapters have no gradients of frozen weights
+        # adapters have no gradients of frozen weights
+        share = "" if kind == "lora" else f"{flops / own / best:.0%}"
         print(
             f"| {row} | {precision} | {kind} | {tokens / own:,.0f} | {tokens / theirs:,.0f} "
             f"| {median_ratio(seconds['theirs'], seconds[kind])} | {share} |",

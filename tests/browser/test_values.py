@@ -146,9 +146,8 @@ def test_switched_off_it_is_another_model_and_says_so(site: Hosted, page: Page, 
         same(float(told.get_attribute("data-nats") or "nan"), loss)
         same(float(told.get_attribute("data-value") or "nan"), loss - trained)
         n = len(PROMPT)
-        pairs = [(q, k) for q in range(n) for k in range(n if "mask" in way else q + 1)][
-            :400
-        ]  # more are copied
+        # more are copied
+        pairs = [(q, k) for q in range(n) for k in range(n if "mask" in way else q + 1)][:400]
         wait_for_last(page, want.scores[0][0][pairs[-1]].item())
         rows = table_of(page, "head")
         assert [(row[0], row[2]) for row in rows] == pairs

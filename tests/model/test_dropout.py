@@ -26,9 +26,8 @@ def test_neighbours_are_independent(distance: int) -> None:
 def test_masks_of_many_calls_are_independent() -> None:
     torch.manual_seed(3)
     kept = torch.stack([dropout(torch.ones(1 << 12), 0.3) > 0 for _ in range(300)]).float()
-    assert kept.mean(dim=0).std().item() == pytest.approx(
-        (0.21 / 300) ** 0.5, rel=0.05
-    )  # each place is dropped alike
+    # each place is dropped alike
+    assert kept.mean(dim=0).std().item() == pytest.approx((0.21 / 300) ** 0.5, rel=0.05)
     correlation = torch.corrcoef(kept) - torch.eye(300)
     assert correlation.std().item() == pytest.approx(1 / 64, rel=0.05)
     assert correlation.abs().max() < 6 / 64

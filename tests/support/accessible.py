@@ -7,9 +7,8 @@ from playwright.sync_api import Page
 
 
 def check(page: Page, where: str) -> None:
-    page.emulate_media(
-        reduced_motion="reduce"
-    )  # colours on their way to others have no contrast of their own
+    # colours on their way to others have no contrast of their own
+    page.emulate_media(reduced_motion="reduce")
     found = Axe().run(page)
     told = [
         f"{where}: {each['id']}: {each['help']}: "

@@ -112,9 +112,8 @@ def _text(args: argparse.Namespace, subject: Subject) -> str:
 def _next(args: argparse.Namespace, subject: Subject) -> str:
     if subject.loaded.kind == "untrained":
         name = subject.loaded.folder.name
-        does = (
-            "train lesson" if name == SMALLEST else "preview shakespeare"
-        )  # larger ones first say what they take
+        # larger ones first say what they take
+        does = "train lesson" if name == SMALLEST else "preview shakespeare"
         return f"pellucid {does} --preset {name}"
     text = f"--text {quoted(args.text)} " if args.text and can_be_typed(args.text) else ""
     return f"pellucid inspect {quoted(subject.loaded.folder.path)} {text}--view attention"

@@ -79,9 +79,8 @@ def _score_group(
     """The same of texts that are read side by side, so many columns at a time as their logits fit."""
     model, n_known = engine.model, engine.tokenizer.vocab_size
     length = max(0, max(map(len, texts)) - 1)
-    inputs = torch.zeros(
-        len(texts), length, dtype=torch.long
-    )  # (B, T); on the right, padding disturbs nobody
+    # (B, T); on the right, padding disturbs nobody
+    inputs = torch.zeros(len(texts), length, dtype=torch.long)
     targets = torch.zeros_like(inputs)
     for row, text in enumerate(texts):
         ids, n = torch.tensor(text, dtype=torch.long), max(0, len(text) - 1)

@@ -125,9 +125,8 @@ class Subject:
                 f"The prompt has {len(ids):,} tokens and this model sees {context:,}: "
                 f"{only_the_last(context)} read."
             )
-        if said := unknown_note(
-            self.tokenizer, text[start:]
-        ):  # where there are unknown tokens, a token is a character
+        # where there are unknown tokens, a token is a character
+        if said := unknown_note(self.tokenizer, text[start:]):
             notes.append(said)
         if not written:
             notes.append("The prompt is empty: the model reads the beginning of a text.")

@@ -168,9 +168,8 @@ class _Tracer:
         elif own == "down":
             self._hear(f"{parent}.hidden", inputs[0])
         elif parent in self._experts:
-            local = (
-                _frame_of_the_model().f_locals
-            )  # which experts, and how much of each: no module gives them
+            # which experts, and how much of each: no module gives them
+            local = _frame_of_the_model().f_locals
             for name in ("chosen", "weights"):
                 self._hear(f"{parent}.{name}", local[name])
             self._hear(f"{parent}.sent", inputs[0])

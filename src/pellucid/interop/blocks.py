@@ -65,9 +65,8 @@ def dequantised(data: np.ndarray, kind: str) -> np.ndarray:
     scale = blocks["scale"].astype(np.float32)[:, None]
     if kind == "Q8_0":
         return (blocks["values"] * scale).reshape(-1)
-    packed = blocks[
-        "values"
-    ]  # the low halves of 16 bytes are the first 16 values, the high halves the others
+    # the low halves of 16 bytes are the first 16 values, the high halves the others
+    packed = blocks["values"]
     values = np.concatenate([packed & 15, packed >> 4], axis=1)
     if kind == "Q4_0":
         return ((values.astype(np.int8) - 8) * scale).reshape(-1)

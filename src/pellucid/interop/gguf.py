@@ -21,9 +21,8 @@ from pellucid.interop.tensors import MOST_NAME, MOST_TENSORS, MOST_VALUES, Entry
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 MOST_KEYS = 1 << 16
-MOST_ITEMS = (
-    1 << 22
-)  # in all arrays together: the largest vocabularies have 262,144 tokens and as many merges
+# in all arrays together: the largest vocabularies have 262,144 tokens and as many merges
+MOST_ITEMS = 1 << 22
 MOST_TEXT = 1 << 24  # bytes of one text, such as a chat template
 MOST_HEADER = 1 << 28  # bytes; that of the largest vocabularies takes 20 million
 MOST_DIMENSIONS = 4
@@ -190,9 +189,8 @@ class _Header:
         n_dimensions = self.number("<I")
         if len(name) > MOST_NAME or not 1 <= n_dimensions <= MOST_DIMENSIONS:
             raise self.damaged(f"what it says of the tensor {shown(name)} does not fit together")
-        shape = tuple(self.number("<Q") for _ in range(n_dimensions))[
-            ::-1
-        ]  # the fastest dimension stands first
+        # the fastest dimension stands first
+        shape = tuple(self.number("<Q") for _ in range(n_dimensions))[::-1]
         number, start = self.number("<I"), self.number("<Q")
         if number in OTHER_TYPES or number not in TYPES:
             kind = OTHER_TYPES.get(number, f"type {number}")

@@ -223,9 +223,8 @@ def _as_in(path: Path) -> LanguageModel:
     return model.eval()
 
 
-Scores = Callable[
-    [list[int]], np.ndarray
-]  # of a window: the logarithm of each token's probability but the first's
+# of a window: the logarithm of each token's probability but the first's
+Scores = Callable[[list[int]], np.ndarray]
 
 
 def _scores_of(theirs: LlamaCpp, tokenizer: Tokenizer) -> Scores:

@@ -26,11 +26,8 @@ from pellucid.text.tokenizers.imported import as_imported
 from pellucid.text.tokenizers.patterns import NORMALIZERS, PRE_TOKENIZERS
 from pellucid.text.tokenizers.tokenizer import RESERVED
 
-BEGIN_BY_DEFAULT = (
-    "llama-bpe",
-    "llama3",
-    "llama-v3",
-)  # kinds before which llama.cpp puts a bos unless told not to
+# kinds before which llama.cpp puts a bos unless told not to
+BEGIN_BY_DEFAULT = ("llama-bpe", "llama3", "llama-v3")
 
 
 def gguf_tokenizer(metadata: dict[str, Any], n_rows: int, where: str) -> tuple[str, set[str]]:

@@ -93,9 +93,8 @@ class _File:
         if kind in QUANTISED and tensor.shape[-1] % BLOCK:
             kind = "F16"
             self.uneven.append(name)
-        if (
-            kind not in ("F32", "BF16") and tensor.abs().max() > LARGEST_F16
-        ):  # the scale of a block is float16
+        # the scale of a block is float16
+        if kind not in ("F32", "BF16") and tensor.abs().max() > LARGEST_F16:
             kind = "F32"
             self.large.append(name)
         return kind

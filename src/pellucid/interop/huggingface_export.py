@@ -124,9 +124,8 @@ def tokenizer_files(tokenizer: Tokenizer, template: Template | None, context_len
     """tokenizer.json and tokenizer_config.json, for AutoTokenizer."""
     content = json.loads(tokenizer.to_json())
     whole = tokenizer.to_json()
-    if (
-        tokenizer.kind == "imported"
-    ):  # its file says how a document is framed, end and all; a prompt has no end
+    # its file says how a document is framed, end and all; a prompt has no end
+    if tokenizer.kind == "imported":
         content["post_processor"] = _beginning(content["post_processor"]) if tokenizer.beginning else None
         whole = json.dumps(content, ensure_ascii=False, indent=1)
     said: dict[str, Any] = {

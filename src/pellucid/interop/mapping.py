@@ -55,9 +55,8 @@ class Place:
         return self.own_shape or self.joined
 
 
-Linears = tuple[
-    tuple[str, int, Turn], ...
-]  # of a linear layer: what Names calls them, how many rows, what turns them
+# of a linear layer: what Names calls them, how many rows, what turns them
+Linears = tuple[tuple[str, int, Turn], ...]
 Plan = dict[str, Place]  # by our names, in our order
 Named = Iterator[tuple[str, Place]]
 

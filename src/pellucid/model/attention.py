@@ -200,6 +200,5 @@ class Attention(nn.Module):
         if shared.cache is not None:
             k, v = shared.cache.extend(self.layer, k, v)  # (B, K, S, D)
         mixed = self.attend(q, k, v, shared.mask, self.dropout if self.training else 0.0, self.scale)
-        return self.out(
-            mixed.transpose(1, 2).reshape(B, T, -1)
-        )  # heads joined again: (B, T, H·D) → (B, T, C)
+        # heads joined again: (B, T, H·D) → (B, T, C)
+        return self.out(mixed.transpose(1, 2).reshape(B, T, -1))

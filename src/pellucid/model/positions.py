@@ -58,9 +58,8 @@ class SinusoidalPositions(NoPositions):
         half = torch.arange(0, config.d_model, 2, dtype=torch.float32)
         frequencies = 10_000.0 ** (-half / config.d_model)  # (C/2,)
         angles = torch.arange(config.context_length, dtype=torch.float32)[:, None] * frequencies
-        waves = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(
-            1
-        )  # (context, C/2, 2) → (context, C)
+        # (context, C/2, 2) → (context, C)
+        waves = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
         self.register_buffer("table", waves, persistent=False)
         self.scale = math.sqrt(config.d_model)
 

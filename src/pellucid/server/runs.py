@@ -29,14 +29,8 @@ if TYPE_CHECKING:
     from pellucid.server.house import House
 
 LAST_BYTES = 1 << 16  # of metrics.jsonl, in which its last whole line is looked for
-DAMAGE = (
-    InputError,
-    OSError,
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-)  # what reading damaged files raises
+# what reading damaged files raises
+DAMAGE = (InputError, OSError, KeyError, TypeError, ValueError, AttributeError)
 
 
 class Action(BaseModel):

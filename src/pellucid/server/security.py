@@ -27,11 +27,8 @@ WITHOUT_KEY = ("/health",)
 ENTER = "/enter"
 TOKEN_HEADER = "x-pellucid-token"
 READING = ("GET", "HEAD", "OPTIONS")
-WITHOUT_TOKEN = (
-    "/api/chat",
-    "/api/chat/",
-    "/api/inspect/",
-)  # they change nothing; a trailing / is a beginning
+# they change nothing; a trailing / is a beginning
+WITHOUT_TOKEN = ("/api/chat", "/api/chat/", "/api/inspect/")
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'self'; img-src 'self' blob:",

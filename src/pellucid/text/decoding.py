@@ -31,9 +31,8 @@ MAGIC = (
     (b"SQLite format 3", "a database"),
 )
 
-CONTROLS = bytes(
-    [*range(9), *range(14, 27), *range(28, 32), 127]
-)  # all but tab to carriage return, and escape
+# all but tab to carriage return, and escape
+CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
 MOST_CONTROLS = (
     0.05  # random bytes hold 0.1 of them, text none: terminal recordings and old word processors a few
 )

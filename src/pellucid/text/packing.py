@@ -85,9 +85,8 @@ def _last_piece(
         start -= 1
         left -= template.n_tokens(turns[start : start + 1])
     begin = next((place for place in range(start, end) if turns[place].role != "assistant"), None)
-    if begin is not None or (
-        start == 0 and start < end
-    ):  # it begins with what a person says, or nobody spoke before
+    # it begins with what a person says, or nobody spoke before
+    if begin is not None or (start == 0 and start < end):
         start = start if begin is None else begin
         return [*system, *turns[start:end]], turns[:start], False
     start = end - 1

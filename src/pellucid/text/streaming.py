@@ -28,9 +28,8 @@ from pellucid.text.readers import Extract
 from pellucid.text.sources import DocumentStream, stream
 
 CHUNK = 1 << 18  # characters: longer documents come in chunks of exactly this, others whole
-BLOCK = (
-    1 << 16
-)  # bytes read from a file at a time: strings of a megabyte would leave gaps of 200 MB in memory
+# bytes read from a file at a time: strings of a megabyte would leave gaps of 200 MB in memory
+BLOCK = 1 << 16
 HEAD = 1 << 20  # bytes by which a file is judged to be text
 LARGE = 4 << 20  # bytes: files up to this are read whole
 MOST_BOOK = 64 << 20  # bytes: a larger file is no book of Project Gutenberg, and has no header to leave out

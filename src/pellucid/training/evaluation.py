@@ -64,9 +64,8 @@ class Evaluator:
         self.context_length = context_length
         self.unknown = tokenizer.unknown
         self.bytes_of = np.array([len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size)])
-        self.reserved = (
-            self.bytes_of == 0
-        )  # not the unknown token: a character it stands for was there all the same
+        # not the unknown token: a character it stands for was there all the same
+        self.reserved = self.bytes_of == 0
 
     def windows(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets (W, T) of a stream; reserved tokens are read but not scored."""

@@ -77,9 +77,8 @@ def choose_machine(asked: Request, ranks: Ranks = ALONE) -> Machine:
     machine = shared_probe(
         ranks, asked.training.get("device", "auto"), asked.training.get("precision", "auto")
     )
-    plain = (
-        asked.training.get("plain") or "model" in asked.model
-    )  # code that is not known here may need float32
+    # code that is not known here may need float32
+    plain = asked.training.get("plain") or "model" in asked.model
     if plain and "precision" not in asked.training:
         machine = dataclasses.replace(machine, precision="float32")
     return machine
@@ -173,9 +172,8 @@ def make_plan(data: TrainingData, asked: Request, machine: Machine, note: Tell) 
             "little; `pellucid doctor` of its file looks closer."
         )
     training.share_of(machine.processes)
-    windows = data.batches(
-        training.window_of(model.context_length), training.seed
-    )  # refuses a text that is too short
+    # refuses a text that is too short
+    windows = data.batches(training.window_of(model.context_length), training.seed)
     try:
         memory = check_memory(model, training, machine.memory, processes=machine.processes)
     except InputError as error:

@@ -49,9 +49,8 @@ from pellucid.training.report import unknown_text
 NOT_BEGUN = (".lock", f".{STATE}.tmp")  # what is left where preparing was killed as it began
 SAVE_SECONDS = 5.0  # of work that a crash can cost, at most about
 
-Observe = Callable[
-    [str, int, int], object
-]  # hears what is done ("reading", "encoding"), how far, and of how much
+# hears what is done ("reading", "encoding"), how far, and of how much
+Observe = Callable[[str, int, int], object]
 
 
 class Stopped(RuntimeError):

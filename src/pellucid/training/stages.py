@@ -202,9 +202,8 @@ def finish(trainer: Trainer) -> Outcome:
         model = build(model.config, trainer.config, machine)
     load_weights(model, run.model_path, ranks)
     validation = bigram = None
-    if len(data.validation) > 2 or isinstance(
-        data, ReplyData
-    ):  # the last token ends a text, and is not scored
+    # the last token ends a text, and is not scored
+    if len(data.validation) > 2 or isinstance(data, ReplyData):
         scored = trainer.evaluator.score(model, data.validation, machine.device, machine.precision, ranks)
         validation = scored if scored.n_tokens else None
     if validation and isinstance(data, TrainingData) and ranks.is_first:

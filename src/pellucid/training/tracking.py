@@ -116,9 +116,8 @@ class Tracking(Observer):
                     open_tracker(asked, run_folder, step, self._folder) if isinstance(asked, str) else asked
                 )
                 self._sinks.append((asked if isinstance(asked, str) else type(asked).__name__, opened))
-        for record in (
-            run_folder.metrics() if step else ()
-        ):  # resuming takes back the evaluation of this step alone
+        # resuming takes back the evaluation of this step alone
+        for record in run_folder.metrics() if step else ():
             if record["step"] == step and "loss" in record:
                 values = {"train/loss": record["loss"], "perf/tokens_per_s": record["tokens_per_second"]}
                 self._log(values, step, only="tensorboard")

@@ -81,9 +81,8 @@ def test_every_set_runs(name: str, run_compare: Compare, here: Path, grammar: Ca
 def test_what_was_trained_is_not_trained_again(run_compare: Compare, here: Path):
     done = run_compare("tying", flags={"d_model": 16, "tokenizer": "char"} | {"context_length": 16})
     before = trainings(done.folder)
-    (done.folder / "trainings.jsonl").open("a", encoding="utf-8").write(
-        '{"contender": "ti'
-    )  # killed while writing
+    # killed while writing
+    (done.folder / "trainings.jsonl").open("a", encoding="utf-8").write('{"contender": "ti')
     more = compare(Asked(seeds=2), resume=True, device="cpu")
     after = (done.folder / "trainings.jsonl").read_text(encoding="utf-8").splitlines()
     assert more.folder == done.folder and [json.loads(line) for line in after[:2]] == before

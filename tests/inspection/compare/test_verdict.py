@@ -39,9 +39,8 @@ def test_a_difference_by_hand():
     """Differences 0.1, 0.2, 0.3: mean 0.2, deviation 0.1, error 0.1/√3; t = 3.46 with 2 degrees: p = 0.0742."""
     found = difference([1.1, 2.2, 3.3], [1.0, 2.0, 3.0])
     assert found.mean == pytest.approx(0.2) and found.error == pytest.approx(0.1 / math.sqrt(3))
-    assert found.p == pytest.approx(
-        1 - 2 * math.sqrt(3) / math.sqrt(2 + 12), abs=1e-9
-    )  # t / √(2 + t²), ν = 2
+    # t / √(2 + t²), ν = 2
+    assert found.p == pytest.approx(1 - 2 * math.sqrt(3) / math.sqrt(2 + 12), abs=1e-9)
     assert found.verdict == NEITHER
     assert difference([1.2, 2.2, 3.21], [1.0, 2.0, 3.0]).verdict == WORSE
     assert difference([1.0, 2.0, 3.0], [1.2, 2.2, 3.21]).verdict == BETTER

@@ -56,9 +56,10 @@ def test_counts():
 
 def test_what_is_learned_is_what_the_person_said():
     found, _ = survey(CHATS, "Anna")
+    # the other session is held out
     assert [[(span.role, span.text, span.learned) for span in spans] for spans in found.shown] == [
         [("user", "hi", False), ("assistant", "mail [email]", True)]
-    ]  # the other session is held out
+    ]
 
 
 def test_three_examples_from_the_beginning_the_middle_and_the_end():

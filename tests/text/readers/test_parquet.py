@@ -68,9 +68,8 @@ def test_small_tables_that_become_huge_texts(refused: Callable[..., None]):
     data = table({"text": ["x" * 1_000_000] * 200}, compression="zstd")
     assert len(data) < 10_000
     refused(data, "x.parquet", "unpacks to more than 200 times its size")
-    assert (
-        len(extract(table({"text": ["x" * 100_000] * 9}), "x.parquet").documents) == 9
-    )  # small all the same
+    # small all the same
+    assert len(extract(table({"text": ["x" * 100_000] * 9}), "x.parquet").documents) == 9
 
 
 def test_without_pyarrow(refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch):

@@ -73,9 +73,8 @@ def pair(request: pytest.FixtureRequest) -> tuple[tokenizers.Tokenizer, Imported
 def test_the_originals_ids_and_text(text: str, pair: tuple[tokenizers.Tokenizer, ImportedTokenizer]):
     original, ours = pair
     added = original.get_added_tokens_decoder().values()
-    assume(
-        not any(token.special and token.content in text for token in added)
-    )  # the original reads those as tokens
+    # the original reads those as tokens
+    assume(not any(token.special and token.content in text for token in added))
     ids = original.encode(text, add_special_tokens=False).ids
     assert ours.encode(text).tolist() == ids
     assert ours.decode(ids) == original.decode(ids)

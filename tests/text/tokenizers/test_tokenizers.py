@@ -101,9 +101,8 @@ def test_tokens_can_be_shown(either: Tokenizer):
 
 
 def test_a_byte_that_is_no_character_is_shown_escaped(byte_tokenizer: ByteLevelTokenizer):
-    shown = [
-        byte_tokenizer.token_text(int(id)) for id in byte_tokenizer.encode("\u0416")
-    ]  # two bytes, not in the training text
+    # two bytes, not in the training text
+    shown = [byte_tokenizer.token_text(int(id)) for id in byte_tokenizer.encode("\u0416")]
     assert shown == ["\\xd0", "\\x96"]
 
 

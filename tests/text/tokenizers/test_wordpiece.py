@@ -87,9 +87,8 @@ def test_a_text_without_a_blank_is_neither_unknown_nor_slow(ours: WordPieceToken
         return taken
 
     seconds(1000)
-    assert min(seconds(24_000) for _ in range(3)) < 32 * max(
-        seconds(3000), 0.002
-    )  # were it quadratic: 64 times
+    # were it quadratic: 64 times
+    assert min(seconds(24_000) for _ in range(3)) < 32 * max(seconds(3000), 0.002)
 
 
 def test_no_word_is_too_long_for_the_library(ours: WordPieceTokenizer):

@@ -12,11 +12,8 @@ from pellucid.text.chats.files import File
 from pellucid.text.chats.record import Chats, Kind
 
 NAME = "discord"
-WORDS = (
-    "Default",
-    "Reply",
-    "19",
-)  # types of messages that people write; old versions have no word for replies
+# types of messages that people write; old versions have no word for replies
+WORDS = ("Default", "Reply", "19")
 PACKAGE_FIELDS = frozenset(("ID", "Timestamp", "Contents"))
 
 

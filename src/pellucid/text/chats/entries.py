@@ -13,9 +13,8 @@ from pellucid.text.files import expand_home, file_mode, read_beginning, read_byt
 from pellucid.text.readers.archive import Archive, Budget
 from pellucid.text.readers.tree import Entry
 
-MOST_BYTES = (
-    1 << 29
-)  # a file; also what is read of a folder or an archive together; JSON takes many times that
+# a file; also what is read of a folder or an archive together; JSON takes many times that
+MOST_BYTES = 1 << 29
 MOST_FILES = 100_000
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # beginnings; the second of an empty one
 DEEPEST = 3  # archives in archives

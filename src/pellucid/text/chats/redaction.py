@@ -109,9 +109,8 @@ class Redactor:
         found, left = list[tuple[int, int, str]](), text
         for kind, finder in self._finders.items():
             spans = list(finder(left))
-            left = covered(
-                left, spans
-            )  # what is kept is covered too: a phone number left in is no long number
+            # what is kept is covered too: a phone number left in is no long number
+            left = covered(left, spans)
             if kind not in self.keep:
                 found += [(start, stop, kind) for start, stop in spans]
         return sorted(found)

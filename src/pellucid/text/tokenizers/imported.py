@@ -26,11 +26,8 @@ from pellucid.text.tokenizers.patterns import cuts_at_blanks
 BLANK = "\u2581"  # stands for a space in vocabularies of SentencePiece
 BYTE_NAME = re.compile(r"<0x([0-9A-F]{2})>")
 MOST_TOKENS = 1 << 20
-MERGED = (
-    "dropout",
-    "continuing_subword_prefix",
-    "end_of_word_suffix",
-)  # what changes texts, or their encoding
+# what changes texts, or their encoding
+MERGED = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
 
 
 class ImportedTokenizer(EngineTokenizer):

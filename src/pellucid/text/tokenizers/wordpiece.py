@@ -14,10 +14,8 @@ from pellucid.text.tokenizers.bpe import learn
 from pellucid.text.tokenizers.byte_level import BYTE_OF, SPECIAL, ByteLevelTokenizer, check_size
 
 CONTINUES = "##"  # begins the name of a piece that does not begin a word
-BYTES = (
-    *BYTE_OF,
-    *(CONTINUES + byte for byte in BYTE_OF),
-)  # first or later in a word: every text can be written
+# first or later in a word: every text can be written
+BYTES = (*BYTE_OF, *(CONTINUES + byte for byte in BYTE_OF))
 
 # A word is looked up in time with the square of its length, and the library gives up on one of more than 100 bytes:
 # words are cut after so many characters, of 4 bytes at most. Of a million words of English prose none is longer.

@@ -51,9 +51,8 @@ def _indexes(pip: list[str]) -> list[str]:
         )
     except (OSError, subprocess.TimeoutExpired):
         return []
-    found = dict[str, str](
-        OPTION.findall(done.stdout)
-    )  # later ones, of the environment, win as they do in pip
+    # later ones, of the environment, win as they do in pip
+    found = dict[str, str](OPTION.findall(done.stdout))
     if done.returncode or found.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         return []
     own, others = found.get("index-url", PYPI), found.get("extra-index-url", "")

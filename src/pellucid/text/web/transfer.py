@@ -175,9 +175,8 @@ def _begin(response: httpx.Response, partial: Partial) -> tuple[int, int | None]
     """
     announced = response.headers.get("content-length", "")
     if response.status_code != 206:
-        if (
-            _packing(response) != "identity"
-        ):  # of the size and the places in what is unpacked, nothing is known
+        # of the size and the places in what is unpacked, nothing is known
+        if _packing(response) != "identity":
             partial.begin(None)
             return 0, None
         whole = int(announced) if re.fullmatch(r"\d{1,18}", announced) else None

@@ -23,9 +23,8 @@ FILE_AND_WORD = re.compile(rf"^(?P<file>\S[^\n]{{0,200}}{SUFFIX}) [(<](?P<word>[
 OWN_FILE = re.compile(
     rf"^(?:IMG|VID|AUD|PTT|STK|DOC)-[0-9]{{8}}-WA[0-9]+{SUFFIX}$|-(?:PHOTO|VIDEO|AUDIO|GIF|STICKER)-"
 )
-PLACE = re.compile(
-    r"https://(?:maps\.google\.com/\?q=[-0-9]|foursquare\.com/v/)\S+$"
-)  # at the end of the text
+# at the end of the text
+PLACE = re.compile(r"https://(?:maps\.google\.com/\?q=[-0-9]|foursquare\.com/v/)\S+$")
 MOST_PLACE = 300  # characters, the place's name and address among them
 CALL_ENDS = re.compile(r"[,.(•·:]| at | um | a las | à ")
 EDITED = re.compile(rf"[ \n]?(?P<mark>[{INVISIBLE}]*)<(?P<word>[^<>\n:]{{3,70}})>[{INVISIBLE} ]*$")
@@ -130,9 +129,8 @@ def _is_attachment(first: str, raw: str) -> bool:
         return True
     raw_first = raw[:MOST_NOTICE].partition("\n")[0]
     last_part = MARKS.split(raw_first)[-1] if not raw_first.isascii() else ""
-    if (
-        last_part and last_part != first and _folded(last_part) in _omitted()
-    ):  # Report.pdf • 2 pages document omitted
+    # Report.pdf • 2 pages document omitted
+    if last_part and last_part != first and _folded(last_part) in _omitted():
         return True
     named = NAMED_FILE.search(first[-240:])
     if named and (_folded(named["word"]) in _table("ATTACHED") or named.end() - named.start() == len(first)):

@@ -109,9 +109,8 @@ def recognises(head: str) -> bool:
     if not framed or framed[0].index > MOST_BEFORE:
         return False
     shape = framed[0].frame.shape
-    if (
-        shape.bracket and not shape.seconds and shape.separators == "--"
-    ):  # Signal's, as signal-cli's friends write it
+    # Signal's, as signal-cli's friends write it
+    if shape.bracket and not shape.seconds and shape.separators == "--":
         return False
     return any(candidates(line.text) or is_known_notice(line.text) for line in framed)
 

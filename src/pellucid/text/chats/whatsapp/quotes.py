@@ -44,9 +44,8 @@ def quoted(entries: Sequence[Entry]) -> set[int]:
 def _by_line_end(entries: Sequence[Entry]) -> set[int]:
     """On iOS messages end with CR LF, and lines within them with LF: entries after LF are quoted."""
     marked = [entry.after_return for entry in entries[1:] if entry.after_return is not None]
-    if len(marked) < ENOUGH or sum(marked) < MOST_AFTER_RETURN * len(
-        marked
-    ):  # an editor may have changed a few
+    # an editor may have changed a few
+    if len(marked) < ENOUGH or sum(marked) < MOST_AFTER_RETURN * len(marked):
         return set()
     return {index for index, entry in enumerate(entries) if index and entry.after_return is False}
 
