@@ -207,7 +207,7 @@ def choose(config: ModelConfig) -> Arch:
     if unmet[nearest]:
         raise InputError(
             "llama.cpp has no architecture that computes this model exactly: its nearest one, "
-            f"{nearest.name}, would need {' and '.join(unmet[nearest])}"
+            f"{nearest.name}, would need {' and '.join(unmet[nearest])}; train one so, or export with --to hf"
         )
     return nearest
 
