@@ -49,8 +49,11 @@ def test_back_and_forth_the_weights_are_the_same_bits(name: str, tmp_path: Path)
     assert read_gguf(path).metadata["general.architecture"] == arch
     back = load(import_model(path, tmp_path / "back").path, "cpu")
     theirs, expected = stored_weights(back.model), twin_of(weights_of(run)).weights.tensors
-    assert theirs.keys() == expected.keys()
-    assert all(theirs[part].equal(tensor.read()) for part, tensor in expected.items())
+    repeated = {"positions.table.weight", "head.weight"}  # waves as a table, a tied head as its own matrix
+    assert (
+        theirs.keys() - repeated == stored_weights(ours).keys() - repeated
+    )  # nothing that had to be filled in
+    assert all(tensor.equal(expected[part].read()) for part, tensor in theirs.items())
     assert all(theirs[part].equal(value) for part, value in shared(ours).items())
     ids = torch.randint(ours.config.vocab_size, (2, SIZES["context_length"]))
     with torch.no_grad():

@@ -1,7 +1,7 @@
 """What an export fills in because its family asks for it, and an import takes out again: biases of 0, scales of 1.
 
-The export says so in its config.json, under `pellucid`. It is believed where the tensors are still what was filled in:
-whoever trained on has changed them, and keeps them.
+The export says so under `pellucid`, in its config.json or in the metadata of GGUF. It is believed where the tensors are
+still what was filled in: whoever trained on has changed them, and keeps them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pellucid.interop.rewriting import bias_kind, norm_names
 from pellucid.interop.tensors import TensorFiles
 from pellucid.model.config import ModelConfig
 
-KEY = "pellucid"  # in config.json
+KEY = "pellucid"
 
 
 def filled_in(before: ModelConfig, after: ModelConfig) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def filled_in(before: ModelConfig, after: ModelConfig) -> dict[str, Any]:
 def without_fillers(
     said: Any, config: ModelConfig, made: Plan, files: TensorFiles
 ) -> tuple[ModelConfig, Plan]:
-    """The model and the plan without what `said`, of a config.json, calls filled in, where it still is that."""
+    """The model and the plan without what `said`, of an export, calls filled in, where it still is that."""
     if not isinstance(said, dict):
         return config, made
     biases = [name for name in made if bias_kind(name)]

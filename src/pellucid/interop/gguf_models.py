@@ -8,6 +8,7 @@ from typing import Any
 from pellucid.errors import InputError
 from pellucid.interop.assembling import plan_for
 from pellucid.interop.chat_templates import template_kind
+from pellucid.interop.fillers import KEY, without_fillers
 from pellucid.interop.gguf import Gguf, read_gguf, tidy
 from pellucid.interop.gguf_architectures import ARCHITECTURES, Arch
 from pellucid.interop.gguf_tokenizer import gguf_tokenizer
@@ -37,13 +38,13 @@ def read_gguf_model(path: Path, name: str | None = None) -> Source:
         raise InputError(
             f"{path} is one of several parts of a model: join them first, with llama.cpp's gguf-split"
         )
-    arch, prefix = ARCHITECTURES[family], f"{family}."
-    own = {key.removeprefix(prefix): tidy(value) for key, value in metadata.items() if key.startswith(prefix)}
-    settings = Settings(own, where)
+    arch = ARCHITECTURES[family]
+    settings = Settings(_under(f"{family}.", metadata), where)
     with naming(where):
         config = _config(arch, settings, gguf)
     settings.refuse_the_rest(HARMLESS)
     made = plan_for(config, arch.layout(config, _biased(gguf)), gguf.files, path, lambda name: False)
+    config, made = without_fillers(_under(f"{KEY}.", metadata), config, made, gguf.files)
     tokenizer, tokens = gguf_tokenizer(metadata, config.vocab_size, where)
     template = template_kind(metadata.get("tokenizer.chat_template"), tokens)
     licence = metadata.get("general.license")
@@ -58,6 +59,13 @@ def read_gguf_model(path: Path, name: str | None = None) -> Source:
         template,
         licence if isinstance(licence, str) else None,
     )
+
+
+def _under(prefix: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """What stands under a prefix, without it."""
+    return {
+        key.removeprefix(prefix): tidy(value) for key, value in metadata.items() if key.startswith(prefix)
+    }
 
 
 def _biased(gguf: Gguf) -> frozenset[str]:

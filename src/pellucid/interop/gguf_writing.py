@@ -15,6 +15,7 @@ from pellucid.interop.assembling import taken_apart
 from pellucid.interop.blocks import BLOCK
 from pellucid.interop.ends import written_template
 from pellucid.interop.exportable import Exportable, Written
+from pellucid.interop.fillers import KEY, filled_in
 from pellucid.interop.gguf_architectures import Twin, hyperparameters, twin_of
 from pellucid.interop.gguf_vocabulary import vocabulary
 from pellucid.interop.mapping import Place, plan
@@ -49,7 +50,9 @@ def write(model: Exportable, path: Path, advanced: Advanced, type: str = "f16") 
     template, left_out = written_template(model.template)
     tokens = vocabulary(model.tokenizer, twin.config.vocab_size, template)
     file = _File(twin, TYPES[type])
-    file.write(path, {**_about(model, TYPES[type]), **hyperparameters(twin), **tokens}, advanced)
+    filled = filled_in(model.weights.config, twin.config)
+    said = {f"{KEY}.{name}": value for name, value in filled.items()}
+    file.write(path, {**_about(model, TYPES[type]), **said, **hyperparameters(twin), **tokens}, advanced)
     return Written(twin.arch.name, [*twin.changes, *left_out, *file.notes()])
 
 
