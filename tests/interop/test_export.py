@@ -95,6 +95,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no feed-forward": ({"feedforward": "none"}, "feedforward none"),
     "a bigram": ({"architecture": "bigram"}, "bigram model"),
     "QK-norm, ReLU²": ({"qk_norm": True}, "QK-norm"),
+    "QK-norm and a shared expert": (
+        {"qk_norm": True, "feedforward": "experts", "shared_expert": "plain"},
+        "QK-norm beside a shared expert",
+    ),
     "QK-norm, biases": (
         {"qk_norm": True, "activation": "swiglu", "bias": True},
         "bias of the feed-forward layers",

@@ -26,6 +26,7 @@ BESIDE = {
     "gpt_bigcode": "LayerNorm, learned, multi-query",
     "opt, repeated heads": "LayerNorm after, sinusoidal, grouped queries",
     "mixtral": "experts",
+    "qwen3_moe": "experts, QK-norm",
     "granitemoeshared": "experts, a shared one",
 }
 

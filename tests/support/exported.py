@@ -78,6 +78,7 @@ CASES: dict[str, Case] = {
         exact=False,
     ),
     "experts": Case("mixtral", {**EXPERTS, "n_kv_heads": 2}, ()),
+    "experts, QK-norm": Case("qwen3_moe", {**EXPERTS, "qk_norm": True, "n_kv_heads": 2}, ("qkv", "out")),
     "experts, a shared one": Case("granitemoeshared", {**EXPERTS, "shared_expert": "plain"}, ("qkv", "out")),
     "experts, a gated shared one": Case("qwen2_moe", {**EXPERTS, "shared_expert": "gated"}, QUERIES),
 }

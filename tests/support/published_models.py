@@ -34,6 +34,7 @@ QWEN = {
     "shared_expert_intermediate_size": 40,
     "norm_topk_prob": True,
 }
+QWEN3 = {name: value for name, value in QWEN.items() if "shared" not in name}
 WHOLE = {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 1.0}}
 TIED = {"tie_word_embeddings": True}
 UNTIED = {"tie_word_embeddings": False}
@@ -114,6 +115,8 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "qwen2_moe": ("qwen2_moe", SIZES, QWEN),
     "qwen2_moe, no biases, tied": ("qwen2_moe", SIZES, {**QWEN, "qkv_bias": False, **TIED}),
+    "qwen3_moe": ("qwen3_moe", SIZES, {**QWEN3, "head_dim": 20}),
+    "qwen3_moe, biases, tied": ("qwen3_moe", SIZES, {**QWEN3, "attention_bias": True, **TIED}),
 }
 
 

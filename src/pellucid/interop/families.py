@@ -27,6 +27,7 @@ FAMILIES: dict[str, Callable[[Settings], Described]] = {
     "mixtral": experts.mixtral,
     "granitemoeshared": experts.granitemoeshared,
     "qwen2_moe": experts.qwen2_moe,
+    "qwen3_moe": experts.qwen3_moe,
 }
 
 

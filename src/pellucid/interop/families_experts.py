@@ -71,16 +71,21 @@ def _scale(settings: Settings) -> Scale:
     return "none"
 
 
-def qwen2_moe(settings: Settings) -> Described:
-    """Its shared expert is weighted by a sigmoid."""
+def _qwen_width(settings: Settings) -> int:
+    """Of an expert. What else Qwen's mixtures have in common is refused where it is not as ours."""
     refuse_used_windows(settings)
     settings.must_be("decoder_sparse_step", 1)
     settings.must_be("mlp_only_layers", [])
     if not settings.switch("norm_topk_prob"):
         raise settings.refused("norm_topk_prob", False)
-    width = settings.size("moe_intermediate_size")
-    settings.must_be("shared_expert_intermediate_size", width)
     settings.get("intermediate_size")  # of layers without experts, of which there are none
+    return settings.size("moe_intermediate_size")
+
+
+def qwen2_moe(settings: Settings) -> Described:
+    """Its shared expert is weighted by a sigmoid."""
+    width = _qwen_width(settings)
+    settings.must_be("shared_expert_intermediate_size", width)
     return llama_like(
         settings,
         QUERIES if settings.switch("qkv_bias", True) else NONE,
@@ -88,4 +93,20 @@ def qwen2_moe(settings: Settings) -> Described:
         n_kv_heads=key_heads(settings),
         d_ff=width,
         **_experts(settings, "num_experts", "gated"),
+    )
+
+
+def qwen3_moe(settings: Settings) -> Described:
+    """Queries and keys have norms, and no expert is shared."""
+    count = (
+        "num_experts" if "num_experts" in settings.values else "num_local_experts"
+    )  # as transformers 5 has it
+    return llama_like(
+        settings,
+        ATTENTION if settings.switch("attention_bias") else NONE,
+        QWEN_MOE_NAMES,
+        n_kv_heads=key_heads(settings),
+        d_ff=_qwen_width(settings),
+        qk_norm=True,
+        **_experts(settings, count, "none"),
     )

@@ -38,6 +38,7 @@ CLASSES = {
     "mixtral": "MixtralForCausalLM",
     "granitemoeshared": "GraniteMoeSharedForCausalLM",
     "qwen2_moe": "Qwen2MoeForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
 }
 TYPES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
 

@@ -146,12 +146,15 @@ def _choose(config: ModelConfig) -> Callable[[Weights], tuple[str, Values, Weigh
             raise _refused(part.format(positions=config.positions if config.positions != "none" else "no"))
     scaled_by_one = config.scale == "none"
     can = kinds == ("absolute", "layernorm", "pre", "plain") or (
-        feedforward == "experts" and config.shared_expert != "gated"
+        feedforward == "experts" and config.shared_expert != "gated" and not config.qk_norm
     )
     if scaled_by_one and not can:
         raise _refused("scale none beside these parts")
-    if config.qk_norm and kinds != ("rotary", "rmsnorm", "pre", "swiglu"):
-        raise _refused("QK-norm beside other parts than rotary positions, RMSNorm and SwiGLU")
+    if config.qk_norm and kinds not in (
+        ("rotary", "rmsnorm", "pre", "swiglu"),
+        ("rotary", "rmsnorm", "pre", "experts"),
+    ):
+        raise _refused("QK-norm beside other parts than rotary positions, RMSNorm and SwiGLU or experts")
     return TWINS[kinds]
 
 
@@ -196,17 +199,20 @@ def _experts(weights: Weights) -> tuple[str, Values, Weights]:
     config, used = weights.config, biases_in_use(weights)
     _refuse_biases(used, "shared", beside="experts")
     values = {**_rotary(config), "num_experts_per_tok": config.experts_per_token}
+    qwen = {
+        "num_experts": config.n_experts,
+        "moe_intermediate_size": config.d_ff,
+        "norm_topk_prob": True,
+        "use_sliding_window": False,
+    }
+    if config.qk_norm:
+        if config.shared_expert != "none":
+            raise _refused("QK-norm beside a shared expert")
+        return "qwen3_moe", {**values, **qwen, "attention_bias": config.bias}, weights
     if config.shared_expert == "gated":
         _refuse_biases(used, "out", beside="a gated shared expert")
-        own = {
-            "num_experts": config.n_experts,
-            "moe_intermediate_size": config.d_ff,
-            "shared_expert_intermediate_size": config.d_ff,
-            "norm_topk_prob": True,
-            "qkv_bias": config.bias,
-            "use_sliding_window": False,
-        }
-        return "qwen2_moe", {**values, **own}, weights
+        own = {"shared_expert_intermediate_size": config.d_ff, "qkv_bias": config.bias}
+        return "qwen2_moe", {**values, **qwen, **own}, weights
     values["num_local_experts"] = config.n_experts
     if config.shared_expert == "plain" or config.scale == "none" or used:
         own = {
