@@ -17,10 +17,10 @@ def parser() -> argparse.ArgumentParser:
         "Take over a published model as a run, exactly: its float32 logits and its tokens are the original's. "
         "Read are a folder as Hugging Face's save_pretrained writes it (llama, qwen2, qwen3, mistral, arcee, "
         "starcoder2, stablelm, gpt2, gpt_bigcode, opt, mixtral, granitemoeshared, qwen2_moe, qwen3_moe; safetensors, "
-        "whole or in shards, with tokenizer.json), a GGUF file (llama, qwen2, qwen3, qwen3moe, granitemoe, arcee, jais2, "
-        "nemotron, starcoder2, stablelm, gpt2; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5 and K-quants), a model by its name, "
-        "and, with --base, adapters of PEFT, which are merged. What Pellucid's model cannot express, as scaled rotary "
-        "positions or a sliding window, is refused by name; pickles are never read.",
+        "whole or in shards, with tokenizer.json), a GGUF file (llama, qwen2, qwen3, qwen3moe, granitemoe, arcee, "
+        "jais2, nemotron, starcoder2, stablelm, gpt2; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5 and K-quants), a model by "
+        "its name, and, with --base, adapters of PEFT, which are merged. What Pellucid's model cannot express, as "
+        "scaled rotary positions or a sliding window, is refused by name; pickles are never read.",
         "pellucid import smollm2-135m-instruct",
     )
     made.add_argument(
