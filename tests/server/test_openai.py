@@ -40,7 +40,7 @@ def test_a_run_without_weights_is_no_model_yet(start, runs):
 def test_answers_are_what_the_clients_types_declare(server, more):
     from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-    asked = {"model": "farm-1", "messages": ASKED, "max_tokens": 5, **more}
+    asked = {"model": "farm-1", "messages": ASKED, "max_tokens": 5, "seed": 3, **more}
     answer = server.client.post("/v1/chat/completions", json=asked)
     ChatCompletion.model_validate(answer.json(), strict=True)
     asked |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -257,7 +257,7 @@ def test_an_error_in_the_middle_reaches_the_client(start, runs):
     own = openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0)
     said = []
     with pytest.raises(openai.APIError, match="something went wrong"):
-        for chunk in own.chat.completions.create(model="farm-1", messages=ASKED, stream=True):
+        for chunk in own.chat.completions.create(model="farm-1", messages=ASKED, seed=3, stream=True):
             said.append(chunk.choices[0].delta.content)
     assert len(said) > 1
     assert own.chat.completions.create(model="farm-1", messages=ASKED, max_tokens=3).choices
