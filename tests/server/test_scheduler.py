@@ -170,7 +170,7 @@ def test_who_cannot_be_let_in_is_told_and_the_others_go_on(endless, monkeypatch)
         assert [piece async for piece in stream.pieces()][-1].finish_reason
 
     try:
-        asyncio.run(asyncio.wait_for(ask(), PATIENCE))
+        finished(asyncio.wait_for(ask(), PATIENCE))
         assert scheduler.n_running == 0
     finally:
         scheduler.close()
